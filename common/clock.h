@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Time. Decisions use the boot-time clock alone (S2); wall time is for display. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CLOCK_BOOTTIME: counts suspend, never steps back. */
+uint64_t clock_boot_ms(void);
+uint64_t clock_boot_us(void);
+/* CLOCK_REALTIME since 1970, for display and for history alone. */
+uint64_t clock_wall_ms(void);
+/* "2026-11-22T01:16:11.123Z" into @out. */
+void clock_wall_format(uint64_t wall_ms, char out[static 32]);
