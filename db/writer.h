@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one thread that writes the database. Batches are applied in the order of submission. */
+#pragma once
+
+#include "db/db.h"
+
+struct db_writer;
+
+/* @r: 0 durable, or -errno: unknown. Called by db_writer_reap() on the thread that calls it. */
+typedef void db_written_fn(void *arg, uint64_t cookie, int r, const char *why);
+
+/* @db stays the caller's, untouched by others until db_writer_free(). */
+MUST_USE int db_writer_new(struct db *db, db_written_fn *written, void *arg,
+			   struct db_writer **out);
+/* Applies what was submitted, then ends the thread. Nothing is told any more. */
+void db_writer_free(struct db_writer *writer);
+OWNED_BY(struct db_writer, db_writer_free)
+
+/* Takes @batch over. Batches that wait together may share one transaction; each gets its own
+ * answer. After an error every later batch is answered with the same error: the owner freezes. */
+void db_writer_submit_take(struct db_writer *writer, struct db_batch *batch, uint64_t cookie);
+/* Readable when db_writer_reap() has something to tell. The writer's. */
+int db_writer_fd(const struct db_writer *writer);
+void db_writer_reap(struct db_writer *writer);
+/* Milliseconds (boot-time clock) since which the oldest unanswered batch waits; 0: none waits. */
+uint64_t db_writer_waiting_since_ms(const struct db_writer *writer);
