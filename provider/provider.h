@@ -32,6 +32,7 @@ enum {
 	PROVIDER_FUNCTIONS_MAX = 65536,
 	PROVIDER_HOSTS_MAX = 1024,
 	PROVIDER_SWITCHES_MAX = 64,
+	PROVIDER_PORTS_MAX = 131072,  /* of all switches */
 	PROVIDER_CONFIG_BYTES = 4096, /* configuration space of one function */
 };
 
@@ -280,8 +281,10 @@ OWNED_BY(struct provider_scan, provider_scan_free)
  * provider_scan_check() - may this scan be believed as far as its form goes?
  * @why: where to say what is wrong; PROVIDER_TEXT_MAX bytes
  *
- * Handles dense and in order, references inside their ranges, counts bounded, names not empty, no
- * function bound without a vport, no vport with two functions. Return: 0 or -EBADMSG.
+ * Counts bounded, handles dense and in order, ports sorted by switch and number, references inside
+ * their ranges and mutual, names given and unlike (switches and bays, by chassis), no function
+ * bound without a vport, no vport with two functions, generation 0 on what is bound nowhere,
+ * dependencies in closed rings. Return: 0 or -EBADMSG.
  */
 MUST_USE int provider_scan_check(const struct provider_scan *scan, char *why);
 
@@ -352,6 +355,10 @@ struct provider_ops {
 	/* When advance() has something to do next; UINT64_MAX: never by itself. */
 	uint64_t (*next_ms)(const struct provider *p);
 };
+
+/* Does @op make sense by itself: attempt, the handles that its verb needs, value in range?
+ * Checked by whoever submits and by whoever serves. Return: 0 or -EINVAL. */
+MUST_USE int provider_op_check(const struct provider_op *op);
 
 void provider_close(struct provider *p);
 OWNED_BY(struct provider, provider_close)
