@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: one const table of keys, read by the parser, `fabricctl config show`, the
+ * manual and the tests. INI, by inih: "[section]" and "key = value"; every key has a default, so an
+ * empty file is valid. A file is checked whole before any of it is taken over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/result.h"
+
+enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_ANY, CONFIG_WITNESS_ALL };
+
+enum { CONFIG_PROVIDERS = 16, CONFIG_HOST_UIDS = 1024, CONFIG_TEXT_MAX = 128 };
+
+struct config {
+	uint32_t beat_interval_ms; /* heartbeat.interval */
+	uint32_t beat_missed;      /* heartbeat.missed: beats until a host counts as silent */
+	enum config_witness witness;
+	uint32_t storm_percent;      /* failover.storm-percent */
+	uint32_t storm_min;          /* failover.storm-min */
+	uint32_t rate_count;         /* failover.rate-count */
+	uint32_t rate_window_ms;     /* failover.rate-window */
+	uint32_t spare_windows;      /* failover.spare-windows: S11, alive for so many windows */
+	uint32_t fence_attempts;     /* failover.fence-attempts */
+	uint32_t fence_retry_ms;     /* failover.fence-retry: a blocked host is tried again */
+	uint32_t command_timeout_ms; /* switch.command-timeout; 0: as the provider says */
+	uint32_t command_attempts;   /* switch.command-attempts: then the function is parked */
+	bool repair;                 /* fabric.repair: missing and drifted are mended */
+	uint32_t repair_retry_ms;    /* fabric.repair-retry: first wait, doubled each time */
+	struct {
+		char name[CONFIG_TEXT_MAX];
+		char socket[CONFIG_TEXT_MAX];
+	} providers[CONFIG_PROVIDERS]; /* [provider NAME] socket = PATH */
+	size_t provider_count;
+	struct {
+		char host[CONFIG_TEXT_MAX];
+		uint32_t uid;
+	} host_uids[CONFIG_HOST_UIDS]; /* [host NAME] uid = N: who may beat for it */
+	size_t host_uid_count;
+	char group_ro[CONFIG_TEXT_MAX];    /* access.group-ro */
+	char group_op[CONFIG_TEXT_MAX];    /* access.group-op */
+	char group_admin[CONFIG_TEXT_MAX]; /* access.group-admin */
+};
+
+/* Every key at its default. */
+void config_init(struct config *c);
+
+/**
+ * config_load() - read a file
+ * @why: DB_TEXT_MAX (512) bytes: "FILE:LINE: reason" on failure
+ *
+ * @out is untouched unless all of it is good. Return: 0, -errno, or REFUSE_FIELD.
+ */
+MUST_USE int config_load(const char *path, char *why, struct config *out);
+
+/* The table, for those who list it. */
+enum config_type { CONFIG_NUMBER, CONFIG_DURATION, CONFIG_BOOL, CONFIG_CHOICE, CONFIG_STRING };
+struct config_key {
+	const char *section;
+	const char *name;
+	enum config_type type;
+	size_t offset;        /* in struct config */
+	const char *fallback; /* default, as text */
+	uint32_t min;
+	uint32_t max;
+	const char *unit;    /* "ms", "" */
+	const char *choices; /* CONFIG_CHOICE: "none any all" */
+	const char *help;
+};
+const struct config_key *config_keys(size_t *count);
+/* The value as text; 128 bytes at most. */
+void config_format(const struct config *c, const struct config_key *key, char out[static 128]);

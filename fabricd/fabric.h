@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All state of one fabric, and the one way in: events and a time go in, actions come out.
+ *
+ * struct fabric does no I/O. It is told of beats, completions, scans, commits and requests; it
+ * submits operations through the provider queues, batches through fabric_io.submit_take, and says
+ * by fabric_next_ms() when it wants fabric_advance() called again. The daemon's main.c stands
+ * around it with sockets and a clock, the simulation with a model and a virtual one.
+ *
+ * What the outside sees (api/) is read from the structs below: borrowed, read-only, valid until
+ * control returns to the event loop. Lists are sorted by name, naturally.
+ *
+ * Requests that must be durable before they are answered take a fabric_answer_fn: a return value
+ * other than 0 is the answer, and @fn is never called; after 0 it is called once, later.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/identity.h"
+#include "common/own.h"
+#include "common/result.h"
+#include "db/db.h"
+#include "fabricd/config.h"
+#include "failover/liveness.h"
+#include "provider/provider.h"
+
+enum { FABRIC_NAME_MAX = 64 };
+
+struct fabric;
+struct fabric_change;
+
+enum fabric_host_state {
+	FABRIC_HOST_UNKNOWN, /* has never beaten since its record was made */
+	FABRIC_HOST_ALIVE,
+	FABRIC_HOST_SUSPECT,
+	FABRIC_HOST_FENCING,
+	FABRIC_HOST_FENCED,
+	FABRIC_HOST_BLOCKED,
+	FABRIC_HOST_MAINTENANCE,
+	FABRIC_HOST_QUARANTINED,
+	FABRIC_HOST_STATES,
+};
+const char *fabric_host_state_text(enum fabric_host_state state);
+
+enum fabric_function_state {
+	FABRIC_FUNCTION_FREE,
+	FABRIC_FUNCTION_BOUND,
+	FABRIC_FUNCTION_PARKED,  /* bound nowhere, held for its host */
+	FABRIC_FUNCTION_BLOCKED, /* its host is not proved fenced */
+	FABRIC_FUNCTION_DOUBT,   /* a command may still be carried out, or it is not where it should
+				  */
+	FABRIC_FUNCTION_BAD,
+	FABRIC_FUNCTION_STATES,
+};
+const char *fabric_function_state_text(enum fabric_function_state state);
+
+struct fabric_switch {
+	char name[FABRIC_NAME_MAX]; /* "sw0" */
+	unsigned provider;
+	struct provider_switch as; /* of the last scan */
+};
+
+struct fabric_port {
+	char name[FABRIC_NAME_MAX]; /* "sw0/p12" */
+	unsigned provider;
+	struct provider_port as;
+	char attached[FABRIC_NAME_MAX]; /* host, adapter or switch on it; "" nothing */
+};
+
+struct fabric_host {
+	char name[FABRIC_NAME_MAX]; /* "bay7" */
+	unsigned provider;
+	bool present;            /* in the last scan */
+	struct provider_host as; /* of the last scan; .state is kept up to date by events */
+	enum fabric_host_state state;
+	bool spare;
+	bool has_beaten; /* since its record was made */
+	uint64_t epoch;
+	char boot_id[FABRIC_NAME_MAX];
+	uint64_t seq;       /* of the last beat */
+	uint64_t incident;  /* the open one; 0: none */
+	unsigned functions; /* assigned to it */
+	struct live_host live;
+	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
+};
+
+struct fabric_adapter {
+	char name[FABRIC_NAME_MAX]; /* "nic-3fa2" */
+	char position[FABRIC_NAME_MAX];
+	unsigned provider;
+	bool present;
+	struct provider_adapter as;
+	struct fabric_function *first; /* @as.function_count of them, in the order of the scan */
+};
+
+struct fabric_function {
+	char name[FABRIC_NAME_MAX]; /* "nic-3fa2/pf0/vf3" */
+	struct fabric_adapter *adapter;
+	struct fabric_function *next_in_adapter;
+	bool present;
+	struct provider_function as; /* of the last scan; .now: of the last read-back */
+
+	/* Desired, as in the database. */
+	struct fabric_host *host; /* NULL: assigned to nobody */
+	uint16_t vport;
+	uint64_t generation; /* the highest ever given */
+	struct identity identity;
+	enum db_assignment_state assigned; /* meaningful while @host */
+
+	bool bad;
+	bool doubt;               /* an outcome is UNKNOWN and not settled yet */
+	struct fabric_item *item; /* the running change that has it locked; NULL: none */
+	uint64_t retry_ms;        /* when a repair may be tried again */
+	unsigned retries;
+};
+enum fabric_function_state fabric_function_state(const struct fabric_function *fn);
+/* True when no host may ever be given it: a BF, or the PF of a shared adapter. */
+bool fabric_function_is_kept(const struct fabric_function *fn);
+
+/* Text of a change's and an operation's state as in CONTRACT: "running", "done", ... */
+const char *fabric_change_state_text(enum db_change_state state);
+const char *fabric_op_text(enum db_op op);
+const char *fabric_change_kind_text(enum db_change_kind kind);
+
+struct fabric_item {
+	struct db_item row; /* journal's intent, and how it ended */
+	struct fabric_function *fn;
+	struct fabric_change *change;
+	const char *step; /* what it is at, for people: "read back", "bind"; never NULL */
+	/* private to change.c */
+	struct {
+		unsigned at;
+		unsigned tries;
+		uint64_t attempt;
+		uint64_t wait_ms;
+		struct provider_binding seen;
+		bool seen_valid;
+		bool reset_done;
+		bool committed;
+		bool unknown;
+	} run;
+};
+
+struct fabric_change {
+	struct db_change row;
+	struct fabric_item *items;
+	size_t item_count;
+	bool durable; /* its intent is stored */
+	/* private to change.c */
+	struct {
+		size_t open;
+		bool effect_wanted;
+		bool effect_stored;
+		bool committing;
+		bool preempted;
+		struct fabric_waiter *waiters;
+	} run;
+};
+
+struct fabric_incident {
+	struct db_incident row;
+	struct fabric_host *host;
+	struct db_step *steps;
+	size_t step_count;
+	uint64_t started_ms;
+	/* private to incident.c */
+	struct {
+		unsigned at;
+		unsigned tries;
+		uint64_t wait_ms;
+		unsigned pending;
+		uint64_t suspected_ms;
+		bool proved;
+		bool by_hand;
+	} run;
+};
+
+struct fabric_provider_view {
+	const char *name;
+	enum provider_state state;
+	struct provider_hello hello; /* of the last connection */
+	bool scanned;                /* since it was connected */
+	bool reconciled;
+};
+
+/* A difference between what is wanted and what the switch shows. */
+struct fabric_difference {
+	const char *kind;    /* "missing", "foreign", "stale", "drifted-identity", "in-doubt" */
+	const char *subject; /* a function */
+	char detail[DB_TEXT_MAX];
+};
+
+struct fabric_health {
+	bool ready;         /* every provider scanned, reconcile finished */
+	const char *status; /* "starting", "ok", "degraded", "frozen", "adopt" */
+	char detail[DB_TEXT_MAX];
+	bool frozen;
+	bool adopted;
+	bool hold; /* the storm breaker holds automatic failover */
+};
+
+/* ---- what stands around it ---- */
+
+struct fabric_io {
+	uint64_t (*now_ms)(void *arg);  /* boot-time clock */
+	uint64_t (*wall_ms)(void *arg); /* for display and history */
+	/* Takes @batch over; answered by fabric_written() with @cookie, in order, never at once. */
+	void (*submit_take)(void *arg, struct db_batch *batch, uint64_t cookie);
+	/* Since when (now_ms) the oldest batch waits unanswered; 0: none does. */
+	uint64_t (*db_waiting_since_ms)(void *arg);
+	/* An event is in the history: durable. Borrowed. */
+	void (*published)(void *arg, const struct db_event *event);
+	void *arg;
+};
+
+/* @config and @io are copied. */
+MUST_USE int fabric_new(const struct config *config, const struct fabric_io *io,
+			struct fabric **out);
+void fabric_free(struct fabric *f);
+OWNED_BY(struct fabric, fabric_free)
+
+/* Takes in all that the database holds; before anything else. Return: 0 or -errno, @why set. */
+MUST_USE int fabric_load(struct fabric *f, struct db *db, char *why);
+
+/* A provider by its name in the configuration; before fabric_start(). @sink is what it is to be
+ * opened with; it carries the provider's number. */
+MUST_USE int fabric_provider_add(struct fabric *f, const char *name, struct provider_sink *sink,
+				 unsigned *number);
+/* The opened provider; borrowed, closed by the caller after fabric_free(). */
+void fabric_provider_set(struct fabric *f, unsigned number, struct provider *p);
+/* Everything is in place: from here on it acts. */
+void fabric_start(struct fabric *f);
+
+void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why);
+void fabric_advance(struct fabric *f);
+/* When fabric_advance() is wanted next; UINT64_MAX: never by itself. Providers' own next_ms is
+ * the caller's to watch. */
+uint64_t fabric_next_ms(const struct fabric *f);
+
+/* ---- reading ---- */
+
+const struct config *fabric_config(const struct fabric *f);
+const char *fabric_incarnation(const struct fabric *f);
+void fabric_health_get(const struct fabric *f, struct fabric_health *out);
+size_t fabric_provider_count(const struct fabric *f);
+void fabric_provider_get(const struct fabric *f, size_t i, struct fabric_provider_view *out);
+
+const struct fabric_switch *const *fabric_switches(const struct fabric *f, size_t *count);
+const struct fabric_port *const *fabric_ports(const struct fabric *f, size_t *count);
+const struct fabric_host *const *fabric_hosts(const struct fabric *f, size_t *count);
+const struct fabric_adapter *const *fabric_adapters(const struct fabric *f, size_t *count);
+const struct fabric_function *const *fabric_functions(const struct fabric *f, size_t *count);
+/* By id, oldest first; what the memory keeps (all running ones, and the last ended). */
+const struct fabric_change *const *fabric_changes(const struct fabric *f, size_t *count);
+const struct fabric_incident *const *fabric_incidents(const struct fabric *f, size_t *count);
+
+const struct fabric_switch *fabric_switch_find(const struct fabric *f, const char *name);
+const struct fabric_port *fabric_port_find(const struct fabric *f, const char *name);
+const struct fabric_host *fabric_host_find(const struct fabric *f, const char *name);
+const struct fabric_adapter *fabric_adapter_find(const struct fabric *f, const char *name);
+const struct fabric_function *fabric_function_find(const struct fabric *f, const char *name);
+const struct fabric_change *fabric_change_find(const struct fabric *f, uint64_t id);
+const struct fabric_incident *fabric_incident_find(const struct fabric *f, uint64_t id);
+
+/* Every difference now, sorted by function. */
+void fabric_differences(const struct fabric *f,
+			void (*fn)(void *arg, const struct fabric_difference *d), void *arg);
+
+/* Events after number @n, oldest first; false when some of them are no longer in memory: @first is
+ * then the oldest that is (an explicit gap). Pass NULL @fn to ask only. */
+bool fabric_events_after(const struct fabric *f, uint64_t n,
+			 void (*fn)(void *arg, const struct db_event *event), void *arg,
+			 uint64_t *first);
+uint64_t fabric_event_last(const struct fabric *f);
+
+/* ---- asking for changes ---- */
+
+typedef void fabric_answer_fn(void *arg, int r, uint64_t id);
+
+struct fabric_request_op {
+	enum db_op op;
+	char function[FABRIC_NAME_MAX];
+	char host[FABRIC_NAME_MAX]; /* assign, move */
+	uint16_t vport;             /* 0: any free one */
+	bool has_identity;          /* move without one keeps what it has */
+	struct identity identity;
+};
+
+struct fabric_request {
+	const struct fabric_request_op *ops;
+	size_t op_count; /* 1 .. 4096 */
+	uint32_t uid;    /* who asks */
+	const char *key; /* Idempotency-Key, or NULL */
+	uint64_t hash;   /* of the request, with @key */
+};
+
+/* Which part of a request was refused, and why, beyond refusal_text(). */
+struct fabric_problem {
+	size_t op;         /* index; SIZE_MAX: the whole */
+	const char *field; /* "function", "host", "vport", "identity/mac", ...; static, or NULL */
+	char reason[DB_TEXT_MAX];
+};
+
+/**
+ * fabric_change_request() - a change, all or none in its admission
+ * @problem: set on refusal
+ * @fn: r == 0 and the change's id once its intent is durable
+ *
+ * A key that was used before by the same uid with the same hash is answered with the earlier
+ * change's id (fn is called all the same); with another hash REFUSE_KEY_REUSED.
+ */
+MUST_USE int fabric_change_request(struct fabric *f, const struct fabric_request *request,
+				   struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+
+/* What a change would do; nothing is stored. */
+struct fabric_plan_item {
+	struct db_item row;
+	const char *steps[12]; /* sentences, NULL after the last; static */
+};
+struct fabric_plan {
+	struct fabric_plan_item *items;
+	size_t item_count;
+	char detail[DB_TEXT_MAX]; /* of a failover: target, or why there is none */
+	char target[FABRIC_NAME_MAX];
+};
+void fabric_plan_done(struct fabric_plan *plan);
+OWNED_BY_VALUE(struct fabric_plan, fabric_plan_done)
+MUST_USE int fabric_change_plan(struct fabric *f, const struct fabric_request *request,
+				struct fabric_problem *problem, struct fabric_plan *out);
+
+MUST_USE int fabric_change_cancel(struct fabric *f, uint64_t id, uint32_t uid, fabric_answer_fn *fn,
+				  void *arg);
+/* @fn once the change has ended and that is durable; at the next fabric_advance() if it has. */
+MUST_USE int fabric_change_wait(struct fabric *f, uint64_t id, fabric_answer_fn *fn, void *arg);
+/* Forgets every waiter with this @arg. */
+void fabric_change_unwait(struct fabric *f, void *arg);
+
+/**
+ * fabric_beat() - a host's heartbeat
+ * @received_ms: kernel receive time, or as near to it as the transport gives (S3)
+ * @epoch: the host's, set whenever the host exists
+ *
+ * Return: 0; REFUSE_NO_HOST; REFUSE_HOST_FENCED when its door is closed (fencing, fenced, blocked);
+ * REFUSE_FIELD for a sequence number that does not rise under one boot id (a doubled or late beat).
+ */
+MUST_USE int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
+			 uint64_t received_ms, uint64_t *epoch);
+
+MUST_USE int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,
+				   fabric_answer_fn *fn, void *arg);
+/* By hand. @id of the answer is the incident's. */
+MUST_USE int fabric_host_failover(struct fabric *f, const char *host, uint32_t uid,
+				  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+MUST_USE int fabric_host_failover_plan(struct fabric *f, const char *host,
+				       struct fabric_problem *problem, struct fabric_plan *out);
+MUST_USE int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
+				 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* A person vouches that a blocked host is off. */
+MUST_USE int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incident,
+				       uint32_t uid, struct fabric_problem *problem,
+				       fabric_answer_fn *fn, void *arg);
+
+/* Takes what the switch shows as the truth. @out lists one item per function that would be, or is,
+ * taken in; with @dry_run nothing is stored and @fn is not called. */
+MUST_USE int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
+			  fabric_answer_fn *fn, void *arg);
+
+/* Configuration space as @host sees it; NULL: the fabric as the manager sees it. @fn is called for
+ * each function, then with NULL; never before this returns. Return: 0, REFUSE_NO_HOST,
+ * REFUSE_PROVIDER_AWAY. fabric_view_cancel() forgets every view with this @arg. */
+typedef void fabric_view_fn(void *arg, const struct provider_config *config, const char *why);
+MUST_USE int fabric_view(struct fabric *f, const char *host, fabric_view_fn *fn, void *arg);
+void fabric_view_cancel(struct fabric *f, void *arg);
