@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Planted defects: guards that the simulation takes out, one at a time, to prove that it notices.
+ *
+ * DEFECT(NAME) is a constant 0 in every program that is installed. Only a library built with
+ * FABRIC_DEFECTS (tests/simulation) has them, and there @fabric_defect chooses one.
+ */
+#pragma once
+
+enum fabric_defect {
+	DEFECT_NONE,
+	DEFECT_NO_READ_BACK,         /* an answer "done" is believed without looking (S1) */
+	DEFECT_READ_BEFORE_SETTLE,   /* after UNKNOWN it looks at once (S19) */
+	DEFECT_NO_GENERATION,        /* the gate compares neither generation nor epoch (S14) */
+	DEFECT_BIND_TO_DEAD,         /* what failed is bound back to the host it came from */
+	DEFECT_FENCE_IGNORES_FLIGHT, /* the fence neither withdraws nor settles (S20) */
+	DEFECT_UNKNOWN_IS_DONE,      /* UNKNOWN is taken for done (S1) */
+	DEFECT_JOURNAL_LATER,        /* operations leave before the intent is durable (S8) */
+	DEFECT_IDENTITY_EARLY,       /* an identity is set before its old place is cleared (S17) */
+	DEFECT_NO_RESET,             /* a function changes owners without a reset (S16) */
+	DEFECT_LATE_COMPLETION,      /* a completion counts for any attempt (S19) */
+	DEFECTS,
+};
+
+#ifdef FABRIC_DEFECTS
+extern enum fabric_defect fabric_defect;
+#define DEFECT(name) (fabric_defect == DEFECT_##name)
+#else
+#define DEFECT(name) 0
+#endif
