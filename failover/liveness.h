@@ -34,9 +34,10 @@ struct live_host {
 
 /* What stands for a whole chassis. */
 struct live_chassis {
-	bool hold;              /* the storm breaker is on */
-	bool judging;           /* S6: false until reconcile is finished */
-	uint64_t last_judge_ms; /* S3: a gap longer than a beat means no verdict for a window */
+	bool hold;               /* the storm breaker is on */
+	bool judging;            /* S6: false until reconcile is finished */
+	uint64_t last_judge_ms;  /* S3: a gap longer than a beat means no verdict for a window */
+	uint64_t quiet_since_ms; /* S3, S6: no verdict of any kind for one window from here */
 };
 
 enum live_verdict {

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failover/target.h"
+
+static const struct target_need need = { .vports = 4, .chassis = 1, .switch_handle = 1 };
+
+static struct target_candidate spare(const char *name)
+{
+	return (struct target_candidate){ .name = name,
+					  .spare = true,
+					  .door_open = true,
+					  .steady = true,
+					  .reachable = true,
+					  .free_vports = 8,
+					  .chassis = 1,
+					  .switch_handle = 1 };
+}
+
+static void s11_a_fit_spare_takes_over(void **unused)
+{
+	struct target_candidate c[] = { spare("bay15"), spare("bay16") };
+	char why[256] = "x";
+
+	(void)unused;
+	c[0].spare = false;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 1);
+	assert_string_equal(why, "");
+}
+
+static void s11_each_thing_that_is_missing_is_named(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2"), spare("bay3"),
+					spare("bay4"), spare("bay5"), spare("bay6") };
+	char why[512];
+
+	(void)unused;
+	c[0].door_open = false;
+	c[1].steady = false;
+	c[2].used = 1;
+	c[3].reachable = false;
+	c[4].free_vports = 3;
+	c[5].spare = false;
+
+	assert_int_equal(target_choose(c, 6, &need, why, sizeof(why)), -1);
+	assert_string_equal(why, "bay1 is not admitted to the fabric; "
+				 "bay2 has not been alive for long enough; "
+				 "bay3 holds functions already; "
+				 "bay4 is not reached by every adapter; "
+				 "bay5 has too few free vports");
+}
+
+static void s11_its_own_chassis_comes_before_its_own_switch_before_the_name(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2"), spare("bay10"),
+					spare("bay3") };
+	char why[256];
+
+	(void)unused;
+	c[0].chassis = 2;
+	c[1].switch_handle = 2;
+
+	assert_int_equal(target_choose(c, 4, &need, why, sizeof(why)), 3);
+	assert_int_equal(target_choose(c, 3, &need, why, sizeof(why)), 2);
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 1);
+	assert_int_equal(target_choose(c, 1, &need, why, sizeof(why)), 0);
+}
+
+static void s11_a_switch_of_the_same_number_in_another_chassis_is_not_its_own(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2") };
+	char why[256];
+
+	(void)unused;
+	c[0].chassis = 2;
+	c[0].switch_handle = 2;
+	c[1].chassis = 2;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 0);
+}
+
+static void s11_exactly_enough_vports_are_enough(void **unused)
+{
+	struct target_candidate c = spare("bay1");
+	char why[256];
+
+	(void)unused;
+	c.free_vports = 4;
+
+	assert_int_equal(target_choose(&c, 1, &need, why, sizeof(why)), 0);
+}
+
+static void no_spare_at_all_is_said_so(void **unused)
+{
+	struct target_candidate c = spare("bay1");
+	char why[256];
+
+	(void)unused;
+	c.spare = false;
+
+	assert_int_equal(target_choose(&c, 1, &need, why, sizeof(why)), -1);
+	assert_string_equal(why, "no host is a spare");
+	assert_int_equal(target_choose(NULL, 0, &need, why, sizeof(why)), -1);
+	assert_string_equal(why, "no host is a spare");
+}
+
+static void reasons_that_do_not_fit_are_cut(void **unused)
+{
+	struct target_candidate c[40];
+	char why[64];
+
+	(void)unused;
+	for (int i = 0; i < 40; i++) {
+		c[i] = spare("bay123");
+		c[i].steady = false;
+	}
+
+	assert_int_equal(target_choose(c, 40, &need, why, sizeof(why)), -1);
+	assert_int_equal(strlen(why), sizeof(why) - 1);
+	assert_int_equal(target_choose(c, 40, &need, NULL, 0), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(s11_a_fit_spare_takes_over),
+		cmocka_unit_test(s11_each_thing_that_is_missing_is_named),
+		cmocka_unit_test(s11_its_own_chassis_comes_before_its_own_switch_before_the_name),
+		cmocka_unit_test(s11_a_switch_of_the_same_number_in_another_chassis_is_not_its_own),
+		cmocka_unit_test(s11_exactly_enough_vports_are_enough),
+		cmocka_unit_test(no_spare_at_all_is_said_so),
+		cmocka_unit_test(reasons_that_do_not_fit_are_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
