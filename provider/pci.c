@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "provider/pci.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <pci/pci.h>
+
+struct session {
+	struct pci_access *access;
+	const char *tree;
+	struct topo_graph *g;
+	char *reason;
+	int result;
+};
+
+/* libpci's callbacks get no argument of ours: where they jump to, and what they say. */
+static _Thread_local jmp_buf *escape;
+static _Thread_local char *escape_reason;
+
+static __attribute__((noreturn, format(printf, 1, 2))) void on_error(char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(escape_reason, PROVIDER_PCI_REASON, format, args);
+	va_end(args);
+	longjmp(*escape, 1);
+}
+
+/* Short reads are warned of; what is missing shows in the length. */
+static __attribute__((format(printf, 1, 2))) void on_warning(char *format, ...)
+{
+	(void)format;
+}
+
+/* Calls into libpci happen in steps, each under its own return address. */
+static int session_run(struct session *s, void (*step)(struct session *s))
+{
+	jmp_buf here;
+
+	escape = &here;
+	escape_reason = s->reason;
+	if (setjmp(here))
+		return REFUSE_FIELD;
+	step(s);
+	return s->result;
+}
+
+static void step_init(struct session *s)
+{
+	struct pci_access *a = s->access;
+	char path[PATH_MAX];
+
+	a->error = on_error;
+	a->warning = on_warning;
+	a->debug = on_warning;
+	/* Never the methods that touch ports or need more rights than reading files. */
+	a->method = PCI_ACCESS_SYS_BUS_PCI;
+	a->writeable = 0;
+	if (s->tree) {
+		if (snprintf(path, sizeof(path), "%s/sys/bus/pci", s->tree) >= (int)sizeof(path))
+			on_error("name of the tree is too long");
+		if (pci_set_param(a, "sysfs.path", path))
+			on_error("libpci does not take sysfs.path");
+	}
+	pci_init(a);
+}
+
+static size_t read_config(struct pci_dev *device, uint8_t bytes[static TOPO_CONFIG_BYTES])
+{
+	/* All or nothing is libpci's rule; these are the lengths that sysfs gives. */
+	static const int lengths[] = { TOPO_CONFIG_BYTES, 256, 128, 64 };
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		if (pci_read_block(device, 0, bytes, lengths[i]))
+			return (size_t)lengths[i];
+	return 0;
+}
+
+static void step_scan(struct session *s)
+{
+	uint8_t bytes[TOPO_CONFIG_BYTES];
+
+	pci_scan_bus(s->access);
+	for (struct pci_dev *p = s->access->devices; p && !s->result; p = p->next) {
+		struct topo_address address = { .domain = (uint32_t)p->domain,
+						.bus = p->bus,
+						.device = p->dev,
+						.function = p->func };
+		size_t length = read_config(p, bytes);
+
+		s->result = topo_graph_add(s->g, &address, bytes, length);
+	}
+}
+
+static void step_cleanup(struct session *s)
+{
+	pci_cleanup(s->access);
+}
+
+int provider_pci_load(const char *tree, struct topo_graph *g,
+		      char reason[static PROVIDER_PCI_REASON])
+{
+	char ignored[PROVIDER_PCI_REASON];
+	struct session s = { .tree = tree, .g = g, .reason = reason };
+	int r;
+
+	reason[0] = '\0';
+	s.access = pci_alloc();
+	r = session_run(&s, step_init);
+	if (!r)
+		r = session_run(&s, step_scan);
+	s.result = 0;
+	s.reason = ignored;
+	(void)session_run(&s, step_cleanup); /* what it says is of no use any more */
+	if (r)
+		return r;
+	topo_graph_sort(g);
+	return topo_graph_link(g);
+}
