@@ -7,6 +7,12 @@
  * here is read while the daemon runs, except once at the start: db_load() tells all that stands in
  * the tables through callbacks. Rows are values; "put" replaces the row of the same key.
  *
+ * What a row refers to must be there when its batch is committed, in whatever order they stand in
+ * it: an assignment needs its function and its host (unless ""), an item its change, a step its
+ * incident, an incident its host; an incident or change that is named (not 0) by a host, a change,
+ * an incident or an idempotency key needs its row too. MACs, WWPNs and (host, vport) are unique
+ * among the assignments at commit: two functions may swap them within one batch.
+ *
  * db_apply(): 0 means durable (WAL, synchronous=FULL). An error is UNKNOWN, not "rolled back": the
  * rows may be there after a restart. The caller freezes (SAFETY.md, "When the manager is hurt").
  */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of db/ share, and its tests; nobody else includes it. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "db/db.h"
+#include "db/row.h"
+#include "db/schema.h"
+
+struct db_batch {
+	struct buf rows; /* packed, one behind the other */
+	size_t n;
+	size_t n_places; /* of these, rows about assignments */
+	/* while the writer has it */
+	struct db_batch *next;
+	uint64_t cookie;
+	uint64_t since_ms;
+	int result;
+};
+
+struct db {
+	sqlite3 *sql;
+	sqlite3_stmt *writes[DB_KINDS];
+	sqlite3_stmt *begin;
+	sqlite3_stmt *commit;
+	int lock_fd;   /* -1: none */
+	int wal_pages; /* in the write-ahead log after the last commit */
+	char incarnation[DB_NAME_MAX];
+};
+
+/* Text into @why (may be NULL), cut at DB_TEXT_MAX. */
+void db_say(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The errno for what SQLite answered, negative; @why gets "@doing: sentence". */
+int db_failed(sqlite3 *sql, int answer, char *why, const char *doing);
+
+/* db_open() with another schema, for the tests of migration. */
+MUST_USE int db_open_schema(const char *path, const struct db_schema *schema, bool is_fast,
+			    char *why, struct db **out);
+
+/**
+ * db_apply_group() - several batches in one transaction
+ * @is_refused: set on failure: true when nothing was written for certain, because a row broke a
+ *              constraint; the others of the group may be tried without it
+ */
+MUST_USE int db_apply_group(struct db *db, const struct db_batch *const *batches, size_t n,
+			    bool *is_refused, char *why);
+/* Moves the write-ahead log into the file once it is long. An error here has lost nothing yet. */
+MUST_USE int db_checkpoint_if_due(struct db *db, char *why);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "db/schema.h"
+
+/*
+ * Foreign keys are checked at COMMIT: the order of rows within a batch does not matter to them.
+ * The audit refers to changes without a foreign key: it outlives what it tells of. A REPLACE
+ * deletes without asking the DELETE trigger, hence the third one.
+ */
+#define IDENTITY_COLUMNS                                          \
+	" mac INTEGER CHECK (mac BETWEEN 1 AND 281474976710655)," \
+	" wwpn INTEGER,"                                          \
+	" wwnn INTEGER,"                                          \
+	" vlan INTEGER CHECK (vlan BETWEEN 1 AND 4094)"
+#define CHANGE_STATES "('running','done','refused','parked','failed','cancelled')"
+
+static const char version_1[] =
+	"CREATE TABLE meta ("
+	" key TEXT NOT NULL PRIMARY KEY,"
+	" value TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE number ("
+	" name TEXT NOT NULL PRIMARY KEY,"
+	" value INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE adapter ("
+	" name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),"
+	" serial TEXT NOT NULL,"
+	" position TEXT NOT NULL,"
+	" class_code INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE host ("
+	" name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),"
+	" state TEXT NOT NULL CHECK (state IN ('unknown','alive','fencing','fenced','blocked',"
+	"'maintenance','quarantined')),"
+	" spare INTEGER NOT NULL CHECK (spare IN (0,1)),"
+	" epoch INTEGER NOT NULL,"
+	" boot_id TEXT NOT NULL,"
+	" incident INTEGER REFERENCES incident(id) DEFERRABLE INITIALLY DEFERRED"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE function ("
+	" name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),"
+	" generation INTEGER NOT NULL,"
+	" bad INTEGER NOT NULL CHECK (bad IN (0,1))"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE assignment ("
+	" function TEXT NOT NULL PRIMARY KEY"
+	" REFERENCES function(name) DEFERRABLE INITIALLY DEFERRED,"
+	" host TEXT REFERENCES host(name) DEFERRABLE INITIALLY DEFERRED,"
+	" vport INTEGER NOT NULL,"
+	" generation INTEGER NOT NULL,"
+	" state TEXT NOT NULL CHECK (state IN ('bound','parked','blocked'))," IDENTITY_COLUMNS
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX assignment_place ON assignment(host, vport) WHERE host IS NOT NULL;"
+	"CREATE UNIQUE INDEX assignment_mac ON assignment(mac) WHERE mac IS NOT NULL;"
+	"CREATE UNIQUE INDEX assignment_wwpn ON assignment(wwpn) WHERE wwpn IS NOT NULL;"
+
+	"CREATE TABLE change ("
+	" id INTEGER NOT NULL PRIMARY KEY,"
+	" kind TEXT NOT NULL CHECK (kind IN ('asked','failover','repair')),"
+	" state TEXT NOT NULL CHECK (state IN " CHANGE_STATES "),"
+	" effect INTEGER NOT NULL CHECK (effect IN (0,1)),"
+	" uid INTEGER NOT NULL,"
+	" incident INTEGER REFERENCES incident(id) DEFERRABLE INITIALLY DEFERRED,"
+	" started_wall_ms INTEGER NOT NULL,"
+	" ended_wall_ms INTEGER NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE item ("
+	" change INTEGER NOT NULL REFERENCES change(id) DEFERRABLE INITIALLY DEFERRED,"
+	" n INTEGER NOT NULL,"
+	" op TEXT NOT NULL CHECK (op IN ('assign','release','move')),"
+	" function TEXT NOT NULL CHECK (function <> ''),"
+	" from_host TEXT,"
+	" from_vport INTEGER NOT NULL,"
+	" host TEXT,"
+	" vport INTEGER NOT NULL,"
+	" generation INTEGER NOT NULL,"
+	" epoch INTEGER NOT NULL,"
+	" state TEXT NOT NULL CHECK (state IN " CHANGE_STATES "),"
+	" reason TEXT NOT NULL," IDENTITY_COLUMNS ","
+	" PRIMARY KEY (change, n)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE incident ("
+	" id INTEGER NOT NULL PRIMARY KEY,"
+	" host TEXT NOT NULL REFERENCES host(name) DEFERRABLE INITIALLY DEFERRED,"
+	" state TEXT NOT NULL CHECK (state IN ('fencing','blocked','waiting','moving','done')),"
+	" cause TEXT NOT NULL,"
+	" target TEXT,"
+	" change INTEGER REFERENCES change(id) DEFERRABLE INITIALLY DEFERRED,"
+	" started_wall_ms INTEGER NOT NULL,"
+	" ended_wall_ms INTEGER NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE step ("
+	" incident INTEGER NOT NULL REFERENCES incident(id) DEFERRABLE INITIALLY DEFERRED,"
+	" n INTEGER NOT NULL,"
+	" wall_ms INTEGER NOT NULL,"
+	" offset_ms INTEGER NOT NULL,"
+	" what TEXT NOT NULL,"
+	" detail TEXT NOT NULL,"
+	" PRIMARY KEY (incident, n)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE event ("
+	" n INTEGER NOT NULL PRIMARY KEY,"
+	" wall_ms INTEGER NOT NULL,"
+	" type TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" detail TEXT NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE audit ("
+	" id INTEGER PRIMARY KEY,"
+	" wall_ms INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL,"
+	" action TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" detail TEXT NOT NULL,"
+	" change INTEGER"
+	") STRICT;"
+	"CREATE TRIGGER audit_stays_as_written BEFORE UPDATE ON audit BEGIN"
+	" SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+	"CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN"
+	" SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+	"CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit"
+	" WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN"
+	" SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+
+	"CREATE TABLE idempotency ("
+	" key TEXT NOT NULL CHECK (key <> ''),"
+	" uid INTEGER NOT NULL,"
+	" hash INTEGER NOT NULL,"
+	" change INTEGER REFERENCES change(id) DEFERRABLE INITIALLY DEFERRED,"
+	" wall_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (key, uid)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX idempotency_age ON idempotency(wall_ms);";
+
+static const char *const steps[] = { version_1 };
+
+const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

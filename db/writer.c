@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "db/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "db/inside.h"
+
+/* A transaction takes batches until it has so many rows or batches: 4096 rows take some 40 ms. */
+enum { GROUP_ROWS = 4096, GROUP_BATCHES = 64 };
+
+struct queue {
+	struct db_batch *first;
+	struct db_batch **end;
+};
+
+struct db_writer {
+	struct db *db;
+	db_written_fn *written;
+	void *arg;
+	int fd;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t work;
+	struct queue waiting;
+	struct queue answered;     /* by the thread, not told yet */
+	uint64_t writing_since_ms; /* of the oldest batch that the thread has; 0: none */
+	bool is_ending;
+	/* The thread's own until told: the first error, and its words. Written before the first
+	 * batch that carries it is put into @answered, never after. */
+	int error;
+	char why[DB_TEXT_MAX];
+};
+
+static void queue_init(struct queue *q)
+{
+	q->first = NULL;
+	q->end = &q->first;
+}
+
+static void queue_add(struct queue *q, struct db_batch *batch)
+{
+	batch->next = NULL;
+	*q->end = batch;
+	q->end = &batch->next;
+}
+
+static struct db_batch *queue_take(struct queue *q)
+{
+	struct db_batch *batch = q->first;
+
+	if (!batch)
+		return NULL;
+	q->first = batch->next;
+	if (!q->first)
+		q->end = &q->first;
+	batch->next = NULL;
+	return batch;
+}
+
+static void queue_free(struct queue *q)
+{
+	struct db_batch *batch;
+
+	while ((batch = queue_take(q)))
+		db_batch_free(batch);
+}
+
+/* With the mutex held. Return: how many batches go into the next transaction. */
+static size_t group_take(struct db_writer *w, struct db_batch *group[static GROUP_BATCHES])
+{
+	size_t rows = 0;
+	size_t n = 0;
+
+	while (w->waiting.first && n < GROUP_BATCHES &&
+	       (!n || rows + w->waiting.first->n <= GROUP_ROWS)) {
+		group[n] = queue_take(&w->waiting);
+		rows += group[n++]->n;
+	}
+	w->writing_since_ms = n ? group[0]->since_ms : 0;
+	return n;
+}
+
+static void write_alone(struct db_writer *w, struct db_batch *batch)
+{
+	const struct db_batch *one = batch;
+	bool is_refused;
+
+	if (!w->error)
+		w->error = db_apply_group(w->db, &one, 1, &is_refused, w->why);
+	batch->result = w->error;
+}
+
+/* A row that breaks a constraint fails its own batch and the later ones, not those before it. */
+static void group_write(struct db_writer *w, struct db_batch **group, size_t n)
+{
+	bool is_refused = false;
+	int r = w->error;
+
+	if (!r)
+		r = db_apply_group(w->db, (const struct db_batch *const *)group, n, &is_refused,
+				   w->why);
+	if (r && is_refused && !w->error) {
+		for (size_t i = 0; i < n; i++)
+			write_alone(w, group[i]);
+		return;
+	}
+	w->error = r;
+	for (size_t i = 0; i < n; i++)
+		group[i]->result = r;
+}
+
+static void group_answer(struct db_writer *w, struct db_batch **group, size_t n)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&w->mutex);
+	for (size_t i = 0; i < n; i++)
+		queue_add(&w->answered, group[i]);
+	w->writing_since_ms = 0;
+	pthread_mutex_unlock(&w->mutex);
+	/* Fails only when its counter is full, and then it is readable already. */
+	while (write(w->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* Return: how many; 0 at the end. */
+static size_t group_wait(struct db_writer *w, struct db_batch **group)
+{
+	size_t n;
+
+	pthread_mutex_lock(&w->mutex);
+	while (!w->waiting.first && !w->is_ending)
+		pthread_cond_wait(&w->work, &w->mutex);
+	n = group_take(w, group);
+	pthread_mutex_unlock(&w->mutex);
+	return n;
+}
+
+static void *writer_run(void *arg)
+{
+	struct db_batch *group[GROUP_BATCHES];
+	struct db_writer *w = arg;
+	size_t n;
+
+	while ((n = group_wait(w, group))) {
+		group_write(w, group, n);
+		group_answer(w, group, n);
+		/* After the answer: what was committed is durable without it. */
+		if (!w->error)
+			w->error = db_checkpoint_if_due(w->db, w->why);
+	}
+	return NULL;
+}
+
+/* Signals are for the thread that decides. */
+static int writer_start(struct db_writer *w)
+{
+	sigset_t all;
+	sigset_t before;
+	int error;
+
+	sigfillset(&all);
+	error = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (error)
+		return -error;
+	error = pthread_create(&w->thread, NULL, writer_run, w);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* it was in force before */
+	return -error;
+}
+
+int db_writer_new(struct db *db, db_written_fn *written, void *arg, struct db_writer **out)
+{
+	struct db_writer *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct db_writer){ .db = db, .written = written, .arg = arg };
+	queue_init(&w->waiting);
+	queue_init(&w->answered);
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->work, NULL);
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = w->fd < 0 ? -errno : writer_start(w);
+	if (r) {
+		if (w->fd >= 0)
+			(void)close(w->fd); /* nothing was written to it */
+		free(w);
+		return r;
+	}
+	*out = w;
+	return 0;
+}
+
+void db_writer_free(struct db_writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	w->is_ending = true;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->mutex);
+	(void)pthread_join(w->thread, NULL); /* it is ours, and was never joined */
+	queue_free(&w->answered);
+	(void)close(w->fd); /* an eventfd holds nothing */
+	pthread_cond_destroy(&w->work);
+	pthread_mutex_destroy(&w->mutex);
+	free(w);
+}
+
+void db_writer_submit_take(struct db_writer *w, struct db_batch *batch, uint64_t cookie)
+{
+	batch->cookie = cookie;
+	batch->since_ms = clock_boot_ms();
+	pthread_mutex_lock(&w->mutex);
+	queue_add(&w->waiting, batch);
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+int db_writer_fd(const struct db_writer *w)
+{
+	return w->fd;
+}
+
+void db_writer_reap(struct db_writer *w)
+{
+	struct db_batch *batch;
+	struct queue told;
+	uint64_t count;
+
+	queue_init(&told);
+	(void)!read(w->fd, &count, sizeof(count)); /* first: what is answered later wakes again */
+	pthread_mutex_lock(&w->mutex);
+	while ((batch = queue_take(&w->answered)))
+		queue_add(&told, batch);
+	pthread_mutex_unlock(&w->mutex);
+	while ((batch = queue_take(&told))) {
+		w->written(w->arg, batch->cookie, batch->result, batch->result ? w->why : "");
+		db_batch_free(batch);
+	}
+}
+
+uint64_t db_writer_waiting_since_ms(const struct db_writer *writer)
+{
+	struct db_writer *w = (struct db_writer *)(uintptr_t)writer; /* the mutex is not state */
+	uint64_t since;
+
+	pthread_mutex_lock(&w->mutex);
+	since = w->writing_since_ms;
+	if (!since && w->waiting.first)
+		since = w->waiting.first->since_ms;
+	pthread_mutex_unlock(&w->mutex);
+	return since;
+}
