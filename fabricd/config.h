@@ -58,6 +58,10 @@ void config_init(struct config *c);
  */
 MUST_USE int config_load(const char *path, char *why, struct config *out);
 
+/* The same for @size bytes in memory, which are called @name in @why. */
+MUST_USE int config_parse(const char *text, size_t size, const char *name, char *why,
+			  struct config *out);
+
 /* The table, for those who list it. */
 enum config_type { CONFIG_NUMBER, CONFIG_DURATION, CONFIG_BOOL, CONFIG_CHOICE, CONFIG_STRING };
 struct config_key {
@@ -71,6 +75,7 @@ struct config_key {
 	const char *unit;    /* "ms", "" */
 	const char *choices; /* CONFIG_CHOICE: "none any all" */
 	const char *help;
+	bool at_start; /* a change needs a restart; the others are taken over on SIGHUP */
 };
 const struct config_key *config_keys(size_t *count);
 /* The value as text; 128 bytes at most. */

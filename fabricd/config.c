@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabricd/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+enum {
+	WHY_MAX = 512,
+	FILE_MAX = 1 << 20,
+	SECTION_MAX = 96,
+	NAME_MAX_BYTES = 63, /* of a provider or host, NUL not included */
+	KEYS_MAX = 32,
+};
+
+static const struct config_key keys[] = {
+	{ "heartbeat", "interval", CONFIG_DURATION, offsetof(struct config, beat_interval_ms), "1s",
+	  100, 60000, "ms", NULL, "time between two beats of a host", false },
+	{ "heartbeat", "missed", CONFIG_NUMBER, offsetof(struct config, beat_missed), "5", 3, 100,
+	  "", NULL, "beats that a host may miss before it counts as silent", false },
+	{ "failover", "witness", CONFIG_CHOICE, offsetof(struct config, witness), "any", 0, 0, "",
+	  "none any all",
+	  "what the switch says of a silent host's power and link: none is not asked; any stops a "
+	  "verdict when it says alive and cuts the wait short when it says dead; all must say dead",
+	  false },
+	{ "failover", "storm-percent", CONFIG_NUMBER, offsetof(struct config, storm_percent), "34",
+	  1, 100, "", NULL,
+	  "of the hosts watched in a chassis: when so many are silent at once, failover is held",
+	  false },
+	{ "failover", "storm-min", CONFIG_NUMBER, offsetof(struct config, storm_min), "2", 2, 1024,
+	  "", NULL, "fewer silent hosts than this are never a storm", false },
+	{ "failover", "rate-count", CONFIG_NUMBER, offsetof(struct config, rate_count), "6", 1, 64,
+	  "", NULL, "automatic failovers that may start within rate-window, in a chassis", false },
+	{ "failover", "rate-window", CONFIG_DURATION, offsetof(struct config, rate_window_ms),
+	  "10min", 1000, 86400000, "ms", NULL, "see rate-count", false },
+	{ "failover", "spare-windows", CONFIG_NUMBER, offsetof(struct config, spare_windows), "3",
+	  1, 100, "", NULL,
+	  "a spare must have been alive for so many times interval x missed to take over", false },
+	{ "failover", "fence-attempts", CONFIG_NUMBER, offsetof(struct config, fence_attempts),
+	  "10", 1, 1000, "", NULL, "tries to fence a host before it is blocked", false },
+	{ "failover", "fence-retry", CONFIG_DURATION, offsetof(struct config, fence_retry_ms),
+	  "30s", 100, 3600000, "ms", NULL, "a blocked host is tried again after this", false },
+	{ "switch", "command-timeout", CONFIG_DURATION, offsetof(struct config, command_timeout_ms),
+	  "0", 0, 600000, "ms", NULL,
+	  "longest wait for a switch command; 0: what the provider says of itself", false },
+	{ "switch", "command-attempts", CONFIG_NUMBER, offsetof(struct config, command_attempts),
+	  "10", 1, 1000, "", NULL, "tries of a switch command before its function is parked",
+	  false },
+	{ "fabric", "repair", CONFIG_BOOL, offsetof(struct config, repair), "yes", 0, 1, "", NULL,
+	  "mend what is missing or has another identity than it should", false },
+	{ "fabric", "repair-retry", CONFIG_DURATION, offsetof(struct config, repair_retry_ms), "5s",
+	  100, 3600000, "ms", NULL, "first wait before a repair is tried again; doubled each time",
+	  false },
+	{ "access", "group-ro", CONFIG_STRING, offsetof(struct config, group_ro), "fabric-ro", 0, 0,
+	  "", NULL, "members may read", true },
+	{ "access", "group-op", CONFIG_STRING, offsetof(struct config, group_op), "fabric-op", 0, 0,
+	  "", NULL, "members may assign, move, fail over and beat for any host", true },
+	{ "access", "group-admin", CONFIG_STRING, offsetof(struct config, group_admin),
+	  "fabric-admin", 0, 0, "", NULL, "members may do all", true },
+};
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+_Static_assert((int)KEYS <= (int)KEYS_MAX, "room for the lines of all keys");
+
+/* ---- values ---- */
+
+static const struct {
+	const char *text;
+	uint32_t ms;
+} duration_units[] = {
+	{ "", 1 }, { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 },
+};
+
+/* Decimal digits and what stands behind them. Return: false for none, or a number too large. */
+static bool digits_parse(const char *text, uint64_t *value, const char **rest)
+{
+	uint64_t n = 0;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	for (; isdigit((unsigned char)*text); text++) {
+		n = n * 10 + (uint64_t)(*text - '0');
+		if (n > UINT32_MAX)
+			return false;
+	}
+	*value = n;
+	*rest = text;
+	return true;
+}
+
+static bool number_parse(const char *text, uint64_t *value)
+{
+	const char *rest;
+
+	return digits_parse(text, value, &rest) && !*rest;
+}
+
+static bool duration_parse(const char *text, uint64_t *value)
+{
+	const char *rest;
+	uint64_t n;
+
+	if (!digits_parse(text, &n, &rest))
+		return false;
+	while (*rest == ' ')
+		rest++;
+	for (size_t i = 0; i < sizeof(duration_units) / sizeof(duration_units[0]); i++) {
+		if (strcmp(rest, duration_units[i].text))
+			continue;
+		*value = n * duration_units[i].ms;
+		return true;
+	}
+	return false;
+}
+
+static bool bool_parse(const char *text, bool *value)
+{
+	static const struct {
+		const char *text;
+		bool value;
+	} words[] = { { "yes", true }, { "true", true },   { "on", true },
+		      { "no", false }, { "false", false }, { "off", false } };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(text, words[i].text))
+			continue;
+		*value = words[i].value;
+		return true;
+	}
+	return false;
+}
+
+/* Which word of @choices is @text; -1: none. */
+static int choice_parse(const char *text, const char *choices)
+{
+	size_t length = strlen(text);
+
+	for (int n = 0; *choices; n++) {
+		size_t word = strcspn(choices, " ");
+
+		if (word == length && !memcmp(choices, text, word))
+			return n;
+		choices += word;
+		choices += *choices == ' ';
+	}
+	return -1;
+}
+
+static void choice_format(const char *choices, unsigned n, char out[static 128])
+{
+	for (; n && *choices; n--) {
+		choices += strcspn(choices, " ");
+		choices += *choices == ' ';
+	}
+	(void)snprintf(out, 128, "%.*s", (int)strcspn(choices, " "), choices);
+}
+
+/* The largest unit that leaves no rest. */
+static void duration_format(uint32_t ms, char out[static 128])
+{
+	size_t i = sizeof(duration_units) / sizeof(duration_units[0]) - 1;
+
+	while (i > 1 && (!ms || ms % duration_units[i].ms))
+		i--;
+	(void)snprintf(out, 128, "%u%s", ms / duration_units[i].ms, duration_units[i].text);
+}
+
+/* ---- one file ---- */
+
+struct parse {
+	const char *name;
+	const char *at; /* what is left of the text */
+	const char *end;
+	int line;
+	char *why;
+	int failed; /* the line that @why is about; 0: none */
+	struct config *config;
+	char section[SECTION_MAX];
+	bool in_section;
+	int given[KEYS_MAX]; /* line of each key of the table; 0: not given */
+	int provider_line[CONFIG_PROVIDERS];
+	bool host_open; /* a [host NAME] that has no uid yet */
+	int host_line;
+};
+
+/* The first reason stands. */
+__attribute__((format(printf, 2, 3))) static void parse_fail(struct parse *p, const char *format,
+							     ...)
+{
+	va_list args;
+	int n;
+
+	if (p->failed)
+		return;
+	p->failed = p->line ? p->line : 1;
+	n = snprintf(p->why, WHY_MAX, "%s:%d: ", p->name, p->failed);
+	if (n < 0 || n >= WHY_MAX)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(p->why + n, WHY_MAX - (size_t)n, format, args); /* cut where it must be */
+	va_end(args);
+}
+
+static bool is_name(const char *text)
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789._-/");
+
+	return length && !text[length] && length <= NAME_MAX_BYTES;
+}
+
+/* What stands behind @word and a blank in the section's name; NULL: another section. */
+static const char *section_name(const char *section, const char *word)
+{
+	size_t length = strlen(word);
+
+	if (strncmp(section, word, length) || section[length] != ' ')
+		return NULL;
+	return section + length + strspn(section + length, " ");
+}
+
+static void provider_open(struct parse *p, const char *name)
+{
+	struct config *c = p->config;
+
+	if (!is_name(name) || strchr(name, '/')) {
+		parse_fail(p, "[provider NAME]: a name is 1 to %d of a-z A-Z 0-9 . _ -",
+			   NAME_MAX_BYTES);
+		return;
+	}
+	for (size_t i = 0; i < c->provider_count; i++)
+		if (!strcmp(c->providers[i].name, name))
+			parse_fail(p, "provider %s stands in line %d already", name,
+				   p->provider_line[i]);
+	if (c->provider_count == CONFIG_PROVIDERS)
+		parse_fail(p, "more than %d providers", CONFIG_PROVIDERS);
+	if (p->failed)
+		return;
+	p->provider_line[c->provider_count] = p->line;
+	(void)snprintf(c->providers[c->provider_count++].name, CONFIG_TEXT_MAX, "%s", name);
+}
+
+static void host_open(struct parse *p, const char *name)
+{
+	struct config *c = p->config;
+
+	if (!is_name(name)) {
+		parse_fail(p, "[host NAME]: a name is 1 to %d of a-z A-Z 0-9 . _ - /",
+			   NAME_MAX_BYTES);
+		return;
+	}
+	for (size_t i = 0; i < c->host_uid_count; i++)
+		if (!strcmp(c->host_uids[i].host, name))
+			parse_fail(p, "host %s stands here already", name);
+	if (c->host_uid_count == CONFIG_HOST_UIDS)
+		parse_fail(p, "more than %d hosts", CONFIG_HOST_UIDS);
+	if (p->failed)
+		return;
+	p->host_open = true;
+	p->host_line = p->line;
+	(void)snprintf(c->host_uids[c->host_uid_count++].host, CONFIG_TEXT_MAX, "%s", name);
+}
+
+/* A section that needs a key must have had it by its end. */
+static void section_close(struct parse *p)
+{
+	struct config *c = p->config;
+	int line = p->line;
+
+	if (c->provider_count && !c->providers[c->provider_count - 1].socket[0]) {
+		p->line = p->provider_line[c->provider_count - 1];
+		parse_fail(p, "provider %s has no socket",
+			   c->providers[c->provider_count - 1].name);
+	}
+	if (p->host_open) {
+		p->line = p->host_line;
+		parse_fail(p, "host %s has no uid", c->host_uids[c->host_uid_count - 1].host);
+	}
+	p->line = line;
+}
+
+static void section_open(struct parse *p, const char *line, size_t length)
+{
+	const char *close = memchr(line, ']', length);
+	size_t size = close ? (size_t)(close - line) - 1 : 0;
+	const char *name;
+	size_t rest;
+
+	section_close(p);
+	rest = close ? length - size - 2 : 0;
+	for (size_t i = 0; i < rest && close[1 + i] != ';' && close[1 + i] != '#'; i++) {
+		if (isspace((unsigned char)close[1 + i]))
+			continue;
+		close = NULL;
+		break;
+	}
+	if (!close || size >= SECTION_MAX) {
+		parse_fail(p, "a section is written [NAME], alone on its line");
+		return;
+	}
+	(void)snprintf(p->section, sizeof(p->section), "%.*s", (int)size, line + 1);
+	p->in_section = true;
+	name = section_name(p->section, "provider");
+	if (name) {
+		provider_open(p, name);
+		return;
+	}
+	name = section_name(p->section, "host");
+	if (name) {
+		host_open(p, name);
+		return;
+	}
+	for (size_t i = 0; i < KEYS; i++)
+		if (!strcmp(keys[i].section, p->section))
+			return;
+	parse_fail(p, "no such section: [%s]", p->section);
+}
+
+/*
+ * inih asks for one line at a time; here they are counted, and looked at before it cuts them: it
+ * takes @room bytes of a line at most, and calls nobody for a section without keys.
+ */
+static char *line_read(char *out, int room, void *arg)
+{
+	struct parse *p = arg;
+	const char *end;
+	size_t length;
+
+	if (p->at == p->end || p->failed)
+		return NULL;
+	p->line++;
+	end = memchr(p->at, '\n', (size_t)(p->end - p->at));
+	if (!end)
+		end = p->end;
+	if (p->line == 1 && end - p->at >= 3 && !memcmp(p->at, "\xef\xbb\xbf", 3))
+		p->at += 3;
+	/* To inih a line that begins with a blank continues the one before. */
+	while (p->at < end && isblank((unsigned char)*p->at))
+		p->at++;
+	length = (size_t)(end - p->at);
+	for (size_t i = 0; i < length; i++)
+		if (iscntrl((unsigned char)p->at[i]) && p->at[i] != '\t' && p->at[i] != '\r')
+			parse_fail(p, "a control character (byte %zu)", i + 1);
+	if (room < 8 || length > (size_t)room - 3)
+		parse_fail(p, "the line is longer than %d bytes", room - 3);
+	else if (length && *p->at == '[')
+		section_open(p, p->at, length);
+	if (p->failed)
+		return NULL;
+	memcpy(out, p->at, length);
+	out[length] = '\0';
+	p->at = end < p->end ? end + 1 : end;
+	return out;
+}
+
+static void text_take(struct parse *p, const char *key, const char *value, char *out, size_t size)
+{
+	if (!*value)
+		parse_fail(p, "%s: is empty", key);
+	else if (strlen(value) >= size)
+		parse_fail(p, "%s: longer than %zu bytes", key, size - 1);
+	else
+		(void)snprintf(out, size, "%s", value);
+}
+
+static void provider_take(struct parse *p, const char *key, const char *value)
+{
+	struct config *c = p->config;
+	char *socket = c->providers[c->provider_count - 1].socket;
+
+	if (strcmp(key, "socket"))
+		parse_fail(p, "no such key in [provider NAME]: %s", key);
+	else if (*socket)
+		parse_fail(p, "socket: given twice");
+	else
+		text_take(p, key, value, socket,
+			  sizeof(((struct sockaddr_un *)NULL)->sun_path) < CONFIG_TEXT_MAX
+				  ? sizeof(((struct sockaddr_un *)NULL)->sun_path)
+				  : CONFIG_TEXT_MAX);
+}
+
+static void host_take(struct parse *p, const char *key, const char *value)
+{
+	struct config *c = p->config;
+	uint64_t uid;
+
+	if (strcmp(key, "uid"))
+		parse_fail(p, "no such key in [host NAME]: %s", key);
+	else if (!p->host_open)
+		parse_fail(p, "uid: given twice");
+	else if (!number_parse(value, &uid) || uid == UINT32_MAX)
+		parse_fail(p, "uid: not a user's number: %s", value);
+	else
+		c->host_uids[c->host_uid_count - 1].uid = (uint32_t)uid;
+	p->host_open = false;
+}
+
+static void range_fail(struct parse *p, const struct config_key *key, const char *value)
+{
+	char low[128];
+	char high[128];
+
+	if (key->type == CONFIG_DURATION) {
+		duration_format(key->min, low);
+		duration_format(key->max, high);
+		parse_fail(p,
+			   "%s: takes a time from %s to %s (\"200ms\", \"5s\", \"15min\"), not %s",
+			   key->name, low, high, value);
+		return;
+	}
+	parse_fail(p, "%s: takes a number from %u to %u, not %s", key->name, key->min, key->max,
+		   value);
+}
+
+static void key_take(struct parse *p, const struct config_key *key, const char *value)
+{
+	uint8_t *at = (uint8_t *)p->config + key->offset;
+	uint64_t n = 0;
+	bool flag = false;
+	int choice;
+
+	switch (key->type) {
+	case CONFIG_NUMBER:
+	case CONFIG_DURATION:
+		if (!(key->type == CONFIG_NUMBER ? number_parse(value, &n)
+						 : duration_parse(value, &n)) ||
+		    n < key->min || n > key->max) {
+			range_fail(p, key, value);
+			return;
+		}
+		*(uint32_t *)(void *)at = (uint32_t)n;
+		return;
+	case CONFIG_BOOL:
+		if (!bool_parse(value, &flag))
+			parse_fail(p, "%s: takes yes or no, not %s", key->name, value);
+		*(bool *)(void *)at = flag;
+		return;
+	case CONFIG_CHOICE:
+		choice = choice_parse(value, key->choices);
+		if (choice < 0)
+			parse_fail(p, "%s: takes one of %s, not %s", key->name, key->choices,
+				   value);
+		else
+			*(enum config_witness *)(void *)at = (enum config_witness)choice;
+		return;
+	case CONFIG_STRING:
+		text_take(p, key->name, value, (char *)at, CONFIG_TEXT_MAX);
+		return;
+	}
+}
+
+static void table_take(struct parse *p, const char *name, const char *value)
+{
+	for (size_t i = 0; i < KEYS; i++) {
+		if (strcmp(keys[i].section, p->section) || strcmp(keys[i].name, name))
+			continue;
+		if (p->given[i])
+			parse_fail(p, "%s: stands in line %d already", name, p->given[i]);
+		p->given[i] = p->line;
+		key_take(p, &keys[i], value);
+		return;
+	}
+	parse_fail(p, "no such key in [%s]: %s", p->section, name);
+}
+
+/* Return: 1 to go on, as inih wants it. */
+static int pair_take(void *arg, const char *section, const char *name, const char *value)
+{
+	struct parse *p = arg;
+
+	(void)section; /* cut by inih; ours is whole */
+	if (p->failed)
+		return 0;
+	if (!p->in_section)
+		parse_fail(p, "%s: stands before the first [section]", name);
+	else if (section_name(p->section, "provider"))
+		provider_take(p, name, value);
+	else if (section_name(p->section, "host"))
+		host_take(p, name, value);
+	else
+		table_take(p, name, value);
+	return !p->failed;
+}
+
+/* ---- the whole ---- */
+
+void config_init(struct config *c)
+{
+	char why[WHY_MAX];
+	struct parse p = { .name = "defaults", .why = why, .config = c };
+
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < KEYS; i++)
+		key_take(&p, &keys[i], keys[i].fallback);
+	/* A default that its own key refuses is a mistake in the table; a test walks it. */
+}
+
+int config_parse(const char *text, size_t size, const char *name, char *why, struct config *out)
+{
+	struct config *c = malloc(sizeof(*c));
+	struct parse p = { .name = name, .at = text, .end = text + size, .why = why, .config = c };
+	int r;
+
+	if (!c) {
+		(void)snprintf(why, WHY_MAX, "%s: %s", name, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	config_init(c);
+	r = ini_parse_stream(line_read, &p, pair_take, &p);
+	/* inih goes on behind a line that it does not understand, to ours. */
+	if (r > 0 && (!p.failed || r < p.failed)) {
+		p.line = r;
+		p.failed = 0;
+		parse_fail(&p, "neither a [section] nor KEY = VALUE");
+	}
+	if (!p.failed)
+		section_close(&p);
+	if (!p.failed && r >= 0)
+		*out = *c;
+	free(c);
+	if (r < 0 && !p.failed)
+		(void)snprintf(why, WHY_MAX, "%s: %s", name, strerror(ENOMEM));
+	if (p.failed)
+		return REFUSE_FIELD;
+	return r < 0 ? -ENOMEM : 0;
+}
+
+static int file_read(const char *path, char *text, size_t *size)
+{
+	FILE *file = fopen(path, "re");
+	int r;
+
+	if (!file)
+		return -errno;
+	errno = 0;
+	*size = fread(text, 1, FILE_MAX + 1, file);
+	r = ferror(file) ? -(errno ? errno : EIO) : 0;
+	(void)fclose(file); /* was only read */
+	if (!r && *size > FILE_MAX)
+		r = -EFBIG;
+	return r;
+}
+
+int config_load(const char *path, char *why, struct config *out)
+{
+	char *text = malloc(FILE_MAX + 1);
+	size_t size = 0;
+	int r = text ? file_read(path, text, &size) : -ENOMEM;
+
+	if (r)
+		(void)snprintf(why, WHY_MAX, "%s: %s", path, strerror(-r));
+	else
+		r = config_parse(text, size, path, why, out);
+	free(text);
+	return r;
+}
+
+const struct config_key *config_keys(size_t *count)
+{
+	*count = KEYS;
+	return keys;
+}
+
+void config_format(const struct config *c, const struct config_key *key, char out[static 128])
+{
+	const uint8_t *at = (const uint8_t *)c + key->offset;
+
+	switch (key->type) {
+	case CONFIG_NUMBER:
+		(void)snprintf(out, 128, "%u", *(const uint32_t *)(const void *)at);
+		return;
+	case CONFIG_DURATION:
+		duration_format(*(const uint32_t *)(const void *)at, out);
+		return;
+	case CONFIG_BOOL:
+		(void)snprintf(out, 128, "%s", *(const bool *)(const void *)at ? "yes" : "no");
+		return;
+	case CONFIG_CHOICE:
+		choice_format(key->choices,
+			      (unsigned)*(const enum config_witness *)(const void *)at, out);
+		return;
+	case CONFIG_STRING:
+		(void)snprintf(out, 128, "%s", (const char *)at);
+		return;
+	}
+}
