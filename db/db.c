@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "db/check.h"
 #include "db/file.h"
 #include "db/inside.h"
 
@@ -58,15 +59,14 @@ int db_failed(sqlite3 *sql, int answer, char *why, const char *doing)
 	return -error;
 }
 
-static int run(struct db *db, const char *text, char *why, const char *doing)
+int db_run(struct db *db, const char *text, char *why, const char *doing)
 {
 	int answer = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
 
 	return answer == SQLITE_OK ? 0 : db_failed(db->sql, answer, why, doing);
 }
 
-/* The first column of the first row as text into @out; "" when there is no row. */
-static int ask_text(struct db *db, const char *text, char *why, char out[static DB_TEXT_MAX])
+int db_ask_text(struct db *db, const char *text, char *why, char out[static DB_TEXT_MAX])
 {
 	sqlite3_stmt *ask = NULL;
 	int answer = sqlite3_prepare_v2(db->sql, text, -1, &ask, NULL);
@@ -82,10 +82,10 @@ static int ask_text(struct db *db, const char *text, char *why, char out[static 
 	return db_failed(db->sql, answer, why, "be read");
 }
 
-static int ask_number(struct db *db, const char *text, char *why, uint64_t *out)
+int db_ask_number(struct db *db, const char *text, char *why, uint64_t *out)
 {
 	char number[DB_TEXT_MAX];
-	int r = ask_text(db, text, why, number);
+	int r = db_ask_text(db, text, why, number);
 
 	if (!r)
 		*out = strtoull(number, NULL, 10);
@@ -128,20 +128,20 @@ static int db_connect(struct db *db, const char *path, bool is_new, bool is_fast
 	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_busy_timeout(db->sql, 2000);
 	(void)sqlite3_wal_hook(db->sql, note_wal_pages, db); /* in place of the automatic one */
-	return run(db,
-		   is_fast ? "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
-			     "PRAGMA cell_size_check=ON; PRAGMA synchronous=OFF;"
-			     "PRAGMA cache_size=-8192;"
-			   : "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
-			     "PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;"
-			     "PRAGMA cache_size=-8192;",
-		   why, "be set up");
+	return db_run(db,
+		      is_fast ? "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
+				"PRAGMA cell_size_check=ON; PRAGMA synchronous=OFF;"
+				"PRAGMA cache_size=-8192;"
+			      : "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
+				"PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;"
+				"PRAGMA cache_size=-8192;",
+		      why, "be set up");
 }
 
 static int db_wal_on(struct db *db, const char *path, char *why)
 {
 	char mode[DB_TEXT_MAX];
-	int r = ask_text(db, "PRAGMA journal_mode=WAL", why, mode);
+	int r = db_ask_text(db, "PRAGMA journal_mode=WAL", why, mode);
 
 	if (r)
 		return r;
@@ -153,46 +153,6 @@ static int db_wal_on(struct db *db, const char *path, char *why)
 		return -EOPNOTSUPP;
 	}
 	return 0;
-}
-
-static int db_version_check(struct db *db, const char *path, const struct db_schema *schema,
-			    char *why, uint64_t *version)
-{
-	int r = ask_number(db, "PRAGMA user_version", why, version);
-
-	if (r)
-		return r;
-	if (*version > schema->n) {
-		db_say(why,
-		       "%s: is of version %llu, this fabricd knows versions up to %zu: "
-		       "install the newer fabricd, or put a backup there",
-		       path, (unsigned long long)*version, schema->n);
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-static int db_sound_check(struct db *db, const char *path, bool was_left_open, char *why)
-{
-	char verdict[DB_TEXT_MAX];
-	int r = ask_text(db, was_left_open ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)",
-			 why, verdict);
-
-	if (!r && strcmp(verdict, "ok") != 0) {
-		db_say(why, "%s: is damaged: %.300s. Put a backup there", path, verdict);
-		return -EBADMSG;
-	}
-	if (!r && was_left_open)
-		r = ask_text(db, "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", why,
-			     verdict);
-	if (!r && was_left_open && verdict[0] && strcmp(verdict, "ok") != 0) {
-		db_say(why,
-		       "%s: is damaged: a row of the table %.64s refers to one that is gone. "
-		       "Put a backup there",
-		       path, verdict);
-		return -EBADMSG;
-	}
-	return r;
 }
 
 static int db_backup(struct db *db, const char *path, uint64_t next, char *why)
@@ -213,7 +173,7 @@ static int db_backup(struct db *db, const char *path, uint64_t next, char *why)
 	text = sqlite3_mprintf("VACUUM INTO %Q", draft);
 	if (!text)
 		return -ENOMEM;
-	r = run(db, text, why, "be copied before its migration");
+	r = db_run(db, text, why, "be copied before its migration");
 	sqlite3_free(text);
 	return r ? r : db_file_rename(draft, copy, why);
 }
@@ -221,18 +181,19 @@ static int db_backup(struct db *db, const char *path, uint64_t next, char *why)
 static int db_step_up(struct db *db, const struct db_schema *schema, uint64_t from, char *why)
 {
 	char text[128];
-	int r = run(db, "BEGIN IMMEDIATE", why, "begin a migration");
+	int r = db_run(db, "BEGIN IMMEDIATE", why, "begin a migration");
 
 	if (r)
 		return r;
 	(void)snprintf(text, sizeof(text),
 		       "PRAGMA application_id=%d; PRAGMA user_version=%llu; COMMIT",
 		       DB_APPLICATION_ID, (unsigned long long)from + 1);
-	r = run(db, schema->steps[from], why, "be migrated");
+	r = db_run(db, schema->steps[from], why, "be migrated");
 	if (!r)
-		r = run(db, text, why, "commit a migration");
+		r = db_run(db, text, why, "commit a migration");
 	if (r)
-		(void)run(db, "ROLLBACK", NULL, ""); /* what failed is being told */
+		(void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL,
+				   NULL); /* what failed is being told */
 	return r;
 }
 
@@ -270,16 +231,16 @@ static int db_incarnate(struct db *db, char *why)
 	static const char ask[] = "SELECT value FROM meta WHERE key='incarnation'";
 	char text[DB_TEXT_MAX];
 	char uuid[37];
-	int r = ask_text(db, ask, why, text);
+	int r = db_ask_text(db, ask, why, text);
 
 	if (!r && !text[0]) {
 		r = uuid_new(uuid);
 		(void)snprintf(text, sizeof(text), "INSERT INTO meta VALUES ('incarnation','%s')",
 			       uuid);
 		if (!r)
-			r = run(db, text, why, "store its incarnation");
+			r = db_run(db, text, why, "store its incarnation");
 		if (!r)
-			r = ask_text(db, ask, why, text);
+			r = db_ask_text(db, ask, why, text);
 	}
 	if (!r)
 		(void)snprintf(db->incarnation, sizeof(db->incarnation), "%.36s", text);
@@ -367,13 +328,15 @@ static int db_open_file(struct db *db, const char *path, const struct db_schema 
 	was_left_open = db_file_was_left_open(path);
 	r = db_connect(db, path, false, is_fast, why);
 	if (!r)
-		r = db_version_check(db, path, schema, why, &version);
+		r = db_check_version(db, path, schema, why, &version);
 	if (!r)
-		r = db_sound_check(db, path, was_left_open, why);
+		r = db_check_content(db, path, was_left_open, why);
 	if (!r)
 		r = db_wal_on(db, path, why);
 	if (!r)
 		r = db_migrate(db, path, schema, version, why);
+	if (!r)
+		r = db_check_tables(db, path, schema, why);
 	return r;
 }
 
@@ -384,7 +347,7 @@ static int db_open_memory(struct db *db, const char *path, const struct db_schem
 	int r = db_connect(db, path, true, true, why);
 
 	if (!r)
-		r = db_version_check(db, path, schema, why, &version);
+		r = db_check_version(db, path, schema, why, &version);
 	if (!r)
 		r = db_migrate(db, NULL, schema, version, why);
 	return r;
@@ -449,5 +412,5 @@ const char *db_incarnation(const struct db *db)
 
 int db_count_audit(struct db *db, uint64_t *rows)
 {
-	return ask_number(db, "SELECT count(*) FROM audit", NULL, rows);
+	return db_ask_number(db, "SELECT count(*) FROM audit", NULL, rows);
 }

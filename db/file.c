@@ -106,7 +106,8 @@ static uint32_t be32(const uint8_t *at)
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* SQLite's file format, section 1.3: magic at 0, application id at 68; 100 bytes in all. */
+/* SQLite's file format, section 1.3: magic at 0, page size at 16 (1 means 64 KiB), application id
+ * at 68; 100 bytes in all. */
 static int header_check(const char *path, const uint8_t *header, size_t length, uint32_t id,
 			char *why)
 {
@@ -130,6 +131,13 @@ static int header_check(const char *path, const uint8_t *header, size_t length, 
 	return 0;
 }
 
+static int64_t page_size(const uint8_t *header)
+{
+	int64_t size = header[16] << 8 | header[17];
+
+	return size > 1 ? size : 65536;
+}
+
 static int nothing_there(const char *path, char *why, bool *exists)
 {
 	char log[PATH_MAX];
@@ -146,6 +154,13 @@ static int nothing_there(const char *path, char *why, bool *exists)
 	}
 	*exists = false;
 	return 0;
+}
+
+bool db_file_was_left_open(const char *path)
+{
+	char log[PATH_MAX];
+
+	return db_file_beside(path, "-wal", NULL, log) || !access(log, F_OK);
 }
 
 int db_file_check(const char *path, uint32_t application_id, char *why, bool *exists)
@@ -174,21 +189,16 @@ int db_file_check(const char *path, uint32_t application_id, char *why, bool *ex
 		return r;
 	}
 	r = header_check(path, header, (size_t)length, application_id, why);
+	if (!r && status.st_size % page_size(header) && !db_file_was_left_open(path)) {
+		db_say(why, "%s: is damaged: it ends in the middle of a page. Put a backup there",
+		       path);
+		r = -EBADMSG;
+	}
 	if (r)
 		return r;
 
 	*exists = true;
 	return 0;
-}
-
-bool db_file_was_left_open(const char *path)
-{
-	char log[PATH_MAX];
-	struct stat status;
-
-	if (db_file_beside(path, "-wal", NULL, log))
-		return true;
-	return !stat(log, &status) && status.st_size > 0;
 }
 
 static int sync_one(const char *path, int flags, char *why)

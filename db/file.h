@@ -16,6 +16,8 @@ MUST_USE int db_file_beside(const char *path, const char *ending, char *why,
 			    char out[static PATH_MAX]);
 /* Takes PATH.lock, or says who has it (-EBUSY). @fd: the caller's; closing it gives the lock up. */
 MUST_USE int db_file_lock(const char *path, char *why, int *fd);
+/* True when a write-ahead log was left behind: whoever wrote it did not close the database. */
+bool db_file_was_left_open(const char *path);
 /**
  * db_file_check() - is this a database of ours?
  * @exists: set on success; false when nothing is there and one may be created
@@ -23,8 +25,6 @@ MUST_USE int db_file_lock(const char *path, char *why, int *fd);
  * Reads the header alone and changes nothing. Return: 0; -EBADMSG for what SQLite must not touch.
  */
 MUST_USE int db_file_check(const char *path, uint32_t application_id, char *why, bool *exists);
-/* True when a write-ahead log was left behind: whoever wrote it did not close the database. */
-bool db_file_was_left_open(const char *path);
 /* Writes to disk what stands in the file, and its name in the folder. */
 MUST_USE int db_file_sync(const char *path, char *why);
 /* Renames @from to @to durably. */

@@ -34,6 +34,12 @@ void db_say(char *why, const char *format, ...) __attribute__((format(printf, 2,
 /* The errno for what SQLite answered, negative; @why gets "@doing: sentence". */
 int db_failed(sqlite3 *sql, int answer, char *why, const char *doing);
 
+/* Statements without parameters. @doing as above. */
+MUST_USE int db_run(struct db *db, const char *text, char *why, const char *doing);
+/* The first column of the first row as text into @out; "" when there is no row. */
+MUST_USE int db_ask_text(struct db *db, const char *text, char *why, char out[static DB_TEXT_MAX]);
+MUST_USE int db_ask_number(struct db *db, const char *text, char *why, uint64_t *out);
+
 /* db_open() with another schema, for the tests of migration. */
 MUST_USE int db_open_schema(const char *path, const struct db_schema *schema, bool is_fast,
 			    char *why, struct db **out);
