@@ -9,5 +9,10 @@ if(FABRIC_TESTS)
   add_test(NAME scenario.topology_truth COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_SOURCE_DIR}/tests/scenario/test_topology_truth.py $<TARGET_FILE:topology_print> --
     ${CMAKE_SOURCE_DIR}/tests/data/captures ${CMAKE_SOURCE_DIR}/../shared/captures/real)
-  set_tests_properties(scenario.topology_truth PROPERTIES LABELS scenario TIMEOUT 120)
+  add_test(NAME scenario.topology_malformed COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_SOURCE_DIR}/tests/scenario/test_topology_malformed.py
+    $<TARGET_FILE:topology_print> ${CMAKE_SOURCE_DIR}/tests/data/captures/malformed
+    ${CMAKE_SOURCE_DIR}/../shared/captures/malformed)
+  set_tests_properties(scenario.topology_truth scenario.topology_malformed
+    PROPERTIES LABELS scenario TIMEOUT 120)
 endif()

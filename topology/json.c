@@ -4,26 +4,9 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "topology/utf8.h"
+
 /* ---- text ---- */
-
-/* Bytes of the well-formed UTF-8 sequence at @s (RFC 3629); 0 if it is not one. */
-static size_t utf8_length(const uint8_t *s)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-
-	if (n == 1)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	/* Too long a form, surrogates, beyond 10ffff: all show in the second byte. */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
 
 static void write_text(const char *text, FILE *out)
 {
@@ -31,7 +14,7 @@ static void write_text(const char *text, FILE *out)
 
 	(void)fputc('"', out); /* here and below: the stream keeps its error until the end */
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = topo_utf8_length(s);
 
 		if (!n) {
 			(void)fputs("\\ufffd", out);
