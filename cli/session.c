@@ -50,7 +50,9 @@ bool session_is_json(const struct session *s)
 
 void session_print(const struct buf *text)
 {
-	(void)!fwrite(text->data, 1, text->length, stdout); /* main() asks ferror() at the end */
+	if (text->length)
+		(void)!fwrite(text->data, 1, text->length,
+			      stdout); /* main() asks ferror() at the end */
 }
 
 void session_print_answer(const struct http_answer *answer)

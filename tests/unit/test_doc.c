@@ -67,8 +67,8 @@ static void any_document_can_be_shown(void **state)
 		"[]",
 		"[[1],{}]",
 		"{\"operations\":[{\"op\":[{}]},1,null]}",
-		"{\"timeline\":[{\"offset_ms\":\"x\"}],\"plan\":[{\"steps\":3},{\"steps\":[null,{}]"
-		"}]}",
+		"{\"timeline\":[{\"offset_ms\":\"x\"}],\"plan\":[{\"steps\":3}]}",
+		"{\"plan\":[{\"steps\":[null,{}]}]}",
 		"{\"a\":[{\"k\":1},7,{\"m\":{\"n\":[[]]}}],\"moves\":{},\"state\":[]}",
 	};
 
