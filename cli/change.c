@@ -226,6 +226,8 @@ static int post_once(struct session *s, const char *body, unsigned long wait_s,
 {
 	char target[64];
 
+	if (wait_s > WAIT_SLICE_S) /* the rest is waited for by follow() */
+		wait_s = WAIT_SLICE_S;
 	(void)snprintf(target, sizeof(target), wait_s ? "/v1/changes?wait=%lu" : "/v1/changes",
 		       wait_s);
 	return http_call(
