@@ -31,6 +31,8 @@ enum { FABRIC_NAME_MAX = 64 };
 
 struct fabric;
 struct fabric_change;
+struct fabric_fence;
+struct fabric_waiter;
 
 enum fabric_host_state {
 	FABRIC_HOST_UNKNOWN, /* has never beaten since its record was made */
@@ -84,6 +86,8 @@ struct fabric_host {
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
 	struct live_host live;
+	uint64_t suspected_ms;      /* since when it is suspect */
+	struct fabric_fence *fence; /* under way; NULL: none (private to fence.c) */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
 };
 
@@ -106,7 +110,8 @@ struct fabric_function {
 	/* Desired, as in the database. */
 	struct fabric_host *host; /* NULL: assigned to nobody */
 	uint16_t vport;
-	uint64_t generation; /* the highest ever given */
+	uint64_t generation; /* its owner's; of the last owner when free; 0: never owned */
+	uint64_t highest; /* the highest that was ever given; a change under way has it already */
 	struct identity identity;
 	enum db_assignment_state assigned; /* meaningful while @host */
 
@@ -133,14 +138,14 @@ struct fabric_item {
 	/* private to change.c */
 	struct {
 		unsigned at;
+		unsigned last; /* the step before, to notice one that is repeated in vain */
 		unsigned tries;
 		uint64_t attempt;
 		uint64_t wait_ms;
-		struct provider_binding seen;
+		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
 		bool reset_done;
-		bool committed;
-		bool unknown;
+		struct fabric_item *next; /* in one list at a time */
 	} run;
 };
 
@@ -151,11 +156,10 @@ struct fabric_change {
 	bool durable; /* its intent is stored */
 	/* private to change.c */
 	struct {
-		size_t open;
+		size_t open; /* items that are not stored as ended */
 		bool effect_wanted;
-		bool effect_stored;
-		bool committing;
-		bool preempted;
+		bool is_stored_soon;  /* items have ended, and wait for the next batch */
+		bool identities_move; /* an identity goes from one of its functions to another */
 		struct fabric_waiter *waiters;
 	} run;
 };
@@ -165,17 +169,8 @@ struct fabric_incident {
 	struct fabric_host *host;
 	struct db_step *steps;
 	size_t step_count;
-	uint64_t started_ms;
-	/* private to incident.c */
-	struct {
-		unsigned at;
-		unsigned tries;
-		uint64_t wait_ms;
-		unsigned pending;
-		uint64_t suspected_ms;
-		bool proved;
-		bool by_hand;
-	} run;
+	uint64_t started_ms; /* of its first step, boot-time clock */
+	uint64_t retry_ms;   /* blocked: when its fence is tried again */
 };
 
 struct fabric_provider_view {
@@ -213,6 +208,9 @@ struct fabric_io {
 	uint64_t (*db_waiting_since_ms)(void *arg);
 	/* An event is in the history: durable. Borrowed. */
 	void (*published)(void *arg, const struct db_event *event);
+	/* Test-only, may be NULL: the manager stands at @point, "journal-before", "journal-after",
+	 * "op-before" or "op-after", and may be killed here. */
+	void (*point)(void *arg, const char *point);
 	void *arg;
 };
 

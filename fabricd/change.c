@@ -1,0 +1,1032 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The items of changes, from intent to commit. Each item makes its own way (SAFETY.md, "Forward or
+ * parked"): a read-back, a step chosen from it (mriov/handover.h), its completion, the next
+ * read-back. Read-backs of many items are joined into one command while effects are still coming
+ * back; items that end together are committed together.
+ *
+ *   INTENT    its intent is not durable yet (S8)
+ *   READY     in the list of those that are looked at next
+ *   HOLD      waits for something that is looked at again by items_look(): a switch that is away,
+ *             the fence of the host that it leaves, another item that must give an identity up
+ *   EFFECT    a command is queued or under way
+ *   SETTLING  its outcome is UNKNOWN; nothing is read before that has settled (S19)
+ *   WANTING   wants to be read back
+ *   READING   a read that covers it is under way
+ *   BACKOFF   tries again at wait_ms
+ *   ENDED     not stored yet
+ *   STORED    the end: unlocked
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/defect.h"
+#include "common/log.h"
+#include "fabricd/state.h"
+
+enum {
+	ITEM_INTENT,
+	ITEM_READY,
+	ITEM_HOLD,
+	ITEM_QUEUED, /* waits for room among the switch's effects */
+	ITEM_EFFECT,
+	ITEM_SETTLING,
+	ITEM_WANTING,
+	ITEM_READING,
+	ITEM_BACKOFF,
+	ITEM_ENDED,
+	ITEM_STORED,
+};
+
+enum { READ_HOLD_MIN_MS = 5, BACKOFF_MAX_MS = 5000, READ_GAP = 16 };
+
+static const enum provider_verb verbs[HANDOVER_NEXTS] = {
+	[HANDOVER_READ] = PROVIDER_READ,      [HANDOVER_UNBIND] = PROVIDER_UNBIND,
+	[HANDOVER_RESET] = PROVIDER_RESET,    [HANDOVER_CLEAR] = PROVIDER_IDENTITY,
+	[HANDOVER_SET] = PROVIDER_IDENTITY,   [HANDOVER_BIND] = PROVIDER_BIND,
+	[HANDOVER_DONE] = PROVIDER_VERB_NONE,
+};
+
+/* ---- small things ---- */
+
+static struct flow *flow_of(struct fabric *f, const struct fabric_item *item)
+{
+	struct fabric_provider *p = provider_of_function(f, item->fn);
+
+	return &p->flows[item->fn->adapter->as.switch_handle];
+}
+
+static void item_ready(struct fabric *f, struct fabric_item *item)
+{
+	if (item->run.at == ITEM_READY)
+		return;
+	item->run.at = ITEM_READY;
+	item->run.next = NULL;
+	*f->ready_last = item;
+	f->ready_last = &item->run.next;
+}
+
+/* What was read back still counts when it goes on. */
+static void item_pause(struct fabric_item *item, const char *step)
+{
+	item->run.at = ITEM_HOLD;
+	item->step = step;
+}
+
+static void item_hold(struct fabric_item *item, const char *step)
+{
+	item_pause(item, step);
+	item->run.seen_valid = false;
+}
+
+static void item_wait(struct fabric *f, struct fabric_item *item, uint64_t wait_ms)
+{
+	item->run.at = ITEM_BACKOFF;
+	item->run.wait_ms = f->now_ms + wait_ms;
+	if (item->run.wait_ms < f->backoff_ms)
+		f->backoff_ms = item->run.wait_ms;
+}
+
+static void item_back_off(struct fabric *f, struct fabric_item *item)
+{
+	uint64_t wait = 20u << (item->run.tries < 8 ? item->run.tries : 8);
+
+	item_wait(f, item, wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+}
+
+void item_goal(struct fabric *f, const struct fabric_item *item, struct handover_goal *goal)
+{
+	const struct fabric_host *host =
+		item->row.op == DB_OP_RELEASE ? NULL : host_get(f, item->row.host);
+
+	*goal = (struct handover_goal){
+		.host = host ? host->as.handle : 0,
+		.vport = host ? item->row.vport : 0,
+		.generation = item->row.generation,
+		.identity = item->row.identity,
+		.has_identity = item->fn->as.identity_can != 0,
+	};
+}
+
+/* ---- the end of an item ---- */
+
+static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_state state,
+		     const char *reason)
+{
+	item->run.at = ITEM_ENDED;
+	item->row.state = state;
+	item->step = fabric_change_state_text(state);
+	(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s", reason);
+	item->change->run.is_stored_soon = true;
+	wake(f);
+}
+
+/* No more tries: held where nobody can reach it if the switch shows it nowhere. */
+static void item_give_up(struct fabric *f, struct fabric_item *item, const char *why)
+{
+	bool nowhere = item->run.seen_valid && !item->run.seen.host;
+
+	if (DEFECT(BIND_TO_DEAD) && item->row.from_host[0] && item->row.op != DB_OP_RELEASE) {
+		struct fabric_host *from = host_get(f, item->row.from_host);
+
+		(void)snprintf(item->row.host, sizeof(item->row.host), "%s", from->name);
+		item->row.vport = item->row.from_vport;
+		item->row.epoch = from->epoch;
+		item->run.tries = 0;
+		item_ready(f, item);
+		return;
+	}
+	item_end(f, item, nowhere ? DB_CHANGE_PARKED : DB_CHANGE_FAILED, why);
+}
+
+static void assignment_store(struct fabric *f, const struct fabric_function *fn)
+{
+	struct db_assignment row = { .vport = fn->vport,
+				     .generation = fn->generation,
+				     .state = fn->assigned,
+				     .identity = fn->identity };
+
+	(void)snprintf(row.function, sizeof(row.function), "%s", fn->name);
+	(void)snprintf(row.host, sizeof(row.host), "%s", fn->host->name);
+	db_put_assignment(batch_open(f), &row);
+}
+
+/* What the end of @item means for its function, in memory and in the open batch. */
+static void item_settle_owner(struct fabric *f, struct fabric_item *item)
+{
+	struct fabric_function *fn = item->fn;
+	struct fabric_host *goal =
+		item->row.op == DB_OP_RELEASE ? NULL : host_get(f, item->row.host);
+
+	if (goal && goal->vports[item->row.vport] == fn &&
+	    !(fn->host == goal && fn->vport == item->row.vport))
+		goal->vports[item->row.vport] = NULL;
+	switch (item->row.state) {
+	case DB_CHANGE_DONE:
+		fn->retries = 0;
+		fn->retry_ms = 0;
+		fn->generation = item->row.generation;
+		fn->assigned = DB_ASSIGNMENT_BOUND;
+		fn->identity = goal ? item->row.identity : (struct identity){ 0 };
+		function_own(fn, goal, goal ? item->row.vport : 0);
+		break;
+	case DB_CHANGE_PARKED:
+		fn->generation = item->row.generation;
+		fn->assigned = DB_ASSIGNMENT_PARKED;
+		if (goal) {
+			fn->identity = item->row.identity;
+			function_own(fn, goal, item->row.vport);
+		}
+		break;
+	case DB_CHANGE_RUNNING:
+	case DB_CHANGE_REFUSED:
+	case DB_CHANGE_FAILED:
+	case DB_CHANGE_CANCELLED:
+	case DB_CHANGE_STATES:
+		return; /* nothing is as it was not before */
+	}
+	if (fn->host)
+		assignment_store(f, fn);
+	else
+		db_remove_assignment(batch_open(f), fn->name);
+}
+
+static void item_store(struct fabric *f, struct fabric_item *item)
+{
+	static const char *const types[DB_CHANGE_STATES] = {
+		[DB_CHANGE_DONE] = "function.done",
+		[DB_CHANGE_PARKED] = "function.parked",
+		[DB_CHANGE_FAILED] = "function.failed",
+		[DB_CHANGE_CANCELLED] = "function.cancelled",
+	};
+	const struct db_item *row = &item->row;
+
+	item_settle_owner(f, item);
+	db_put_item(batch_open(f), row);
+	history_audit(f, item->change->row.uid, fabric_op_text(row->op), row->function, row->change,
+		      "%s: from %s to %s, generation %" PRIu64 "%s%s",
+		      fabric_change_state_text(row->state),
+		      row->from_host[0] ? row->from_host : "nowhere",
+		      row->host[0] ? row->host : "nowhere", row->generation,
+		      row->reason[0] ? ": " : "", row->reason);
+	history_event(f, types[row->state], row->function, "%s from %s to %s%s%s",
+		      fabric_op_text(row->op), row->from_host[0] ? row->from_host : "nowhere",
+		      row->host[0] ? row->host : "nowhere", row->reason[0] ? ": " : "",
+		      row->reason);
+	item->run.at = ITEM_STORED;
+}
+
+static enum db_change_state change_outcome(const struct fabric_change *change)
+{
+	enum db_change_state state = DB_CHANGE_DONE;
+
+	for (size_t i = 0; i < change->item_count; i++) {
+		enum db_change_state one = change->items[i].row.state;
+
+		if (one == DB_CHANGE_FAILED ||
+		    (one == DB_CHANGE_PARKED && state != DB_CHANGE_FAILED) ||
+		    (one == DB_CHANGE_CANCELLED && state == DB_CHANGE_DONE))
+			state = one;
+	}
+	return state;
+}
+
+/* Commits what has ended of @change, all in the batch that is open now. */
+static void change_store_ended(struct fabric *f, struct fabric_change *change)
+{
+	change->run.is_stored_soon = false;
+	for (size_t i = 0; i < change->item_count; i++) {
+		if (change->items[i].run.at != ITEM_ENDED)
+			continue;
+		item_store(f, &change->items[i]);
+		change->run.open--;
+	}
+	if (!change->run.open) {
+		change->row.state = change_outcome(change);
+		change->row.ended_wall_ms = f->io.wall_ms(f->io.arg);
+		f->change_running--;
+		db_put_change(batch_open(f), &change->row);
+		change_event(f, change);
+		log_notice("change %" PRIu64 ": %s", change->row.id,
+			   fabric_change_state_text(change->row.state));
+	}
+	batch_after(f, AFTER_ITEMS, change->row.id);
+}
+
+/* Unlocked only now: before, a crash would find the item open and go on with it. */
+void change_items_durable(struct fabric *f, uint64_t id)
+{
+	struct fabric_change *change = change_find(f, id);
+
+	for (size_t i = 0; change && i < change->item_count; i++) {
+		struct fabric_item *item = &change->items[i];
+
+		if (item->run.at != ITEM_STORED || item->fn->item != item)
+			continue;
+		item->fn->item = NULL;
+		function_noticed(f, item->fn);
+	}
+	if (!change || change->row.state == DB_CHANGE_RUNNING)
+		return;
+	incident_change_ended(f, change);
+	while (change->run.waiters) {
+		struct fabric_waiter *w = change->run.waiters;
+
+		change->run.waiters = w->next;
+		w->fn(w->arg, 0, id);
+		free(w);
+	}
+}
+
+/* ---- effects ---- */
+
+bool item_gate(const struct fabric_item *item, const struct fabric_host *host,
+	       const struct provider_op *op)
+{
+	if (DEFECT(NO_GENERATION) || DEFECT(BIND_TO_DEAD))
+		return true;
+	if (item->run.at != ITEM_EFFECT || item->run.attempt != op->attempt ||
+	    item->row.generation != op->generation)
+		return false;
+	/* The door may have closed while it waited (S20). */
+	return op->verb != PROVIDER_BIND ||
+	       (host && host_is_open(host) && host->epoch == op->epoch);
+}
+
+static void flow_begin(struct fabric *f, struct flow *flow)
+{
+	if (!flow->effects++) {
+		flow->progress_ms = f->now_ms;
+		flow->gap_ms = 0;
+	}
+}
+
+static void flow_end(struct fabric *f, struct flow *flow)
+{
+	uint64_t gap = f->now_ms - flow->progress_ms;
+
+	flow->effects--;
+	flow->progress_ms = f->now_ms;
+	if (gap > flow->gap_ms)
+		flow->gap_ms = gap;
+}
+
+/* The first effect of a change is announced in the journal: from then on it cannot be cancelled. */
+static bool effect_is_allowed(struct fabric *f, struct fabric_item *item)
+{
+	struct fabric_change *change = item->change;
+
+	if (change->row.effect || DEFECT(JOURNAL_LATER))
+		return true;
+	if (!change->run.effect_wanted) {
+		struct db_change row = change->row;
+
+		change->run.effect_wanted = true;
+		row.effect = true;
+		db_put_change(batch_open(f), &row);
+		batch_after(f, AFTER_EFFECT, row.id);
+	}
+	item_pause(item, "waits for the journal");
+	return false;
+}
+
+void change_effect_durable(struct fabric *f, uint64_t id)
+{
+	struct fabric_change *change = change_find(f, id);
+
+	if (!change)
+		return;
+	change->row.effect = true;
+	for (size_t i = 0; i < change->item_count; i++)
+		if (change->items[i].run.at == ITEM_HOLD)
+			item_ready(f, &change->items[i]);
+}
+
+/* S17: somebody of this change still has what this item is to be given. */
+static bool identity_is_elsewhere(const struct fabric_item *item)
+{
+	const struct fabric_change *change = item->change;
+
+	if (!change->run.identities_move || DEFECT(IDENTITY_EARLY))
+		return false;
+	for (size_t i = 0; i < change->item_count; i++) {
+		const struct fabric_item *other = &change->items[i];
+
+		if (other == item)
+			continue;
+		if (identity_is_clash(&other->fn->as.now.identity, &item->row.identity) ||
+		    (other->fn->host && other->run.at != ITEM_STORED &&
+		     identity_is_clash(&other->fn->identity, &item->row.identity) &&
+		     !other->run.seen_valid))
+			return true;
+	}
+	return false;
+}
+
+static void item_submit(struct fabric *f, struct fabric_item *item, enum handover_next next)
+{
+	struct fabric_provider *p = provider_of_function(f, item->fn);
+	struct flow *flow = flow_of(f, item);
+	const struct fabric_host *host = host_get(f, item->row.host);
+	struct provider_op op = {
+		.attempt = attempt_next(f),
+		.generation = item->row.generation,
+		.verb = verbs[next],
+		.function = item->fn->as.handle,
+	};
+
+	if (!op.attempt) {
+		item_pause(item, "waits for the journal");
+		return;
+	}
+	if (next == HANDOVER_BIND) {
+		op.host = host->as.handle;
+		op.vport = item->row.vport;
+		op.epoch = item->row.epoch;
+	} else if (next == HANDOVER_UNBIND) {
+		const struct fabric_host *at = item->run.seen.host <= p->host_count
+						       ? p->hosts[item->run.seen.host - 1]
+						       : NULL;
+
+		op.host = item->run.seen.host;
+		op.vport = item->run.seen.vport;
+		op.mode = at && (at->state == FABRIC_HOST_ALIVE || at->state == FABRIC_HOST_UNKNOWN)
+				  ? PROVIDER_MANAGED
+				  : PROVIDER_SURPRISE;
+	} else if (next == HANDOVER_SET) {
+		op.identity = item->row.identity;
+	}
+	item->run.attempt = op.attempt;
+	item->run.at = ITEM_EFFECT;
+	item->run.seen_valid = false;
+	item->fn->doubt = false;
+	item->step = provider_verb_text(op.verb);
+	if (provider_queue_put(p->queue, item->fn->adapter->as.switch_handle, &op,
+			       provider_timeout(p))) {
+		item->run.tries++;
+		item_back_off(f, item);
+		return;
+	}
+	flow_begin(f, flow);
+}
+
+/* Room for effects at one switch is kept small, so that a fence finds the queue short. */
+static void item_effect(struct fabric *f, struct fabric_item *item, enum handover_next next)
+{
+	struct flow *flow = flow_of(f, item);
+
+	if (!effect_is_allowed(f, item))
+		return;
+	if (flow->effects < FABRIC_FLIGHT) {
+		item_submit(f, item, next);
+		return;
+	}
+	item->run.at = ITEM_QUEUED;
+	item->step = "waits for the switch";
+	if (item->change->row.kind == DB_CHANGE_FAILOVER) {
+		item->run.next = flow->first;
+		flow->first = item;
+		if (!item->run.next)
+			flow->last = &item->run.next;
+		return;
+	}
+	item->run.next = NULL;
+	*flow->last = item;
+	flow->last = &item->run.next;
+}
+
+/* Those that waited for room look again, in their order. */
+static void flow_refill(struct fabric *f, struct flow *flow)
+{
+	size_t room = flow->effects < FABRIC_FLIGHT ? FABRIC_FLIGHT - flow->effects : 0;
+
+	while (flow->first && room--) {
+		struct fabric_item *item = flow->first;
+
+		flow->first = item->run.next;
+		if (!flow->first)
+			flow->last = &flow->first;
+		item_ready(f, item);
+	}
+}
+
+static void item_want_read(struct fabric *f, struct fabric_item *item)
+{
+	struct flow *flow = flow_of(f, item);
+
+	if (flow->want_count == flow->want_room) {
+		size_t room = flow->want_room ? flow->want_room * 2 : 64;
+		struct fabric_item **want = realloc(flow->want, room * sizeof(*want));
+
+		if (!want) {
+			item_back_off(f, item);
+			return;
+		}
+		flow->want = want;
+		flow->want_room = room;
+	}
+	if (!flow->want_count)
+		flow->want_ms = f->now_ms;
+	flow->want[flow->want_count++] = item;
+	item->run.at = ITEM_WANTING;
+	item->step = "read back";
+}
+
+static void item_settle(struct fabric *f, struct fabric_item *item)
+{
+	struct fabric_provider *p = provider_of_function(f, item->fn);
+	struct provider_op op = { .verb = PROVIDER_SETTLE,
+				  .attempt = attempt_next(f),
+				  .generation = item->row.generation,
+				  .function = item->fn->as.handle };
+
+	item->run.at = ITEM_SETTLING;
+	item->step = "settle";
+	item->run.attempt = op.attempt;
+	if (!op.attempt || provider_queue_put(p->queue, item->fn->adapter->as.switch_handle, &op,
+					      provider_timeout(p)))
+		item_back_off(f, item);
+}
+
+/* ---- what comes back ---- */
+
+static void effect_done(struct fabric *f, struct fabric_item *item, enum provider_verb verb)
+{
+	struct handover_goal goal;
+
+	if (verb == PROVIDER_RESET) {
+		item->run.reset_done = true;
+		/* A reset binds nothing. What it may do is to forget an identity. */
+		item->run.seen_valid = identity_is_empty(&item->run.seen.identity);
+	}
+	if (verb == PROVIDER_UNBIND)
+		item->run.reset_done = false;
+	if (DEFECT(NO_READ_BACK)) {
+		item_goal(f, item, &goal);
+		item->run.seen_valid = true;
+		if (verb == PROVIDER_BIND) {
+			item->run.seen.host = (uint16_t)goal.host;
+			item->run.seen.vport = goal.vport;
+			item->run.seen.generation = goal.generation;
+		} else if (verb == PROVIDER_UNBIND) {
+			item->run.seen.host = 0;
+			item->run.seen.vport = 0;
+		} else if (verb == PROVIDER_IDENTITY) {
+			item->run.seen.identity = item->run.last == HANDOVER_SET
+							  ? goal.identity
+							  : (struct identity){ 0 };
+		}
+	}
+	item_ready(f, item);
+}
+
+static void settle_completed(struct fabric *f, struct fabric_item *item,
+			     const struct provider_completion *done)
+{
+	if (item->run.at != ITEM_SETTLING)
+		return;
+	if (done->outcome != PROVIDER_DONE) {
+		item_wait(f, item, 100);
+		return; /* still in doubt: item_decide() settles again */
+	}
+	item->fn->doubt = false;
+	item_ready(f, item);
+}
+
+void item_completed(struct fabric *f, struct fabric_item *item, const struct provider_op *op,
+		    const struct provider_completion *done)
+{
+	if (op->verb != PROVIDER_SETTLE) {
+		struct flow *flow = flow_of(f, item);
+
+		flow_end(f, flow);
+	}
+	if (item->run.attempt != op->attempt && !DEFECT(LATE_COMPLETION))
+		return; /* of an attempt that nobody waits for any more */
+	if (op->verb == PROVIDER_SETTLE) {
+		settle_completed(f, item, done);
+		return;
+	}
+	if (item->run.at != ITEM_EFFECT)
+		return;
+	switch (DEFECT(UNKNOWN_IS_DONE) && done->outcome == PROVIDER_UNKNOWN ? PROVIDER_DONE
+									     : done->outcome) {
+	case PROVIDER_DONE:
+		effect_done(f, item, op->verb);
+		break;
+	case PROVIDER_REFUSED:
+	case PROVIDER_FAILED:
+		log_info("function %s: %s %s: %s", item->row.function, provider_verb_text(op->verb),
+			 provider_outcome_text(done->outcome),
+			 done->text[0] ? done->text : provider_why_text(done->why));
+		(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s: %s",
+			       provider_verb_text(op->verb),
+			       done->text[0] ? done->text : provider_why_text(done->why));
+		item->run.tries++;
+		item_back_off(f, item);
+		break;
+	case PROVIDER_UNKNOWN:
+		log_info("function %s: %s: no answer in time", item->row.function,
+			 provider_verb_text(op->verb));
+		(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s: no answer in time",
+			       provider_verb_text(op->verb));
+		item->run.tries++;
+		item->fn->doubt = !DEFECT(READ_BEFORE_SETTLE);
+		item_ready(f, item);
+		break;
+	case PROVIDER_GATED:
+		item_back_off(f, item);
+		break;
+	}
+}
+
+/* S14: whoever gave a higher generation than ours has taken over; this manager is stale. */
+static void check_generation(struct fabric *f, const struct fabric_function *fn,
+			     const struct provider_binding *now)
+{
+	if (f->adopted && now->host && now->generation > fn->highest)
+		freeze(f,
+		       "%s is bound under generation %" PRIu64
+		       ", and the highest known here is %" PRIu64
+		       ": another manager or database is in charge",
+		       fn->name, now->generation, fn->highest);
+}
+
+void reads_completed(struct fabric_provider *p, const struct provider_op *op,
+		     const struct provider_completion *done)
+{
+	struct fabric *f = p->f;
+
+	for (uint32_t i = 0; i < op->value; i++) {
+		uint32_t handle = op->function + i;
+		struct fabric_function *fn =
+			handle <= p->function_count ? p->functions[handle - 1] : NULL;
+		struct fabric_item *item = fn ? fn->item : NULL;
+
+		if (!item || item->run.at != ITEM_READING || item->run.attempt != op->attempt)
+			continue;
+		if (done->outcome != PROVIDER_DONE || i >= done->binding_count) {
+			item->step = "read back (no answer yet)";
+			item_wait(f, item, 100);
+			continue;
+		}
+		check_generation(f, fn, &done->bindings[i]);
+		fn->as.now = done->bindings[i];
+		item->run.seen = done->bindings[i];
+		item->run.seen_valid = true;
+		if (item->run.seen.host)
+			item->run.reset_done = false;
+		item_ready(f, item);
+	}
+}
+
+/* ---- deciding ---- */
+
+/* The host that the item leads to is not the one that it was planned for any more. */
+static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *host;
+
+	if (item->row.op == DB_OP_RELEASE || DEFECT(NO_GENERATION) || DEFECT(BIND_TO_DEAD))
+		return false;
+	host = host_get(f, item->row.host);
+	return !host || !host_is_open(host) || host->epoch != item->row.epoch;
+}
+
+/* It leaves a host whose door is closed and which is not proved fenced yet. */
+static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *host =
+		item->row.from_host[0] ? host_get(f, item->row.from_host) : NULL;
+
+	return host && (host->fence || host->state == FABRIC_HOST_FENCING ||
+			host->state == FABRIC_HOST_BLOCKED);
+}
+
+/* Bound at a host that this change has nothing to do with: not ours to unbind. */
+static bool is_foreign(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_provider *p = provider_of_function(f, item->fn);
+	const struct fabric_host *at;
+
+	if (!item->run.seen.host || item->run.seen.host > p->host_count)
+		return false;
+	at = p->hosts[item->run.seen.host - 1];
+	if (at && (!strcmp(at->name, item->row.host) || !strcmp(at->name, item->row.from_host)))
+		return false;
+	/* An older binding of our own, shown by a switch that rebooted into an older map. */
+	return !item->run.seen.generation || item->run.seen.generation > item->fn->highest;
+}
+
+static bool item_must_wait(struct fabric *f, struct fabric_item *item)
+{
+	const struct fabric_provider *p = provider_of_function(f, item->fn);
+
+	if (f->frozen) {
+		item_hold(item, "the manager is frozen");
+		return true;
+	}
+	if (!provider_is_usable(p) || !item->fn->present) {
+		item_hold(item, "waits for the switch");
+		return true;
+	}
+	if (!p->reconciled) {
+		item_hold(item, "waits until the switch has been compared");
+		return true;
+	}
+	return false;
+}
+
+static void item_decide(struct fabric *f, struct fabric_item *item)
+{
+	struct handover_goal goal;
+	struct handover_seen seen;
+	enum handover_next next;
+
+	if (item_must_wait(f, item))
+		return;
+	if (item->fn->doubt) {
+		item_settle(f, item);
+		return;
+	}
+	if (goal_is_lost(f, item)) {
+		item_end(f, item, DB_CHANGE_PARKED,
+			 "the host that it was for is not alive any more");
+		return;
+	}
+	if (origin_is_fencing(f, item)) {
+		item_hold(item, "waits for the fence");
+		return;
+	}
+	seen = (struct handover_seen){ .valid = item->run.seen_valid,
+				       .host = item->run.seen.host,
+				       .vport = item->run.seen.vport,
+				       .generation = item->run.seen.generation,
+				       .identity = item->run.seen.identity };
+	item_goal(f, item, &goal);
+	next = handover_next(&goal, &seen, item->run.reset_done);
+	if (next == HANDOVER_DONE) {
+		item_end(f, item, DB_CHANGE_DONE, "");
+		return;
+	}
+	if (next == HANDOVER_READ) {
+		item_want_read(f, item);
+		return;
+	}
+	if (is_foreign(f, item)) {
+		item_end(f, item, DB_CHANGE_FAILED, "the switch shows it bound by someone else");
+		return;
+	}
+	if (!item->run.seen.present && next != HANDOVER_UNBIND) {
+		item_end(f, item, DB_CHANGE_PARKED, "the device does not answer");
+		return;
+	}
+	if (next == HANDOVER_SET && identity_is_elsewhere(item)) {
+		item_pause(item, "waits until its identity is cleared elsewhere");
+		return;
+	}
+	if (next == (enum handover_next)item->run.last)
+		item->run.tries++; /* done, it was said, and read back undone */
+	if (item->run.tries >= f->config.command_attempts) {
+		item_give_up(f, item,
+			     item->row.reason[0] ? item->row.reason : "the switch does not do it");
+		return;
+	}
+	item->run.last = next;
+	item_effect(f, item, next);
+}
+
+/* ---- reads, joined ---- */
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct fabric_item *x = *(struct fabric_item *const *)a;
+	const struct fabric_item *y = *(struct fabric_item *const *)b;
+
+	return x->fn->as.handle < y->fn->as.handle ? -1 : x->fn->as.handle > y->fn->as.handle;
+}
+
+static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct fabric_item **items,
+		     size_t count)
+{
+	struct fabric *f = p->f;
+	struct provider_op op = { .verb = PROVIDER_READ,
+				  .attempt = attempt_next(f),
+				  .function = items[0]->fn->as.handle };
+	bool put;
+
+	op.value = items[count - 1]->fn->as.handle - op.function + 1;
+	put = op.attempt && !provider_queue_put(p->queue, switch_handle, &op, provider_timeout(p));
+	for (size_t i = 0; i < count; i++) {
+		if (put) {
+			items[i]->run.at = ITEM_READING;
+			items[i]->run.attempt = op.attempt;
+			continue;
+		}
+		item_wait(f, items[i], 20);
+	}
+}
+
+/* While effects still come back, those that wait to read are joined by more of them; but not for
+ * an answer that seems lost, nor for ever. */
+static uint64_t flow_hold_until(const struct flow *flow)
+{
+	uint64_t patience =
+		flow->gap_ms * 4 > READ_HOLD_MIN_MS ? flow->gap_ms * 4 : READ_HOLD_MIN_MS;
+
+	return flow->effects ? flow->progress_ms + patience : 0;
+}
+
+static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
+{
+	struct flow *flow = &p->flows[switch_handle];
+	size_t from = 0;
+
+	if (!flow->want_count || p->f->now_ms < flow_hold_until(flow))
+		return;
+	qsort(flow->want, flow->want_count, sizeof(*flow->want), compare_items);
+	for (size_t i = 1; i <= flow->want_count; i++) {
+		const struct fabric_function *first = flow->want[from]->fn;
+
+		if (i < flow->want_count &&
+		    flow->want[i]->fn->as.handle - flow->want[i - 1]->fn->as.handle <= READ_GAP &&
+		    flow->want[i]->fn->as.handle - first->as.handle < PROVIDER_READ_MAX &&
+		    flow->want[i]->fn->adapter == first->adapter)
+			continue;
+		read_run(p, switch_handle, flow->want + from, i - from);
+		from = i;
+	}
+	flow->want_count = 0;
+}
+
+/* ---- the loop over them ---- */
+
+void change_intent_durable(struct fabric *f, uint64_t id)
+{
+	struct fabric_change *change = change_find(f, id);
+
+	if (!change)
+		return;
+	change->durable = true;
+	for (size_t i = 0; i < change->item_count; i++)
+		if (change->items[i].run.at == ITEM_INTENT)
+			item_ready(f, &change->items[i]);
+}
+
+/* After a restart: what its journal says is open goes on from a read-back (S8). */
+void change_resume(struct fabric *f, struct fabric_change *change)
+{
+	change->run.open = 0;
+	for (size_t i = 0; i < change->item_count; i++) {
+		struct fabric_item *item = &change->items[i];
+		struct fabric_host *host = host_get(f, item->row.host);
+
+		item->change = change;
+		item->step = fabric_change_state_text(item->row.state);
+		if (item->row.state != DB_CHANGE_RUNNING) {
+			item->run.at = ITEM_STORED;
+			continue;
+		}
+		change->run.open++;
+		item->fn->item = item;
+		if (host && item->row.op != DB_OP_RELEASE)
+			host->vports[item->row.vport] = item->fn;
+		item_hold(item, "waits for the switch");
+	}
+	change->run.identities_move = true; /* looked at anew each time */
+	if (!change->run.open) {
+		/* Its last items were stored, and their change with them: one transaction. */
+		change->row.state = change_outcome(change);
+		f->change_running--;
+	}
+}
+
+/* Items of running changes, each once. */
+static void items_each(struct fabric *f, void (*fn)(struct fabric *f, struct fabric_item *item))
+{
+	size_t left = f->change_running;
+
+	for (size_t c = f->change_count; left && c-- > 0;) {
+		struct fabric_change *change = f->changes[c];
+
+		if (change->row.state != DB_CHANGE_RUNNING)
+			continue;
+		left--;
+		for (size_t i = 0; change->durable && i < change->item_count; i++)
+			fn(f, &change->items[i]);
+	}
+}
+
+static void look_at(struct fabric *f, struct fabric_item *item)
+{
+	if (item->run.at == ITEM_HOLD)
+		item_ready(f, item);
+}
+
+void items_look(struct fabric *f)
+{
+	items_each(f, look_at);
+}
+
+static void wait_over(struct fabric *f, struct fabric_item *item)
+{
+	if (item->run.at != ITEM_BACKOFF)
+		return;
+	if (item->run.wait_ms <= f->now_ms)
+		item_ready(f, item);
+	else if (item->run.wait_ms < f->backoff_ms)
+		f->backoff_ms = item->run.wait_ms;
+}
+
+void items_void(struct fabric_provider *p)
+{
+	struct fabric *f = p->f;
+	size_t left = f->change_running;
+
+	for (size_t c = f->change_count; left && c-- > 0;) {
+		struct fabric_change *change = f->changes[c];
+
+		if (change->row.state != DB_CHANGE_RUNNING)
+			continue;
+		left--;
+		for (size_t i = 0; i < change->item_count; i++) {
+			struct fabric_item *item = &change->items[i];
+
+			if (provider_of_function(f, item->fn) != p)
+				continue;
+			item->run.seen_valid = false;
+			item->run.reset_done = false;
+		}
+	}
+}
+
+static void ready_decide(struct fabric *f)
+{
+	unsigned budget = FABRIC_SLICE;
+
+	while (f->ready && budget--) {
+		struct fabric_item *item = f->ready;
+
+		f->ready = item->run.next;
+		if (!f->ready)
+			f->ready_last = &f->ready;
+		item->run.next = NULL;
+		if (item->run.at == ITEM_READY)
+			item_decide(f, item);
+	}
+}
+
+void items_advance(struct fabric *f)
+{
+	if (f->backoff_ms <= f->now_ms) {
+		f->backoff_ms = UINT64_MAX;
+		items_each(f, wait_over);
+	}
+	for (size_t i = 0; i < f->provider_count; i++)
+		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++)
+			flow_refill(f, &f->providers[i]->flows[s]);
+	ready_decide(f);
+	for (size_t i = 0; i < f->provider_count; i++)
+		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++)
+			flow_read(f->providers[i], s);
+	for (size_t c = 0; c < f->change_count; c++)
+		if (f->changes[c]->run.is_stored_soon && f->changes[c]->durable)
+			change_store_ended(f, f->changes[c]);
+}
+
+uint64_t items_next_ms(const struct fabric *f)
+{
+	uint64_t next = f->backoff_ms;
+
+	if (f->ready)
+		return 0;
+	for (size_t i = 0; i < f->provider_count; i++)
+		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++) {
+			const struct flow *flow = &f->providers[i]->flows[s];
+			uint64_t hold = flow->want_count ? flow_hold_until(flow) : UINT64_MAX;
+
+			if (flow->first && flow->effects < FABRIC_FLIGHT)
+				return 0;
+			if (hold < next)
+				next = hold;
+		}
+	return next;
+}
+
+/* ---- asked from outside ---- */
+
+int fabric_change_cancel(struct fabric *f, uint64_t id, uint32_t uid, fabric_answer_fn *fn,
+			 void *arg)
+{
+	struct fabric_change *change = change_find(f, id);
+	char text[FABRIC_NAME_MAX];
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!change)
+		return REFUSE_NO_CHANGE;
+	if (f->frozen)
+		return REFUSE_FROZEN;
+	if (change->row.state != DB_CHANGE_RUNNING || change->row.effect ||
+	    change->run.effect_wanted || change->row.kind != DB_CHANGE_ASKED)
+		return REFUSE_NOT_CANCELLABLE;
+	/* From here on no item of it starts anything: they have all ended. */
+	change->run.effect_wanted = true;
+	for (size_t i = 0; i < change->item_count; i++)
+		if (change->items[i].run.at < ITEM_ENDED)
+			item_end(f, &change->items[i], DB_CHANGE_CANCELLED, "cancelled");
+	(void)snprintf(text, sizeof(text), "%" PRIu64, id);
+	history_audit(f, uid, "change.cancel", text, id, "before its first effect");
+	change_store_ended(f, change);
+	batch_answer(f, fn, arg, id);
+	return 0;
+}
+
+int fabric_change_wait(struct fabric *f, uint64_t id, fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_change *change = change_find(f, id);
+	struct fabric_waiter *waiter;
+
+	if (!change)
+		return REFUSE_NO_CHANGE;
+	if (change->row.state != DB_CHANGE_RUNNING && !change->run.open) {
+		bool is_stored = true;
+
+		for (size_t i = 0; i < change->item_count; i++)
+			is_stored = is_stored && change->items[i].fn->item != &change->items[i];
+		if (is_stored) {
+			answer_soon(f, fn, arg, 0, id);
+			wake(f);
+			return 0;
+		}
+	}
+	waiter = malloc(sizeof(*waiter));
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct fabric_waiter){ change->run.waiters, fn, arg };
+	change->run.waiters = waiter;
+	return 0;
+}
+
+void fabric_change_unwait(struct fabric *f, void *arg)
+{
+	for (size_t i = 0; i < f->soon_count; i++)
+		if (f->soon[i].arg == arg)
+			f->soon[i--] = f->soon[--f->soon_count];
+	for (size_t c = 0; c < f->change_count; c++) {
+		struct fabric_waiter **at = &f->changes[c]->run.waiters;
+
+		while (*at) {
+			struct fabric_waiter *w = *at;
+
+			if (w->arg != arg) {
+				at = &w->next;
+				continue;
+			}
+			*at = w->next;
+			free(w);
+		}
+	}
+}

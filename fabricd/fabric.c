@@ -1,0 +1,864 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabricd/fabric.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/natural.h"
+#include "fabricd/state.h"
+
+/* ---- texts ---- */
+
+const char *fabric_host_state_text(enum fabric_host_state state)
+{
+	static const char *const texts[FABRIC_HOST_STATES] = {
+		[FABRIC_HOST_UNKNOWN] = "unknown",
+		[FABRIC_HOST_ALIVE] = "alive",
+		[FABRIC_HOST_SUSPECT] = "suspect",
+		[FABRIC_HOST_FENCING] = "fencing",
+		[FABRIC_HOST_FENCED] = "fenced",
+		[FABRIC_HOST_BLOCKED] = "blocked",
+		[FABRIC_HOST_MAINTENANCE] = "maintenance",
+		[FABRIC_HOST_QUARANTINED] = "quarantined",
+	};
+
+	return texts[state];
+}
+
+const char *fabric_function_state_text(enum fabric_function_state state)
+{
+	static const char *const texts[FABRIC_FUNCTION_STATES] = {
+		[FABRIC_FUNCTION_FREE] = "free",     [FABRIC_FUNCTION_BOUND] = "bound",
+		[FABRIC_FUNCTION_PARKED] = "parked", [FABRIC_FUNCTION_BLOCKED] = "blocked",
+		[FABRIC_FUNCTION_DOUBT] = "doubt",   [FABRIC_FUNCTION_BAD] = "bad",
+	};
+
+	return texts[state];
+}
+
+const char *fabric_change_state_text(enum db_change_state state)
+{
+	static const char *const texts[DB_CHANGE_STATES] = {
+		[DB_CHANGE_RUNNING] = "running", [DB_CHANGE_DONE] = "done",
+		[DB_CHANGE_REFUSED] = "refused", [DB_CHANGE_PARKED] = "parked",
+		[DB_CHANGE_FAILED] = "failed",   [DB_CHANGE_CANCELLED] = "cancelled",
+	};
+
+	return texts[state];
+}
+
+const char *fabric_op_text(enum db_op op)
+{
+	static const char *const texts[DB_OPS] = {
+		[DB_OP_ASSIGN] = "assign",
+		[DB_OP_RELEASE] = "release",
+		[DB_OP_MOVE] = "move",
+	};
+
+	return texts[op];
+}
+
+const char *fabric_change_kind_text(enum db_change_kind kind)
+{
+	static const char *const texts[DB_CHANGE_KINDS] = {
+		[DB_CHANGE_ASKED] = "asked",
+		[DB_CHANGE_FAILOVER] = "failover",
+		[DB_CHANGE_REPAIR] = "repair",
+	};
+
+	return texts[kind];
+}
+
+/* ---- functions ---- */
+
+bool fabric_function_is_kept(const struct fabric_function *fn)
+{
+	if (fn->as.kind == PROVIDER_FUNCTION_BF)
+		return true;
+	return fn->as.kind == PROVIDER_FUNCTION_PF && fn->adapter &&
+	       fn->adapter->as.mode == PROVIDER_ADAPTER_SRIOV &&
+	       fn->adapter->as.keeper != PROVIDER_KEEPER_NONE;
+}
+
+static bool host_is_unproved(const struct fabric_host *host)
+{
+	return host->state == FABRIC_HOST_FENCING || host->state == FABRIC_HOST_BLOCKED;
+}
+
+/* Where the switch shows it, by the last read-back. */
+static bool is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
+		       uint16_t vport)
+{
+	return host->present && fn->present && fn->as.now.host == host->as.handle &&
+	       fn->as.now.vport == vport;
+}
+
+enum fabric_function_state fabric_function_state(const struct fabric_function *fn)
+{
+	if (fn->bad)
+		return FABRIC_FUNCTION_BAD;
+	if (fn->doubt)
+		return FABRIC_FUNCTION_DOUBT;
+	if (!fn->host)
+		return fn->as.now.host && !fabric_function_is_kept(fn) ? FABRIC_FUNCTION_DOUBT
+								       : FABRIC_FUNCTION_FREE;
+	if (host_is_unproved(fn->host))
+		return FABRIC_FUNCTION_BLOCKED;
+	if (fn->assigned == DB_ASSIGNMENT_PARKED || fn->host->state == FABRIC_HOST_FENCED)
+		return FABRIC_FUNCTION_PARKED;
+	if (fn->assigned == DB_ASSIGNMENT_BLOCKED)
+		return FABRIC_FUNCTION_BLOCKED;
+	if (fn->item || is_seen_at(fn, fn->host, fn->vport))
+		return FABRIC_FUNCTION_BOUND;
+	return FABRIC_FUNCTION_DOUBT;
+}
+
+void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport)
+{
+	if (fn->host) {
+		fn->host->functions--;
+		if (fn->host->vports[fn->vport] == fn)
+			fn->host->vports[fn->vport] = NULL;
+	}
+	fn->host = host;
+	fn->vport = vport;
+	if (host) {
+		host->functions++;
+		host->vports[vport] = fn;
+	}
+}
+
+/* ---- lists by name ---- */
+
+static int compare_named(const void *a, const void *b)
+{
+	return natural_compare(*(const char *const *)a, *(const char *const *)b);
+}
+
+void *named_find(const struct named *list, const char *name)
+{
+	size_t low = 0;
+	size_t high = list->sorted;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int r = natural_compare(name, list->at[middle]);
+
+		if (!r)
+			return list->at[middle];
+		if (r < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	for (size_t i = list->sorted; i < list->count; i++)
+		if (!strcmp(name, list->at[i]))
+			return list->at[i];
+	return NULL;
+}
+
+int named_add(struct named *list, void *object)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		void **at = realloc(list->at, room * sizeof(*at));
+
+		if (!at)
+			return -ENOMEM;
+		list->at = at;
+		list->room = room;
+	}
+	list->at[list->count++] = object;
+	return 0;
+}
+
+void named_sort(struct named *list)
+{
+	if (list->sorted == list->count)
+		return;
+	qsort(list->at, list->count, sizeof(*list->at), compare_named);
+	list->sorted = list->count;
+}
+
+static void named_free(struct named *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->at[i]);
+	free(list->at);
+	*list = (struct named){ 0 };
+}
+
+struct fabric_host *host_get(struct fabric *f, const char *name)
+{
+	return named_find(&f->hosts, name);
+}
+
+struct fabric_function *function_get(struct fabric *f, const char *name)
+{
+	return named_find(&f->functions, name);
+}
+
+static void *make(struct named *list, size_t size, const char *name)
+{
+	char *object = calloc(1, size);
+
+	if (!object)
+		return NULL;
+	(void)snprintf(object, FABRIC_NAME_MAX, "%s", name);
+	if (named_add(list, object)) {
+		free(object);
+		return NULL;
+	}
+	return object;
+}
+
+struct fabric_host *host_make(struct fabric *f, const char *name)
+{
+	return make(&f->hosts, sizeof(struct fabric_host), name);
+}
+
+struct fabric_function *function_make(struct fabric *f, const char *name)
+{
+	return make(&f->functions, sizeof(struct fabric_function), name);
+}
+
+struct fabric_provider *provider_of_function(const struct fabric *f,
+					     const struct fabric_function *fn)
+{
+	return fn->adapter ? f->providers[fn->adapter->provider] : NULL;
+}
+
+struct fabric_provider *provider_of_host(const struct fabric *f, const struct fabric_host *host)
+{
+	return host->present ? f->providers[host->provider] : NULL;
+}
+
+bool provider_is_usable(const struct fabric_provider *p)
+{
+	return p && p->connected && p->scanned;
+}
+
+uint32_t provider_timeout(const struct fabric_provider *p)
+{
+	uint32_t own = p->f->config.command_timeout_ms;
+
+	if (own)
+		return own;
+	return p->hello.timeout_ms ? p->hello.timeout_ms : 30000;
+}
+
+bool host_is_open(const struct fabric_host *host)
+{
+	switch (host->state) {
+	case FABRIC_HOST_UNKNOWN:
+	case FABRIC_HOST_ALIVE:
+	case FABRIC_HOST_SUSPECT:
+	case FABRIC_HOST_MAINTENANCE:
+		return true;
+	case FABRIC_HOST_FENCING:
+	case FABRIC_HOST_FENCED:
+	case FABRIC_HOST_BLOCKED:
+	case FABRIC_HOST_QUARANTINED:
+	case FABRIC_HOST_STATES:
+		break;
+	}
+	return false;
+}
+
+void host_store(struct fabric *f, const struct fabric_host *host)
+{
+	static const enum db_host_state stored[FABRIC_HOST_STATES] = {
+		[FABRIC_HOST_UNKNOWN] = DB_HOST_UNKNOWN,
+		[FABRIC_HOST_ALIVE] = DB_HOST_ALIVE,
+		[FABRIC_HOST_SUSPECT] = DB_HOST_ALIVE,
+		[FABRIC_HOST_FENCING] = DB_HOST_FENCING,
+		[FABRIC_HOST_FENCED] = DB_HOST_FENCED,
+		[FABRIC_HOST_BLOCKED] = DB_HOST_BLOCKED,
+		[FABRIC_HOST_MAINTENANCE] = DB_HOST_MAINTENANCE,
+		[FABRIC_HOST_QUARANTINED] = DB_HOST_QUARANTINED,
+	};
+	struct db_host row = {
+		.state = stored[host->state],
+		.spare = host->spare,
+		.epoch = host->epoch,
+		.incident = host->incident,
+	};
+
+	(void)snprintf(row.name, sizeof(row.name), "%s", host->name);
+	(void)snprintf(row.boot_id, sizeof(row.boot_id), "%s", host->boot_id);
+	db_put_host(batch_open(f), &row);
+}
+
+void wake(struct fabric *f)
+{
+	f->is_woken = true;
+}
+
+void look(struct fabric *f)
+{
+	f->is_woken = true;
+	f->is_look_wanted = true;
+}
+
+/* ---- operations: the gate before the wire, and what comes back ---- */
+
+static struct fabric_function *function_by_handle(const struct fabric_provider *p, uint32_t handle)
+{
+	return handle && handle <= p->function_count ? p->functions[handle - 1] : NULL;
+}
+
+static struct fabric_host *host_by_handle(const struct fabric_provider *p, uint16_t handle)
+{
+	return handle && handle <= p->host_count ? p->hosts[handle - 1] : NULL;
+}
+
+static bool is_reading(enum provider_verb verb)
+{
+	return verb == PROVIDER_READ || verb == PROVIDER_READ_HOST || verb == PROVIDER_SETTLE;
+}
+
+/* S14: the last look before a command leaves. */
+static bool queue_gate(void *arg, const struct provider_op *op)
+{
+	struct fabric_provider *p = arg;
+	const struct fabric *f = p->f;
+	const struct fabric_function *fn = function_by_handle(p, op->function);
+	const struct fabric_host *host = host_by_handle(p, op->host);
+	bool pass;
+
+	if (is_reading(op->verb))
+		return true;
+	if (f->frozen)
+		return false;
+	/* Owner generations start at 1: what carries none is a fence's, and stands on an epoch. */
+	if (op->generation)
+		pass = fn && fn->item && item_gate(fn->item, host, op);
+	else
+		pass = host && fence_gate(f, host, op);
+	if (pass && f->io.point)
+		f->io.point(f->io.arg, "op-before");
+	return pass;
+}
+
+static void queue_completed(void *arg, const struct provider_op *op,
+			    const struct provider_completion *done)
+{
+	struct fabric_provider *p = arg;
+	struct fabric *f = p->f;
+	struct fabric_function *fn = function_by_handle(p, op->function);
+
+	if (f->io.point && !is_reading(op->verb))
+		f->io.point(f->io.arg, "op-after");
+	wake(f);
+	if (op->verb == PROVIDER_READ) {
+		reads_completed(p, op, done);
+		return;
+	}
+	if (op->verb == PROVIDER_SETTLE && op->attempt == p->settle_attempt) {
+		p->settle_attempt = 0;
+		p->settled = done->outcome == PROVIDER_DONE;
+		p->retry_ms = p->settled ? 0 : f->now_ms + 100;
+		return;
+	}
+	if (op->generation && fn && fn->item)
+		item_completed(f, fn->item, op, done);
+	else if (!op->generation)
+		fence_completed(p, op, done);
+}
+
+/* ---- what a provider says ---- */
+
+static void provider_close_ready(struct fabric_provider *p, const char *why)
+{
+	struct fabric *f = p->f;
+
+	if (p->connected)
+		provider_queue_detach(p->queue, f->now_ms);
+	p->connected = false;
+	p->settled = false;
+	p->scanned = false;
+	p->reconciled = false;
+	p->settle_attempt = 0;
+	for (size_t i = 0; i < f->chassis_count; i++)
+		if (f->chassis[i].provider == p->number)
+			live_chassis_stop(&f->chassis[i].live); /* S6 */
+	views_lost(p, why);
+	items_void(p);
+	look(f);
+}
+
+static void provider_open_ready(struct fabric_provider *p, const struct provider_hello *hello)
+{
+	struct fabric *f = p->f;
+
+	if (p->hello.boot_id[0] && strcmp(p->hello.boot_id, hello->boot_id)) {
+		log_warning("provider %s: the switch has rebooted, boot id %s", p->name,
+			    hello->boot_id);
+		history_event(f, "switch.rebooted", p->name, "boot id %s", hello->boot_id);
+	}
+	p->hello = *hello;
+	if (provider_queue_attach(p->queue, p->p, hello, PROVIDER_SWITCHES_MAX, f->now_ms))
+		log_err("provider %s: cannot be attached to its queue", p->name);
+	p->connected = true;
+	p->retry_ms = 0;
+}
+
+static void sink_state(void *arg, enum provider_state state, const struct provider_hello *hello)
+{
+	struct fabric_provider *p = arg;
+	struct fabric *f = p->f;
+	bool is_new = hello && strcmp(p->hello.boot_id, hello->boot_id);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (p->state != state) {
+		log_notice("provider %s: %s", p->name, provider_state_text(state));
+		history_event(f, "provider.state", p->name, "%s", provider_state_text(state));
+	}
+	p->state = state;
+	if (p->connected && (!hello || is_new))
+		provider_close_ready(p, "the provider was lost");
+	if (hello && !p->connected)
+		provider_open_ready(p, hello);
+	wake(f);
+}
+
+static void sink_completed(void *arg, const struct provider_completion *done)
+{
+	struct fabric_provider *p = arg;
+
+	p->f->now_ms = p->f->io.now_ms(p->f->io.arg);
+	provider_queue_completed(p->queue, done, p->f->now_ms);
+	wake(p->f);
+}
+
+static void sink_scanned_take(void *arg, struct provider_scan *taken, const char *why)
+{
+	OWNED(provider_scan_free) struct provider_scan *scan = taken;
+	struct fabric_provider *p = arg;
+	struct fabric *f = p->f;
+	char text[PROVIDER_TEXT_MAX];
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	wake(f);
+	if (!p->connected)
+		return;
+	if (!scan || provider_scan_check(scan, text)) {
+		log_warning("provider %s: scan refused: %s", p->name, scan ? text : why);
+		p->retry_ms = f->now_ms + 1000;
+		return;
+	}
+	scan_take_in(p, scan);
+	p->scanned = true;
+	if (p->settled)
+		reconcile_provider(p);
+}
+
+static void scan_again(struct fabric_provider *p)
+{
+	if (p->connected && p->settled && p->p->ops->scan(p->p))
+		p->retry_ms = p->f->now_ms + 100;
+}
+
+static void told_host(struct fabric_provider *p, const struct provider_host_state *state)
+{
+	struct fabric_host *host = host_by_handle(p, state->host);
+
+	if (!host)
+		return;
+	host->as.state = *state;
+	log_notice("host %s: power %s, link %s at the switch", host->name,
+		   state->power ? "on" : "off", state->link ? "up" : "down");
+	history_event(p->f, "host.switch", host->name, "power %s, link %s",
+		      state->power ? "on" : "off", state->link ? "up" : "down");
+	host_witness(p->f, host);
+	p->f->judge_ms = 0;
+}
+
+static void told_function(struct fabric_provider *p, const struct provider_event *event)
+{
+	struct fabric_function *fn = function_by_handle(p, event->function);
+
+	if (!fn)
+		return;
+	fn->as.now.present = event->present;
+	log_notice("function %s: %s", fn->name, event->present ? "answers" : "does not answer");
+	history_event(p->f, "function.presence", fn->name, "%s",
+		      event->present ? "answers" : "does not answer");
+}
+
+static void sink_told(void *arg, const struct provider_event *event)
+{
+	struct fabric_provider *p = arg;
+	struct fabric *f = p->f;
+	struct provider_hello hello = p->hello;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	wake(f);
+	switch (event->kind) {
+	case PROVIDER_EVENT_CHANGED:
+	case PROVIDER_EVENT_OVERFLOW:
+		scan_again(p);
+		break;
+	case PROVIDER_EVENT_HOST:
+		told_host(p, &event->host);
+		break;
+	case PROVIDER_EVENT_REBOOT:
+		if (!p->connected || !strcmp(hello.boot_id, event->boot_id))
+			break;
+		(void)snprintf(hello.boot_id, sizeof(hello.boot_id), "%s", event->boot_id);
+		provider_close_ready(p, "the switch has rebooted");
+		provider_queue_advance(p->queue, f->now_ms);
+		provider_open_ready(p, &hello);
+		break;
+	case PROVIDER_EVENT_FUNCTION:
+		told_function(p, event);
+		break;
+	}
+}
+
+static void sink_viewed(void *arg, uint64_t cookie, const struct provider_config *config,
+			const char *why)
+{
+	struct fabric_provider *p = arg;
+
+	p->f->now_ms = p->f->io.now_ms(p->f->io.arg);
+	view_told(p, cookie, config, why);
+}
+
+/* Connected: settle what an earlier life may have left behind (S19), then scan. */
+static void provider_advance(struct fabric_provider *p)
+{
+	struct fabric *f = p->f;
+	struct provider_op op = { .verb = PROVIDER_SETTLE };
+
+	provider_queue_advance(p->queue, f->now_ms);
+	if (!p->connected || p->reconciled || f->now_ms < p->retry_ms)
+		return;
+	if (p->settled) {
+		if (!p->scanned) {
+			p->retry_ms = f->now_ms + provider_timeout(p);
+			scan_again(p);
+		}
+		return;
+	}
+	if (p->settle_attempt)
+		return;
+	op.attempt = attempt_next(f);
+	if (!op.attempt)
+		return;
+	p->settle_attempt = op.attempt;
+	if (provider_queue_put(p->queue, 1, &op, provider_timeout(p)))
+		p->settle_attempt = 0;
+	provider_queue_advance(p->queue, f->now_ms);
+}
+
+int fabric_provider_add(struct fabric *f, const char *name, struct provider_sink *sink,
+			unsigned *number)
+{
+	struct fabric_provider *p;
+	struct provider_queue_user user = { .gate = queue_gate, .completed = queue_completed };
+	int r;
+
+	if (f->provider_count == CONFIG_PROVIDERS)
+		return REFUSE_LIMIT;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	user.arg = p;
+	r = provider_queue_new(&user, &p->queue);
+	if (r) {
+		free(p);
+		return r;
+	}
+	p->f = f;
+	p->number = (unsigned)f->provider_count;
+	p->state = PROVIDER_CONNECTING;
+	for (size_t i = 0; i <= PROVIDER_SWITCHES_MAX; i++)
+		p->flows[i].last = &p->flows[i].first;
+	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	f->providers[f->provider_count++] = p;
+	*sink = (struct provider_sink){ sink_completed, sink_scanned_take, sink_told,
+					sink_state,     sink_viewed,       p };
+	*number = p->number;
+	return 0;
+}
+
+void fabric_provider_set(struct fabric *f, unsigned number, struct provider *p)
+{
+	f->providers[number]->p = p;
+}
+
+/* ---- life ---- */
+
+int fabric_new(const struct config *config, const struct fabric_io *io, struct fabric **out)
+{
+	struct fabric *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->config = *config;
+	f->io = *io;
+	f->ready_last = &f->ready;
+	f->last = &f->first;
+	f->next_change = 1;
+	f->next_incident = 1;
+	f->next_event = 1;
+	f->next_cookie = 1;
+	f->now_ms = io->now_ms(io->arg);
+	f->reconcile_ms = UINT64_MAX;
+	*out = f;
+	return 0;
+}
+
+static void provider_done(struct fabric_provider *p)
+{
+	for (size_t i = 0; i <= PROVIDER_SWITCHES_MAX; i++)
+		free(p->flows[i].want);
+	provider_queue_free(p->queue);
+	free(p->functions);
+	free(p->hosts);
+	free(p);
+}
+
+void fabric_free(struct fabric *f)
+{
+	if (!f)
+		return;
+	fences_free(f);
+	views_free(f);
+	for (size_t i = 0; i < f->provider_count; i++)
+		provider_done(f->providers[i]);
+	for (size_t i = 0; i < f->change_count; i++)
+		change_free(f->changes[i]);
+	for (size_t i = 0; i < f->incident_count; i++) {
+		free(f->incidents[i]->steps);
+		free(f->incidents[i]);
+	}
+	for (size_t i = 0; i < f->chassis_count; i++) {
+		free(f->chassis[i].lives);
+		free(f->chassis[i].hosts);
+		free(f->chassis[i].verdicts);
+	}
+	free(f->changes);
+	free(f->incidents);
+	named_free(&f->switches);
+	named_free(&f->ports);
+	named_free(&f->hosts);
+	named_free(&f->adapters);
+	named_free(&f->functions);
+	history_free(f);
+	free(f);
+}
+
+void fabric_start(struct fabric *f)
+{
+	f->started = true;
+	f->now_ms = f->io.now_ms(f->io.arg);
+	attempts_reserve(f);
+	batch_submit(f);
+}
+
+static void tick(struct fabric *f)
+{
+	f->is_woken = false;
+	if (f->now_ms < f->tick_ms && !f->is_look_wanted)
+		return;
+	f->tick_ms = f->now_ms + FABRIC_TICK_MS;
+	f->is_look_wanted = false;
+	items_look(f);
+}
+
+void fabric_advance(struct fabric *f)
+{
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!f->started)
+		return;
+	answers_give(f);
+	for (size_t i = 0; i < f->provider_count; i++)
+		provider_advance(f->providers[i]);
+	tick(f);
+	hosts_judge(f);
+	fences_advance(f);
+	incidents_advance(f);
+	reconcile_advance(f);
+	items_advance(f);
+	batch_submit(f);
+	for (size_t i = 0; i < f->provider_count; i++)
+		provider_queue_advance(f->providers[i]->queue, f->now_ms);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t fabric_next_ms(const struct fabric *f)
+{
+	uint64_t next = f->tick_ms;
+
+	if (!f->started)
+		return UINT64_MAX;
+	if (f->is_woken || f->batch || f->soon_count)
+		return 0;
+	for (size_t i = 0; i < f->provider_count; i++) {
+		const struct fabric_provider *p = f->providers[i];
+
+		next = earlier(next, provider_queue_next_ms(p->queue));
+		if (p->connected && !p->reconciled && !p->settle_attempt && f->attempt_reserved)
+			next = earlier(next, p->retry_ms);
+	}
+	next = earlier(next, f->judge_ms);
+	next = earlier(next, f->reconcile_ms);
+	next = earlier(next, fences_next_ms(f));
+	return earlier(next, items_next_ms(f));
+}
+
+/* ---- reading ---- */
+
+const struct config *fabric_config(const struct fabric *f)
+{
+	return &f->config;
+}
+
+const char *fabric_incarnation(const struct fabric *f)
+{
+	return f->incarnation;
+}
+
+static const char *status_text(const struct fabric *f, const struct fabric_health *health)
+{
+	if (f->frozen)
+		return "frozen";
+	if (!health->ready)
+		return "starting";
+	if (!f->adopted)
+		return "adopt";
+	for (size_t i = 0; i < f->hosts.count; i++)
+		if (((struct fabric_host *)f->hosts.at[i])->state == FABRIC_HOST_BLOCKED)
+			return "degraded";
+	return health->hold ? "degraded" : "ok";
+}
+
+void fabric_health_get(const struct fabric *f, struct fabric_health *out)
+{
+	*out = (struct fabric_health){ .ready = f->started,
+				       .frozen = f->frozen,
+				       .adopted = f->adopted };
+	for (size_t i = 0; i < f->provider_count; i++)
+		if (!f->providers[i]->reconciled) {
+			out->ready = false;
+			(void)snprintf(out->detail, sizeof(out->detail), "provider %s: %s",
+				       f->providers[i]->name,
+				       provider_state_text(f->providers[i]->state));
+		}
+	for (size_t i = 0; i < f->chassis_count; i++)
+		out->hold = out->hold || f->chassis[i].live.hold;
+	if (f->frozen)
+		(void)snprintf(out->detail, sizeof(out->detail), "%s", f->frozen_why);
+	else if (out->hold)
+		(void)snprintf(out->detail, sizeof(out->detail),
+			       "many hosts are silent at once: automatic failover is held");
+	else if (out->ready && !f->adopted)
+		(void)snprintf(out->detail, sizeof(out->detail),
+			       "the switch shows bindings that this database does not know: "
+			       "fabricctl adopt takes them in");
+	out->status = status_text(f, out);
+}
+
+size_t fabric_provider_count(const struct fabric *f)
+{
+	return f->provider_count;
+}
+
+void fabric_provider_get(const struct fabric *f, size_t i, struct fabric_provider_view *out)
+{
+	const struct fabric_provider *p = f->providers[i];
+
+	*out = (struct fabric_provider_view){ .name = p->name,
+					      .state = p->connected && !p->reconciled
+							       ? PROVIDER_SETTLING
+							       : p->state,
+					      .hello = p->hello,
+					      .scanned = p->scanned,
+					      .reconciled = p->reconciled };
+}
+
+const struct fabric_switch *const *fabric_switches(const struct fabric *f, size_t *count)
+{
+	*count = f->switches.count;
+	return (const struct fabric_switch *const *)f->switches.at;
+}
+
+const struct fabric_port *const *fabric_ports(const struct fabric *f, size_t *count)
+{
+	*count = f->ports.count;
+	return (const struct fabric_port *const *)f->ports.at;
+}
+
+const struct fabric_host *const *fabric_hosts(const struct fabric *f, size_t *count)
+{
+	*count = f->hosts.count;
+	return (const struct fabric_host *const *)f->hosts.at;
+}
+
+const struct fabric_adapter *const *fabric_adapters(const struct fabric *f, size_t *count)
+{
+	*count = f->adapters.count;
+	return (const struct fabric_adapter *const *)f->adapters.at;
+}
+
+const struct fabric_function *const *fabric_functions(const struct fabric *f, size_t *count)
+{
+	*count = f->functions.count;
+	return (const struct fabric_function *const *)f->functions.at;
+}
+
+const struct fabric_change *const *fabric_changes(const struct fabric *f, size_t *count)
+{
+	*count = f->change_count;
+	return (const struct fabric_change *const *)f->changes;
+}
+
+const struct fabric_incident *const *fabric_incidents(const struct fabric *f, size_t *count)
+{
+	*count = f->incident_count;
+	return (const struct fabric_incident *const *)f->incidents;
+}
+
+const struct fabric_switch *fabric_switch_find(const struct fabric *f, const char *name)
+{
+	return named_find(&f->switches, name);
+}
+
+const struct fabric_port *fabric_port_find(const struct fabric *f, const char *name)
+{
+	return named_find(&f->ports, name);
+}
+
+const struct fabric_host *fabric_host_find(const struct fabric *f, const char *name)
+{
+	return named_find(&f->hosts, name);
+}
+
+const struct fabric_adapter *fabric_adapter_find(const struct fabric *f, const char *name)
+{
+	return named_find(&f->adapters, name);
+}
+
+const struct fabric_function *fabric_function_find(const struct fabric *f, const char *name)
+{
+	return named_find(&f->functions, name);
+}
+
+const struct fabric_change *fabric_change_find(const struct fabric *f, uint64_t id)
+{
+	return change_find((struct fabric *)f, id);
+}
+
+const struct fabric_incident *fabric_incident_find(const struct fabric *f, uint64_t id)
+{
+	return incident_get((struct fabric *)f, id);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Observed against desired: every difference has a name, is told, and is mended where policy says
+ * so and where it is ours to mend. What someone else bound is never touched.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "fabricd/state.h"
+
+enum { REPAIRS_AT_ONCE = 512, RETRY_MAX_MS = 300000 };
+
+enum difference {
+	SAME,
+	MISSING,
+	FOREIGN,
+	SUPERSEDED, /* an older binding of our own: the switch rebooted into an older map */
+	STALE,
+	DRIFTED,
+	LEFTOVER, /* free, and still carries an identity that we gave it */
+	IN_DOUBT,
+};
+
+static const char *const kinds[] = {
+	[MISSING] = "missing",   [FOREIGN] = "foreign",          [SUPERSEDED] = "foreign",
+	[STALE] = "stale",       [DRIFTED] = "drifted-identity", [LEFTOVER] = "drifted-identity",
+	[IN_DOUBT] = "in-doubt",
+};
+
+/* The binding that the switch shows carries a generation that we gave. */
+static bool is_ours(const struct fabric_function *fn)
+{
+	return fn->as.now.generation && fn->as.now.generation <= fn->highest;
+}
+
+static enum difference difference_assigned(const struct fabric_function *fn)
+{
+	const struct provider_binding *now = &fn->as.now;
+
+	if (!now->host)
+		return MISSING;
+	if (!fn->host->present || now->host != fn->host->as.handle || now->vport != fn->vport ||
+	    (fn->generation && now->generation != fn->generation))
+		return is_ours(fn) ? SUPERSEDED : FOREIGN;
+	if (fn->as.identity_can && !identity_is_equal(&now->identity, &fn->identity))
+		return DRIFTED;
+	return SAME;
+}
+
+static enum difference difference_of(const struct fabric_function *fn)
+{
+	if (fn->item)
+		return fn->doubt ? IN_DOUBT : SAME;
+	if (!fn->present || !fn->as.now.present)
+		return fn->host ? STALE : SAME;
+	if (fn->host)
+		return difference_assigned(fn);
+	if (fn->as.now.host && !fabric_function_is_kept(fn))
+		return is_ours(fn) ? SUPERSEDED : FOREIGN;
+	if (fn->highest && fn->as.identity_can && !identity_is_empty(&fn->as.now.identity))
+		return LEFTOVER;
+	return SAME;
+}
+
+static const char *seen_at(const struct fabric *f, const struct fabric_function *fn, char *text,
+			   size_t size)
+{
+	const struct fabric_provider *p = provider_of_function(f, fn);
+
+	if (!fn->present)
+		(void)snprintf(text, size, "the adapter is not there");
+	else if (!fn->as.now.host || !p || fn->as.now.host > p->host_count ||
+		 !p->hosts[fn->as.now.host - 1])
+		(void)snprintf(text, size, "the switch shows it nowhere");
+	else
+		(void)snprintf(text, size,
+			       "the switch shows it at %s vport %u, generation %" PRIu64,
+			       p->hosts[fn->as.now.host - 1]->name, fn->as.now.vport,
+			       fn->as.now.generation);
+	return text;
+}
+
+void fabric_differences(const struct fabric *f,
+			void (*fn)(void *arg, const struct fabric_difference *d), void *arg)
+{
+	for (size_t i = 0; i < f->functions.count; i++) {
+		const struct fabric_function *one = f->functions.at[i];
+		enum difference kind = difference_of(one);
+		struct fabric_difference d;
+		char seen[128];
+
+		if (kind == SAME)
+			continue;
+		d.kind = kinds[kind];
+		d.subject = one->name;
+		if (one->host)
+			(void)snprintf(d.detail, sizeof(d.detail), "assigned to %s vport %u; %s",
+				       one->host->name, one->vport,
+				       seen_at(f, one, seen, sizeof(seen)));
+		else
+			(void)snprintf(d.detail, sizeof(d.detail), "assigned to nobody; %s",
+				       seen_at(f, one, seen, sizeof(seen)));
+		fn(arg, &d);
+	}
+}
+
+/* ---- repair ---- */
+
+/* A failover's or a repair's own waiting: 1, 2, 4 ... times the first wait. */
+static void retry_later(struct fabric *f, struct fabric_function *fn)
+{
+	uint64_t wait = (uint64_t)f->config.repair_retry_ms
+			<< (fn->retries < 10 ? fn->retries : 10);
+
+	fn->retry_ms = f->now_ms + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+	fn->retries++;
+}
+
+static bool is_mendable(const struct fabric *f, const struct fabric_function *fn)
+{
+	const struct fabric_provider *p = provider_of_function(f, fn);
+
+	if (fn->item || fn->bad || !p || !p->reconciled)
+		return false;
+	switch (difference_of(fn)) {
+	case MISSING:
+	case SUPERSEDED:
+	case DRIFTED:
+		return !fn->host || (host_is_open(fn->host) && fn->host->present);
+	case LEFTOVER:
+		return true;
+	case SAME:
+	case FOREIGN:
+	case STALE:
+	case IN_DOUBT:
+		break;
+	}
+	return false;
+}
+
+static void repair_fill(struct fabric *f, struct fabric_change *change, struct fabric_function *fn)
+{
+	struct fabric_item *item = &change->items[change->item_count++];
+	const struct fabric_provider *p = provider_of_function(f, fn);
+	uint16_t at = fn->as.now.host;
+
+	change_fill(f, item, fn->host ? DB_OP_MOVE : DB_OP_RELEASE, fn, fn->host, fn->vport,
+		    &fn->identity);
+	if (at && at <= p->host_count && p->hosts[at - 1]) {
+		(void)snprintf(item->row.from_host, sizeof(item->row.from_host), "%s",
+			       p->hosts[at - 1]->name);
+		item->row.from_vport = fn->as.now.vport;
+	}
+	retry_later(f, fn);
+}
+
+static void repair(struct fabric *f, struct fabric_function **fns, size_t count)
+{
+	struct fabric_change *change = change_make(f, DB_CHANGE_REPAIR, count);
+	char text[256];
+
+	if (!change || change_keep(f, change)) {
+		freeze(f, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		log_warning("function %s: %s: %s; it is mended", fns[i]->name,
+			    kinds[difference_of(fns[i])], seen_at(f, fns[i], text, sizeof(text)));
+		repair_fill(f, change, fns[i]);
+	}
+	change_store_intent(f, change);
+}
+
+void reconcile_advance(struct fabric *f)
+{
+	struct fabric_function *fns[REPAIRS_AT_ONCE];
+	uint64_t next = UINT64_MAX;
+	size_t count = 0;
+
+	if (f->frozen || f->now_ms < f->reconcile_ms)
+		return;
+	f->reconcile_ms = UINT64_MAX;
+	if (!f->adopted || !f->config.repair || f->change_running >= FABRIC_RUNNING_MAX)
+		return;
+	for (size_t i = 0; i < f->functions.count; i++) {
+		struct fabric_function *fn = f->functions.at[i];
+
+		if (!is_mendable(f, fn))
+			continue;
+		if (fn->retry_ms > f->now_ms || count == REPAIRS_AT_ONCE) {
+			if (fn->retry_ms < next)
+				next = fn->retry_ms;
+			continue;
+		}
+		fns[count++] = fn;
+	}
+	if (next < f->now_ms + 10)
+		next = f->now_ms + 10;
+	f->reconcile_ms = next;
+	if (count)
+		repair(f, fns, count);
+}
+
+void function_noticed(struct fabric *f, struct fabric_function *fn)
+{
+	uint64_t when = fn->retry_ms > f->now_ms ? fn->retry_ms : f->now_ms;
+
+	if (is_mendable(f, fn) && when < f->reconcile_ms)
+		f->reconcile_ms = when;
+}
+
+/* ---- after a scan ---- */
+
+static bool is_bound_by_others(const struct fabric *f)
+{
+	for (size_t i = 0; i < f->functions.count; i++) {
+		const struct fabric_function *fn = f->functions.at[i];
+
+		if (!fn->item && fn->present && fn->as.now.host && !fn->host &&
+		    !fabric_function_is_kept(fn))
+			return true;
+	}
+	return false;
+}
+
+static void adopted_store(struct fabric *f)
+{
+	const struct db_number row = { .name = "adopted", .value = 1 };
+
+	f->adopted = true;
+	db_put_number(batch_open(f), &row);
+}
+
+static void adopt_when_empty(struct fabric *f)
+{
+	if (f->adopted)
+		return;
+	for (size_t i = 0; i < f->provider_count; i++)
+		if (!f->providers[i]->reconciled)
+			return;
+	if (is_bound_by_others(f)) {
+		log_warning("fabric: the switch shows bindings that this database does not know; "
+			    "nothing is repaired before `fabricctl adopt`");
+		return;
+	}
+	adopted_store(f);
+}
+
+static void say_difference(void *arg, const struct fabric_difference *d)
+{
+	struct fabric *f = arg;
+
+	log_warning("function %s: %s: %s", d->subject, d->kind, d->detail);
+	history_event(f, "function.difference", d->subject, "%s: %s", d->kind, d->detail);
+}
+
+/* S6: from here on hosts are judged, each with a full fresh window. */
+static void judging_start(struct fabric_provider *p)
+{
+	struct fabric *f = p->f;
+
+	for (size_t i = 0; i < f->chassis_count; i++) {
+		struct chassis *c = &f->chassis[i];
+
+		if (c->provider != p->number)
+			continue;
+		for (size_t n = 0; n < c->host_count; n++)
+			if (c->hosts[n]->has_beaten && host_is_open(c->hosts[n]))
+				live_watch(c->lives[n], f->now_ms);
+		live_chassis_start(&c->live, c->lives, c->host_count, f->now_ms);
+	}
+	f->judge_ms = f->now_ms;
+}
+
+void reconcile_provider(struct fabric_provider *p)
+{
+	struct fabric *f = p->f;
+
+	f->reconcile_ms = f->now_ms;
+	look(f);
+	if (p->reconciled)
+		return;
+	p->reconciled = true;
+	incidents_resume(f, p);
+	adopt_when_empty(f);
+	judging_start(p);
+	fabric_differences(f, say_difference, f);
+	log_notice("provider %s: reconciled", p->name);
+	history_event(f, "provider.reconciled", p->name, "%zu functions", p->function_count);
+}
+
+/* ---- adoption ---- */
+
+/* Its identity lives on another function that is, or was just, taken in. */
+static const struct fabric_function *adoption_clash(const struct fabric *f,
+						    const struct fabric_function *fn)
+{
+	for (size_t i = 0; i < f->functions.count; i++) {
+		const struct fabric_function *o = f->functions.at[i];
+
+		if (o != fn && o->host && identity_is_clash(&o->identity, &fn->as.now.identity))
+			return o;
+	}
+	return NULL;
+}
+
+static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabric_host *host,
+		      uint32_t uid)
+{
+	struct db_function function = { .bad = fn->bad };
+	struct db_assignment row = { .vport = fn->as.now.vport,
+				     .generation = fn->as.now.generation,
+				     .state = DB_ASSIGNMENT_BOUND,
+				     .identity = fn->as.now.identity };
+
+	function_own(fn, host, fn->as.now.vport);
+	fn->identity = fn->as.now.identity;
+	fn->assigned = DB_ASSIGNMENT_BOUND;
+	fn->generation = fn->as.now.generation;
+	if (fn->highest < fn->generation)
+		fn->highest = fn->generation;
+	function.generation = fn->highest;
+	(void)snprintf(function.name, sizeof(function.name), "%s", fn->name);
+	(void)snprintf(row.function, sizeof(row.function), "%s", fn->name);
+	(void)snprintf(row.host, sizeof(row.host), "%s", host->name);
+	db_put_function(batch_open(f), &function);
+	db_put_assignment(batch_open(f), &row);
+	history_audit(f, uid, "adopt", fn->name, 0, "at %s vport %u, generation %" PRIu64,
+		      host->name, row.vport, row.generation);
+}
+
+/* What the switch shows and this database does not have. */
+static bool is_adoptable(const struct fabric_function *fn)
+{
+	enum difference kind = difference_of(fn);
+
+	return fn->as.now.host && !fn->item && (kind == FOREIGN || kind == SUPERSEDED);
+}
+
+int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
+		 fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_health health;
+	size_t taken = 0;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	*out = (struct fabric_plan){ 0 };
+	fabric_health_get(f, &health);
+	if (f->frozen)
+		return REFUSE_FROZEN;
+	if (!health.ready)
+		return REFUSE_PROVIDER_AWAY;
+	out->items = calloc(f->functions.count + 1, sizeof(*out->items));
+	if (!out->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->functions.count; i++) {
+		struct fabric_function *one = f->functions.at[i];
+		const struct fabric_provider *p = provider_of_function(f, one);
+		struct fabric_plan_item *item = &out->items[out->item_count];
+		const struct fabric_function *clash;
+		struct fabric_host *host;
+
+		if (!is_adoptable(one) || one->as.now.host > p->host_count)
+			continue;
+		host = p->hosts[one->as.now.host - 1];
+		if (!host)
+			continue;
+		out->item_count++;
+		item->row.op = DB_OP_ASSIGN;
+		item->row.generation = one->as.now.generation;
+		item->row.vport = one->as.now.vport;
+		item->row.identity = one->as.now.identity;
+		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", one->name);
+		(void)snprintf(item->row.host, sizeof(item->row.host), "%s", host->name);
+		clash = adoption_clash(f, one);
+		if (clash) {
+			item->row.state = DB_CHANGE_REFUSED;
+			(void)snprintf(item->row.reason, sizeof(item->row.reason),
+				       "%s has its identity too; release one of them", clash->name);
+			continue;
+		}
+		item->steps[0] = "take what the switch shows as its assignment";
+		taken++;
+		if (!dry_run)
+			adopt_one(f, one, host, uid);
+	}
+	(void)snprintf(out->detail, sizeof(out->detail), "%zu of %zu bindings %s", taken,
+		       out->item_count, dry_run ? "would be taken in" : "are taken in");
+	if (dry_run)
+		return 0;
+	adopted_store(f);
+	history_event(f, "fabric.adopted", "fabric", "%zu functions", taken);
+	batch_answer(f, fn, arg, taken);
+	f->reconcile_ms = f->now_ms;
+	wake(f);
+	return 0;
+}

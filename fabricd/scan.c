@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A scan becomes switches, ports, hosts, adapters and functions, each found again by its name. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "fabricd/state.h"
+#include "topology/name.h"
+
+struct intake {
+	struct fabric *f;
+	struct fabric_provider *p;
+	const struct provider_scan *scan;
+};
+
+/* The object of that name, made when it is new. */
+static void *object_of(struct named *list, size_t size, const char *name)
+{
+	char *object = named_find(list, name);
+
+	if (object)
+		return object;
+	object = calloc(1, size);
+	if (!object || named_add(list, object)) {
+		free(object);
+		return NULL;
+	}
+	(void)snprintf(object, FABRIC_NAME_MAX, "%s", name);
+	return object;
+}
+
+static void forget_places(struct intake *in)
+{
+	struct fabric *f = in->f;
+
+	for (size_t i = 0; i < f->hosts.count; i++) {
+		struct fabric_host *host = f->hosts.at[i];
+
+		if (host->provider == in->p->number)
+			host->present = false;
+	}
+	for (size_t i = 0; i < f->adapters.count; i++) {
+		struct fabric_adapter *adapter = f->adapters.at[i];
+
+		if (adapter->provider == in->p->number)
+			adapter->present = false;
+	}
+	for (size_t i = 0; i < f->functions.count; i++) {
+		struct fabric_function *fn = f->functions.at[i];
+
+		if (fn->adapter && fn->adapter->provider == in->p->number)
+			fn->present = false;
+	}
+}
+
+static const char *switch_name(const struct intake *in, uint16_t handle)
+{
+	return handle && handle <= in->scan->switch_count ? in->scan->switches[handle - 1].name
+							  : "sw";
+}
+
+static void take_switches(struct intake *in)
+{
+	for (size_t i = 0; i < in->scan->switch_count; i++) {
+		const struct provider_switch *as = &in->scan->switches[i];
+		struct fabric_switch *sw = object_of(&in->f->switches, sizeof(*sw), as->name);
+
+		if (!sw)
+			return;
+		sw->provider = in->p->number;
+		sw->as = *as;
+		if (as->chassis > 1)
+			in->f->has_several_chassis = true;
+	}
+	for (size_t i = 0; i < in->scan->host_count; i++)
+		if (in->scan->hosts[i].chassis > 1)
+			in->f->has_several_chassis = true;
+}
+
+static void take_host(struct intake *in, const struct provider_host *as)
+{
+	struct fabric *f = in->f;
+	char name[FABRIC_NAME_MAX];
+	struct fabric_host *host;
+	bool is_new;
+
+	topo_name_host(as->bay, as->chassis, f->has_several_chassis, name);
+	is_new = !named_find(&f->hosts, name);
+	host = object_of(&f->hosts, sizeof(*host), name);
+	if (!host)
+		return;
+	host->provider = in->p->number;
+	host->present = true;
+	host->as = *as;
+	in->p->hosts[as->handle - 1] = host;
+	if (is_new)
+		host_store(f, host);
+	host_witness(f, host);
+}
+
+static void take_hosts(struct intake *in)
+{
+	struct fabric_provider *p = in->p;
+
+	free(p->hosts);
+	p->hosts = calloc(in->scan->host_count + 1, sizeof(*p->hosts));
+	p->host_count = p->hosts ? in->scan->host_count : 0;
+	for (size_t i = 0; i < p->host_count; i++)
+		take_host(in, &in->scan->hosts[i]);
+	named_sort(&in->f->hosts);
+}
+
+struct taken {
+	const struct fabric *f;
+};
+
+static bool adapter_name_is_taken(const char *name, void *arg)
+{
+	const struct taken *taken = arg;
+
+	return named_find(&taken->f->adapters, name) != NULL;
+}
+
+/* By its serial, else by its position: the name that it was given before (names stay). */
+static struct fabric_adapter *adapter_known(struct fabric *f, const struct provider_adapter *as,
+					    const char *position)
+{
+	for (size_t i = 0; i < f->adapters.count; i++) {
+		struct fabric_adapter *adapter = f->adapters.at[i];
+
+		if (adapter->present)
+			continue;
+		if (as->serial[0] ? !strcmp(adapter->as.serial, as->serial)
+				  : !adapter->as.serial[0] && !strcmp(adapter->position, position))
+			return adapter;
+	}
+	return NULL;
+}
+
+static void adapter_store(struct fabric *f, const struct fabric_adapter *adapter)
+{
+	struct db_adapter row = { .class_code = adapter->as.class_code };
+
+	(void)snprintf(row.name, sizeof(row.name), "%s", adapter->name);
+	(void)snprintf(row.serial, sizeof(row.serial), "%s", adapter->as.serial);
+	(void)snprintf(row.position, sizeof(row.position), "%s", adapter->position);
+	db_put_adapter(batch_open(f), &row);
+}
+
+static struct fabric_adapter *take_adapter(struct intake *in, const struct provider_adapter *as)
+{
+	struct fabric *f = in->f;
+	char position[FABRIC_NAME_MAX];
+	char name[FABRIC_NAME_MAX];
+	struct fabric_adapter *adapter;
+	bool is_new;
+
+	(void)snprintf(position, sizeof(position), "%.40s-p%u", switch_name(in, as->switch_handle),
+		       as->port);
+	adapter = adapter_known(f, as, position);
+	is_new = !adapter;
+	if (is_new) {
+		struct taken taken = { f };
+
+		topo_name_adapter(as->class_code, as->serial, position, adapter_name_is_taken,
+				  &taken, name);
+		adapter = object_of(&f->adapters, sizeof(*adapter), name);
+	}
+	if (!adapter)
+		return NULL;
+	adapter->provider = in->p->number;
+	adapter->present = true;
+	adapter->as = *as;
+	adapter->first = NULL;
+	(void)snprintf(adapter->position, sizeof(adapter->position), "%s", position);
+	if (is_new)
+		adapter_store(f, adapter);
+	return adapter;
+}
+
+static struct fabric_function *take_function(struct intake *in, struct fabric_adapter *adapter,
+					     const struct provider_function *as)
+{
+	static const enum topo_name_function_kind kinds[] = {
+		[PROVIDER_FUNCTION_DEVICE] = TOPO_NAME_DEVICE,
+		[PROVIDER_FUNCTION_BF] = TOPO_NAME_BF,
+		[PROVIDER_FUNCTION_PF] = TOPO_NAME_PF,
+		[PROVIDER_FUNCTION_VF] = TOPO_NAME_VF,
+	};
+	struct provider_binding now;
+	struct fabric_function *fn;
+	char name[FABRIC_NAME_MAX];
+
+	topo_name_function(adapter->name, kinds[as->kind], as->pf, as->vf, name);
+	fn = object_of(&in->f->functions, sizeof(*fn), name);
+	if (!fn)
+		return NULL;
+	/* What a running change reads back itself counts, not a scan that may be older. */
+	now = fn->item && fn->present ? fn->as.now : as->now;
+	fn->as = *as;
+	fn->as.now = now;
+	fn->adapter = adapter;
+	fn->present = true;
+	in->p->functions[as->handle - 1] = fn;
+	return fn;
+}
+
+static void take_adapters(struct intake *in)
+{
+	const struct provider_scan *scan = in->scan;
+	struct fabric_provider *p = in->p;
+
+	free(p->functions);
+	p->functions = calloc(scan->function_count + 1, sizeof(*p->functions));
+	p->function_count = p->functions ? scan->function_count : 0;
+	for (size_t i = 0; i < scan->adapter_count; i++) {
+		const struct provider_adapter *as = &scan->adapters[i];
+		struct fabric_adapter *adapter = take_adapter(in, as);
+		struct fabric_function **next = adapter ? &adapter->first : NULL;
+
+		for (uint32_t n = 0; adapter && n < as->function_count; n++) {
+			const struct provider_function *from =
+				&scan->functions[as->first_function - 1 + n];
+			struct fabric_function *fn = take_function(in, adapter, from);
+
+			if (!fn)
+				return;
+			*next = fn;
+			next = &fn->next_in_adapter;
+			*next = NULL;
+		}
+	}
+}
+
+static void take_ports(struct intake *in)
+{
+	for (size_t i = 0; i < in->scan->port_count; i++) {
+		const struct provider_port *as = &in->scan->ports[i];
+		char name[FABRIC_NAME_MAX];
+		struct fabric_port *port;
+		const char *attached = "";
+
+		topo_name_port(switch_name(in, as->switch_handle), as->number, name);
+		port = object_of(&in->f->ports, sizeof(*port), name);
+		if (!port)
+			return;
+		port->provider = in->p->number;
+		port->as = *as;
+		if (as->host && as->host <= in->p->host_count && in->p->hosts[as->host - 1])
+			attached = in->p->hosts[as->host - 1]->name;
+		else if (as->peer)
+			attached = switch_name(in, as->peer);
+		for (size_t a = 0; as->adapter && a < in->f->adapters.count; a++) {
+			const struct fabric_adapter *adapter = in->f->adapters.at[a];
+
+			if (adapter->present && adapter->provider == in->p->number &&
+			    adapter->as.handle == as->adapter)
+				attached = adapter->name;
+		}
+		(void)snprintf(port->attached, sizeof(port->attached), "%s", attached);
+	}
+}
+
+/* Hosts are judged chassis by chassis (S4). */
+static struct chassis *chassis_of(struct fabric *f, unsigned provider, uint16_t number)
+{
+	struct chassis *c;
+
+	for (size_t i = 0; i < f->chassis_count; i++)
+		if (f->chassis[i].provider == provider && f->chassis[i].number == number)
+			return &f->chassis[i];
+	if (f->chassis_count == FABRIC_CHASSIS_MAX)
+		return &f->chassis[FABRIC_CHASSIS_MAX - 1];
+	c = &f->chassis[f->chassis_count++];
+	c->provider = provider;
+	c->number = number;
+	return c;
+}
+
+static void chassis_fill(struct fabric *f)
+{
+	for (size_t i = 0; i < f->chassis_count; i++)
+		f->chassis[i].host_count = 0;
+	for (size_t i = 0; i < f->hosts.count; i++) {
+		struct fabric_host *host = f->hosts.at[i];
+		struct chassis *c;
+
+		if (!host->present)
+			continue;
+		c = chassis_of(f, host->provider, host->as.chassis);
+		if (!c->lives) {
+			c->lives = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->lives));
+			c->hosts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->hosts));
+			c->verdicts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->verdicts));
+		}
+		if (!c->lives || !c->hosts || !c->verdicts || c->host_count == PROVIDER_HOSTS_MAX)
+			continue;
+		c->lives[c->host_count] = &host->live;
+		c->hosts[c->host_count++] = host;
+	}
+}
+
+void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
+{
+	struct intake in = { p->f, p, scan };
+	struct fabric *f = p->f;
+
+	forget_places(&in);
+	p->switch_count = scan->switch_count;
+	take_switches(&in);
+	take_hosts(&in);
+	take_adapters(&in);
+	take_ports(&in);
+	named_sort(&f->switches);
+	named_sort(&f->ports);
+	named_sort(&f->adapters);
+	named_sort(&f->functions);
+	chassis_fill(f);
+	log_debug("provider %s: %zu switches, %zu hosts, %zu adapters, %zu functions", p->name,
+		  scan->switch_count, scan->host_count, scan->adapter_count, scan->function_count);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of fabricd/ share and nobody else sees.
+ *
+ * fabric.c    the way in: load, advance, provider news; lists by name
+ * scan.c      a scan becomes switches, ports, hosts, adapters, functions
+ * history.c   the open batch, what follows a commit, events, attempts
+ * admit.c     a request is checked whole, planned, reserved and journalled
+ * change.c    the items of changes, from intent to commit
+ * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
+ * incident.c  verdicts, moves to a spare, readmission
+ * reconcile.c differences, repairs, adoption
+ */
+#pragma once
+
+#include "fabricd/fabric.h"
+#include "failover/target.h"
+#include "mriov/handover.h"
+#include "provider/queue.h"
+
+enum {
+	FABRIC_CHASSIS_MAX = 64,
+	FABRIC_ENDED_KEPT = 1024, /* ended changes, and incidents, that memory keeps */
+	FABRIC_EVENTS_KEPT = 4096,
+	FABRIC_OPS_MAX = 4096,     /* operations in one change */
+	FABRIC_RUNNING_MAX = 1024, /* changes under way */
+	FABRIC_FLIGHT = 64,        /* effects handed to one switch's queue at once */
+	FABRIC_SLICE = 1024,       /* items looked at in one fabric_advance() */
+	FABRIC_ATTEMPTS = 1 << 20, /* attempts reserved by one row */
+	FABRIC_TICK_MS = 1000,     /* what waits without an event is looked at so often */
+};
+
+/* Objects by name; each begins with its name. Sorted, but for what named_add() has put at the end
+ * until named_sort(). */
+struct named {
+	void **at;
+	size_t count;
+	size_t sorted;
+	size_t room;
+};
+
+/* What one switch's queue has of ours, and who waits to read. */
+struct flow {
+	size_t effects;       /* handed over, not completed */
+	uint64_t progress_ms; /* when the last one completed, or the first was handed over */
+	uint64_t gap_ms;      /* longest time between two of those */
+	uint64_t want_ms;     /* since when somebody wants to read */
+	struct fabric_item **want;
+	size_t want_count;
+	size_t want_room;
+	struct fabric_item *first; /* effects that wait for room, failover's before the others' */
+	struct fabric_item **last;
+};
+
+struct fabric_provider {
+	struct fabric *f;
+	unsigned number;
+	char name[FABRIC_NAME_MAX];
+	struct provider *p;
+	struct provider_queue *queue;
+	enum provider_state state;
+	struct provider_hello hello;
+	bool connected; /* hello is of this connection */
+	bool settled;   /* what was sent before this connection has settled */
+	bool scanned;   /* since then */
+	bool reconciled;
+	uint64_t settle_attempt;
+	uint64_t retry_ms;                  /* settle or scan again */
+	struct fabric_function **functions; /* by handle - 1 */
+	size_t function_count;
+	struct fabric_host **hosts;
+	size_t host_count;
+	size_t switch_count;
+	struct flow flows[PROVIDER_SWITCHES_MAX + 1]; /* by switch handle */
+};
+
+struct fabric_waiter {
+	struct fabric_waiter *next;
+	fabric_answer_fn *fn;
+	void *arg;
+};
+
+/* What follows when a batch is durable. */
+enum after_kind {
+	AFTER_ANSWER,   /* call fn */
+	AFTER_INTENT,   /* id: change */
+	AFTER_EFFECT,   /* id: change */
+	AFTER_ITEMS,    /* id: change */
+	AFTER_FENCE,    /* id: serial of the fence: its host's epoch is stored */
+	AFTER_ATTEMPTS, /* id: highest reserved */
+};
+struct after {
+	enum after_kind kind;
+	uint64_t id;
+	fabric_answer_fn *fn;
+	void *arg;
+	int r; /* AFTER_ANSWER that waits for no commit */
+};
+
+struct pending {
+	struct pending *next;
+	uint64_t cookie;
+	struct after *afters;
+	size_t after_count;
+	size_t after_room;
+	struct db_event *events;
+	size_t event_count;
+	size_t event_room;
+};
+
+struct chassis {
+	unsigned provider;
+	uint16_t number;
+	struct live_chassis live;
+	struct live_rate rate;
+	struct live_host **lives; /* of @hosts, in the same order */
+	struct fabric_host **hosts;
+	enum live_verdict *verdicts;
+	size_t host_count;
+};
+
+struct fabric {
+	struct config config;
+	struct fabric_io io;
+	char incarnation[FABRIC_NAME_MAX];
+	uint64_t now_ms; /* of the call that is being served */
+	bool started;
+	bool frozen;
+	bool adopted;
+	char frozen_why[DB_TEXT_MAX];
+
+	struct fabric_provider *providers[CONFIG_PROVIDERS];
+	size_t provider_count;
+	struct named switches;
+	struct named ports;
+	struct named hosts;
+	struct named adapters;
+	struct named functions;
+	bool has_several_chassis;
+	struct chassis chassis[FABRIC_CHASSIS_MAX];
+	size_t chassis_count;
+
+	struct fabric_change **changes; /* by id */
+	size_t change_count;
+	size_t change_room;
+	size_t change_running;
+	struct fabric_incident **incidents;
+	size_t incident_count;
+	size_t incident_room;
+	uint64_t next_change;
+	uint64_t next_incident;
+
+	struct fabric_item *ready; /* to be looked at, in order */
+	struct fabric_item **ready_last;
+	bool is_woken;       /* fabric_advance() has something to do at once */
+	bool is_look_wanted; /* something that items hold for has changed */
+	uint64_t backoff_ms; /* when the first of those that back off may try again */
+
+	/* history.c */
+	struct db_batch *batch; /* NULL: nothing to store */
+	struct pending *open;   /* what follows @batch */
+	struct pending *first;  /* submitted */
+	struct pending **last;
+	uint64_t next_cookie;
+	struct db_event *events; /* a ring */
+	size_t event_count;
+	uint64_t next_event;
+	uint64_t attempt;
+	uint64_t attempt_reserved; /* durable */
+	bool attempts_asked;
+	struct after *soon; /* answers that need no commit */
+	size_t soon_count;
+	size_t soon_room;
+	struct db_idempotency *keys;
+	size_t key_count;
+	size_t key_room;
+	uint64_t keys_expire_ms;
+
+	struct fabric_fence *fences; /* under way */
+	uint64_t next_fence;
+	uint64_t tick_ms;      /* when what waits is looked at again */
+	uint64_t judge_ms;     /* when hosts are judged again */
+	uint64_t reconcile_ms; /* when differences are looked at again; UINT64_MAX: on a change */
+
+	struct view *views;
+	uint64_t next_view;
+};
+
+/* ---- fabric.c ---- */
+void *named_find(const struct named *list, const char *name);
+MUST_USE int named_add(struct named *list, void *object);
+void named_sort(struct named *list);
+struct fabric_host *host_get(struct fabric *f, const char *name);
+struct fabric_function *function_get(struct fabric *f, const char *name);
+/* The record of a host or function that only the database knows yet. NULL: no memory. */
+struct fabric_host *host_make(struct fabric *f, const char *name);
+struct fabric_function *function_make(struct fabric *f, const char *name);
+struct fabric_provider *provider_of_function(const struct fabric *f,
+					     const struct fabric_function *fn);
+struct fabric_provider *provider_of_host(const struct fabric *f, const struct fabric_host *host);
+/* Connected, settled and scanned: operations may be put. */
+bool provider_is_usable(const struct fabric_provider *p);
+uint32_t provider_timeout(const struct fabric_provider *p);
+/* The door is open: it may be bound to. */
+bool host_is_open(const struct fabric_host *host);
+void host_store(struct fabric *f, const struct fabric_host *host);
+/* Makes @host and @vport (NULL, 0: nobody's) what @fn is assigned to, in memory. */
+void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport);
+/* fabric_advance() is wanted at once; look() also for those that hold. */
+void wake(struct fabric *f);
+void look(struct fabric *f);
+
+/* ---- history.c ---- */
+/* The batch that is being built; NULL when memory ran out, and then the fabric is frozen. */
+struct db_batch *batch_open(struct fabric *f);
+void batch_after(struct fabric *f, enum after_kind kind, uint64_t id);
+void batch_answer(struct fabric *f, fabric_answer_fn *fn, void *arg, uint64_t id);
+/* An answer that waits for no commit; given in the next fabric_advance(). */
+void answer_soon(struct fabric *f, fabric_answer_fn *fn, void *arg, int r, uint64_t id);
+void answers_give(struct fabric *f);
+void batch_submit(struct fabric *f);
+void history_event(struct fabric *f, const char *type, const char *subject, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void history_audit(struct fabric *f, uint32_t uid, const char *action, const char *subject,
+		   uint64_t change, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void history_publish(struct fabric *f, const struct db_event *event);
+void history_free(struct fabric *f);
+/* 0: none is reserved; try again later. */
+uint64_t attempt_next(struct fabric *f);
+void attempts_reserve(struct fabric *f);
+void freeze(struct fabric *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- scan.c ---- */
+void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan);
+
+/* ---- admit.c ---- */
+/* A change that the manager itself wants; items as in the journal but for their functions being
+ * resolved. Intent goes into the open batch. NULL: no memory. */
+struct fabric_change *change_make(struct fabric *f, enum db_change_kind kind, size_t items);
+/* Fills one item: @fn to @host and @vport (NULL, 0: released), under a new generation. */
+void change_fill(struct fabric *f, struct fabric_item *item, enum db_op op,
+		 struct fabric_function *fn, struct fabric_host *host, uint16_t vport,
+		 const struct identity *identity);
+void change_store_intent(struct fabric *f, struct fabric_change *change);
+MUST_USE int change_keep(struct fabric *f, struct fabric_change *change);
+void change_free(struct fabric_change *change);
+void change_event(struct fabric *f, const struct fabric_change *change);
+MUST_USE int plan_steps(struct fabric *f, const struct fabric_change *change,
+			struct fabric_plan *out);
+
+/* ---- change.c ---- */
+void change_intent_durable(struct fabric *f, uint64_t id);
+void change_effect_durable(struct fabric *f, uint64_t id);
+void change_items_durable(struct fabric *f, uint64_t id);
+void change_resume(struct fabric *f, struct fabric_change *change);
+void items_advance(struct fabric *f);
+uint64_t items_next_ms(const struct fabric *f);
+/* @host: that @op names; NULL: none. */
+bool item_gate(const struct fabric_item *item, const struct fabric_host *host,
+	       const struct provider_op *op);
+void item_completed(struct fabric *f, struct fabric_item *item, const struct provider_op *op,
+		    const struct provider_completion *done);
+void reads_completed(struct fabric_provider *p, const struct provider_op *op,
+		     const struct provider_completion *done);
+/* Hosts by their handles. */
+void item_goal(struct fabric *f, const struct fabric_item *item, struct handover_goal *goal);
+struct fabric_change *change_find(struct fabric *f, uint64_t id);
+/* Every running item that holds looks again at what it waits for. */
+void items_look(struct fabric *f);
+/* A switch was lost or has rebooted: what was read back of it counts no more. */
+void items_void(struct fabric_provider *p);
+
+/* ---- fence.c ---- */
+/* Starts it; the host's state and epoch are its caller's, stored in the batch that is open. */
+MUST_USE int fence_start(struct fabric *f, struct fabric_host *host);
+void fence_stored(struct fabric *f, uint64_t serial);
+void fence_completed(struct fabric_provider *p, const struct provider_op *op,
+		     const struct provider_completion *done);
+bool fence_gate(const struct fabric *f, const struct fabric_host *host,
+		const struct provider_op *op);
+void fences_advance(struct fabric *f);
+uint64_t fences_next_ms(const struct fabric *f);
+/* Lets a fenced host in again; answered when it is in. @keeps: what is bound to it stays, else its
+ * virtual switch must be empty. */
+MUST_USE int fence_open_door(struct fabric *f, struct fabric_host *host, bool keeps,
+			     fabric_answer_fn *fn, void *arg);
+/* Stops where it is; the door stays closed. */
+void fence_cancel(struct fabric *f, struct fabric_host *host);
+void fences_free(struct fabric *f);
+
+/* ---- incident.c ---- */
+struct fabric_incident *incident_get(struct fabric *f, uint64_t id);
+void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
+		   const char *format, ...) __attribute__((format(printf, 4, 5)));
+void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
+void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
+void incident_change_ended(struct fabric *f, struct fabric_change *change);
+void incidents_advance(struct fabric *f);
+void incidents_resume(struct fabric *f, struct fabric_provider *p);
+void hosts_judge(struct fabric *f);
+void host_witness(struct fabric *f, struct fabric_host *host);
+void door_opened(struct fabric *f, struct fabric_host *host);
+
+/* ---- view.c ---- */
+void view_told(struct fabric_provider *p, uint64_t cookie, const struct provider_config *config,
+	       const char *why);
+void views_lost(struct fabric_provider *p, const char *why);
+void views_free(struct fabric *f);
+
+/* ---- load.c is fabric_load() alone ---- */
+
+/* ---- reconcile.c ---- */
+void reconcile_provider(struct fabric_provider *p);
+void reconcile_advance(struct fabric *f);
+void function_noticed(struct fabric *f, struct fabric_function *fn);
