@@ -19,9 +19,17 @@ enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_FAILED = 4 };
 
 /* ---- sources ---- */
 
+struct loading {
+	struct topo_graph *g;
+	uint64_t line; /* of the device that came last */
+};
+
 static int add_device(const struct capture_device *device, void *arg)
 {
-	return topo_graph_add(arg, &device->address, device->bytes, device->length);
+	struct loading *loading = arg;
+
+	loading->line = device->line;
+	return topo_graph_add(loading->g, &device->address, device->bytes, device->length);
 }
 
 /* The exit code for a result that is not 0, and its line on stderr. */
@@ -30,21 +38,27 @@ static int report(const char *name, const char *reason, int r)
 	if (r == -ENOMEM)
 		reason = "out of memory";
 	else if (r == REFUSE_LIMIT)
-		reason = "more functions than can be taken in";
+		reason = "more functions than fit a topology";
 	(void)fprintf(stderr, "fabricctl: %s: %s\n", name, reason);
 	return r == -ENOMEM ? EXIT_FAILED : EXIT_INPUT;
 }
 
 static int load_dump(const char *file, struct topo_graph *g)
 {
+	struct loading loading = { .g = g };
 	struct capture_error error;
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int r;
 
 	if (fd < 0)
 		return report(file, strerror(errno), -errno);
-	r = capture_read(fd, add_device, g, &error);
+	r = capture_read(fd, add_device, &loading, &error);
 	(void)close(fd); /* only read */
+	if (r == REFUSE_LIMIT) {
+		error.line = loading.line;
+		(void)snprintf(error.reason, sizeof(error.reason), "more than %d functions",
+			       TOPO_FUNCTIONS_MAX);
+	}
 	if (r && error.line) {
 		(void)fprintf(stderr, "fabricctl: %s:%" PRIu64 ": %s\n", file, error.line,
 			      error.reason);

@@ -230,13 +230,33 @@ static bool is_empty_port(const struct topo_graph *g, uint32_t i)
 	return g->nodes[i].first_child == TOPO_NONE;
 }
 
+static bool is_same_bus(const struct topo_graph *g, uint32_t i, uint32_t other)
+{
+	const struct topo_address *a = &function_of(g, i)->address;
+	const struct topo_address *b = &function_of(g, other)->address;
+
+	return a->domain == b->domain && a->bus == b->bus;
+}
+
+/* The port after @i in the list of the switch's ports; among roots its bus ends that list. */
+static uint32_t next_port(const struct topo_graph *g, const struct topo_switch *s, uint32_t i)
+{
+	uint32_t id = g->nodes[s->first_port].switch_id;
+
+	do {
+		i = g->nodes[i].next;
+		if (i != TOPO_NONE && s->upstream == TOPO_NONE && !is_same_bus(g, i, s->first_port))
+			return TOPO_NONE;
+	} while (i != TOPO_NONE && g->nodes[i].switch_id != id);
+	return i;
+}
+
 static uint32_t count_empty_ports(const struct topo_graph *g, const struct topo_switch *s)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = s->first_port; i != TOPO_NONE; i = g->nodes[i].next)
-		n += g->nodes[i].switch_id == g->nodes[s->first_port].switch_id &&
-		     is_empty_port(g, i);
+	for (uint32_t i = s->first_port; i != TOPO_NONE; i = next_port(g, s, i))
+		n += is_empty_port(g, i);
 	return n;
 }
 
@@ -272,8 +292,8 @@ static void write_switch(const struct topo_graph *g, size_t id, FILE *out)
 	write_switch_title(g, s, out);
 	if (s->upstream != TOPO_NONE)
 		write_port(g, s->upstream, out);
-	for (uint32_t i = s->first_port; i != TOPO_NONE; i = g->nodes[i].next)
-		if (g->nodes[i].switch_id == id && i != s->upstream && !is_empty_port(g, i))
+	for (uint32_t i = s->first_port; i != TOPO_NONE; i = next_port(g, s, i))
+		if (!is_empty_port(g, i))
 			write_switch_port(g, s, i, out);
 	if (empty) {
 		(void)fprintf(out,

@@ -237,31 +237,108 @@ static void domain_orphans(struct domain *d)
 struct vf_map {
 	uint32_t physfn[RIDS]; /* index of the PF plus one; 0: nobody's VF */
 	uint16_t vf_index[RIDS];
-	uint16_t claimed[RIDS]; /* the routing IDs that are set */
-	size_t claims;
+	bool present[RIDS];
+	uint16_t rids[RIDS]; /* those that are present, in order */
+	size_t count;
 };
 
 static void vf_map_clear(struct vf_map *map)
 {
-	for (size_t i = 0; i < map->claims; i++)
-		map->physfn[map->claimed[i]] = 0;
-	map->claims = 0;
+	for (size_t i = 0; i < map->count; i++) {
+		map->physfn[map->rids[i]] = 0;
+		map->present[map->rids[i]] = false;
+	}
+	map->count = 0;
 }
 
-/* The first VF that meets another's routing ID ends it: so every ID is claimed once. */
-static void vf_map_claim(struct vf_map *map, const struct topo_function *pf, uint32_t index)
+static void vf_map_fill(struct vf_map *map, const struct domain *d)
 {
-	uint16_t rid = topo_address_rid(&pf->address);
-	uint16_t vfs = topo_sriov_enabled_vfs(&pf->sriov);
+	for (size_t k = d->from; k < d->to; k++) {
+		uint32_t i = d->g->order[k];
+		uint16_t rid = topo_address_rid(address_of(d->g, i));
 
-	for (unsigned int vf = 1; vf <= vfs; vf++) {
-		uint16_t at;
+		if (d->g->nodes[i].impossible || map->present[rid])
+			continue;
+		map->present[rid] = true;
+		map->rids[map->count++] = rid;
+	}
+}
 
-		if (topo_vf_rid(&pf->sriov.vfs, rid, (uint16_t)vf, &at) || map->physfn[at])
+/* VFs 1 .. @count at @first, @first + @stride, ...; none beyond bus ff. */
+struct vf_range {
+	uint32_t pf;
+	uint32_t first;
+	uint32_t stride;
+	uint32_t count;
+};
+
+static bool vf_range_get(const struct topo_graph *g, uint32_t pf, struct vf_range *out)
+{
+	const struct topo_function *f = &g->functions[pf];
+	uint32_t count = topo_sriov_enabled_vfs(&f->sriov);
+	uint16_t first;
+	uint32_t most;
+
+	if (g->nodes[pf].impossible || is_bridge(f) || !count)
+		return false;
+	if (topo_vf_rid(&f->sriov.vfs, topo_address_rid(&f->address), 1, &first))
+		return false;
+	most = f->sriov.vfs.vf_stride ? (RIDS - 1U - first) / f->sriov.vfs.vf_stride + 1 : 1;
+	*out = (struct vf_range){ .pf = pf,
+				  .first = first,
+				  .stride = f->sriov.vfs.vf_stride ? f->sriov.vfs.vf_stride : 1,
+				  .count = count < most ? count : most };
+	return true;
+}
+
+/* False if another PF has it: there this one's VFs end. */
+static bool vf_map_claim(struct vf_map *map, const struct vf_range *range, uint32_t rid)
+{
+	if (map->physfn[rid])
+		return false;
+	map->physfn[rid] = range->pf + 1;
+	map->vf_index[rid] = (uint16_t)((rid - range->first) / range->stride + 1);
+	return true;
+}
+
+/* First index into @map->rids that is at least @rid. */
+static size_t vf_map_find(const struct vf_map *map, uint32_t rid)
+{
+	size_t low = 0;
+	size_t high = map->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (map->rids[middle] < rid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Two ways to the same: over the VFs, or over what is present among them. A capture may name few
+ * functions and claim 65,535 VFs for each, or name 65,536 and claim few: the shorter way is taken.
+ */
+static void vf_map_claim_range(struct vf_map *map, const struct vf_range *range)
+{
+	uint32_t last = range->first + (range->count - 1) * range->stride;
+	size_t from = vf_map_find(map, range->first);
+	size_t to = vf_map_find(map, last + 1);
+
+	if (range->count <= to - from) {
+		for (uint32_t rid = range->first; rid <= last; rid += range->stride)
+			if (map->present[rid] && !vf_map_claim(map, range, rid))
+				return;
+		return;
+	}
+	for (size_t at = from; at < to; at++) {
+		uint32_t rid = map->rids[at];
+
+		if (!((rid - range->first) % range->stride) && !vf_map_claim(map, range, rid))
 			return;
-		map->physfn[at] = index + 1;
-		map->vf_index[at] = (uint16_t)vf;
-		map->claimed[map->claims++] = at;
 	}
 }
 
@@ -271,18 +348,11 @@ static bool can_be_vf(const struct topo_graph *g, uint32_t i)
 	       !g->functions[i].sriov.offset;
 }
 
-static void domain_vfs(struct domain *d, struct vf_map *map)
+static void vf_map_tell(const struct vf_map *map, const struct domain *d)
 {
 	struct topo_graph *g = d->g;
 
 	for (size_t k = d->from; k < d->to; k++) {
-		uint32_t i = g->order[k];
-
-		if (!g->nodes[i].repeated && !g->nodes[i].impossible &&
-		    !is_bridge(&g->functions[i]))
-			vf_map_claim(map, &g->functions[i], i);
-	}
-	for (size_t k = d->from; map->claims && k < d->to; k++) {
 		uint32_t i = g->order[k];
 		uint16_t rid = topo_address_rid(address_of(g, i));
 
@@ -291,6 +361,21 @@ static void domain_vfs(struct domain *d, struct vf_map *map)
 		g->nodes[i].physfn = map->physfn[rid] - 1;
 		g->nodes[i].vf_index = map->vf_index[rid];
 	}
+}
+
+static void domain_vfs(struct domain *d, struct vf_map *map)
+{
+	struct vf_range range;
+
+	for (size_t k = d->from; k < d->to; k++) {
+		if (!vf_range_get(d->g, d->g->order[k], &range))
+			continue;
+		if (!map->count)
+			vf_map_fill(map, d);
+		vf_map_claim_range(map, &range);
+	}
+	if (map->count)
+		vf_map_tell(map, d);
 	vf_map_clear(map);
 }
 

@@ -33,7 +33,7 @@
 #include "common/result.h"
 #include "topology/decode.h"
 
-enum { TOPO_FUNCTIONS_MAX = 262144 };
+enum { TOPO_FUNCTIONS_MAX = 131072 };
 
 #define TOPO_NONE UINT32_MAX
 

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "topology/capture.h"
 #include "topology/dot.h"
 #include "topology/graph.h"
 #include "topology/json.h"
 #include "topology/tree.h"
+#include "topology/vf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -74,6 +78,34 @@ static void read_in_pieces(struct seen *s, const uint8_t *data, size_t size, siz
 	must(capture_end(c) == s->result || !s->result);
 }
 
+static void read_from_file(struct seen *s, const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("capture", MFD_CLOEXEC);
+
+	must(fd >= 0 && write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0);
+	s->result = capture_read(fd, take_device, s, &s->error);
+	(void)close(fd); /* nothing is lost */
+}
+
+static void must_be_same(const struct seen *a, const struct seen *b)
+{
+	must(a->result == b->result && a->sum == b->sum);
+	must(a->error.line == b->error.line);
+	must(!strcmp(a->error.reason, b->error.reason));
+}
+
+/* What the graph found in bulk is what the arithmetic says of the one. */
+static void check_vf(const struct topo_graph *g, uint32_t i)
+{
+	const struct topo_function *pf = &g->functions[g->nodes[i].physfn];
+	uint16_t rid;
+
+	must(pf->sriov.enabled && pf->address.domain == g->functions[i].address.domain);
+	must(!topo_vf_rid(&pf->sriov.vfs, topo_address_rid(&pf->address), g->nodes[i].vf_index,
+			  &rid));
+	must(rid == topo_address_rid(&g->functions[i].address));
+}
+
 /* Up from every function, in fewer steps than there are buses. */
 static void check_graph(const struct topo_graph *g)
 {
@@ -84,6 +116,8 @@ static void check_graph(const struct topo_graph *g)
 		for (uint32_t up = node->parent; up != TOPO_NONE; up = g->nodes[up].parent)
 			must(++steps < 256);
 		must((node->physfn == TOPO_NONE) == !node->vf_index);
+		if (node->vf_index)
+			check_vf(g, i);
 		must(topo_graph_find(g, &g->functions[i].address) != TOPO_NONE);
 	}
 }
@@ -111,9 +145,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	read_in_pieces(&whole, data, size, size ? size : 1);
 	read_in_pieces(&pieces, data, size, size % 13 + 1);
-	must(whole.result == pieces.result && whole.sum == pieces.sum);
-	must(whole.error.line == pieces.error.line);
-	must(!strcmp(whole.error.reason, pieces.error.reason));
+	must_be_same(&whole, &pieces);
+	if (size % 4 == 0) {
+		struct seen file = { 0 };
+
+		read_from_file(&file, data, size);
+		must_be_same(&whole, &file);
+		topo_graph_done(&file.g);
+	}
 	must(whole.result == 0 || whole.error.line > 0);
 
 	must(!topo_graph_link(&whole.g));

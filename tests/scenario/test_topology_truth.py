@@ -154,7 +154,10 @@ def check_trees(program, folder, truth):
             continue
         with tempfile.TemporaryDirectory() as place:
             with tarfile.open(archive) as tar:
-                tar.extractall(place)
+                # The rest of the machine is thirty thousand files that nobody reads here.
+                tar.extractall(place, [m for m in tar.getmembers()
+                                       if "/sys/bus/pci/devices" in m.name or
+                                       m.name.endswith("/config")])
             trees += 1
             root = next(d for d, subs, _ in os.walk(place) if os.path.isdir(f"{d}/sys/bus/pci"))
             functions = topology(program, f"sysfs:{root}")

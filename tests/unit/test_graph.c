@@ -283,6 +283,47 @@ static void vfs_are_found_by_their_routing_id(void **unused)
 	assert_int_equal(g.nodes[vf2].next, vf9);
 }
 
+/* As many functions as VFs, and as VFs with gaps: the graph goes two ways about these. */
+static void every_vf_of_a_full_range_is_found(void **unused)
+{
+	(void)unused;
+	for (unsigned int stride = 1; stride <= 2; stride++) {
+		struct topo_address a = { .bus = 1 };
+		uint32_t pf = add_pf("01:00.0", 7 / stride, 1, stride);
+
+		for (a.function = 1; a.function < 8; a.function++)
+			assert_int_equal(topo_graph_add(&g, &a, NULL, 0), 0);
+		link_all();
+
+		for (uint32_t i = 1; i < 8; i++) {
+			bool is_vf = (i - 1) % stride == 0 && (i - 1) / stride < 7 / stride;
+
+			assert_int_equal(g.nodes[i].physfn, is_vf ? pf : TOPO_NONE);
+			assert_int_equal(g.nodes[i].vf_index, is_vf ? (i - 1) / stride + 1 : 0);
+		}
+		topo_graph_done(&g);
+	}
+}
+
+static void stride_0_makes_one_vf_and_none_lie_beyond_bus_ff(void **unused)
+{
+	uint32_t pf, vf, next, last, wrapped;
+
+	(void)unused;
+	pf = add_pf("01:00.0", 3, 1, 0);
+	vf = add_device("01:00.1");
+	next = add_device("01:00.2");
+	add_pf("ff:1f.0", 9, 6, 1);
+	last = add_device("ff:1f.7");
+	wrapped = add_device("00:00.0");
+	link_all();
+
+	assert_int_equal(g.nodes[vf].physfn, pf);
+	assert_int_equal(g.nodes[next].physfn, TOPO_NONE);
+	assert_int_equal(g.nodes[last].vf_index, 2);
+	assert_int_equal(g.nodes[wrapped].vf_index, 0);
+}
+
 static void vfs_beyond_num_vfs_or_without_enable_are_none(void **unused)
 {
 	uint8_t bytes[512] = { 0x86, 0x80, 0x00, 0x10 };
@@ -435,6 +476,8 @@ int main(void)
 		GRAPH_TEST(switch_is_an_upstream_bridge_with_its_downstream_bridges),
 		GRAPH_TEST(ports_without_their_upstream_bridge_are_one_switch),
 		GRAPH_TEST(vfs_are_found_by_their_routing_id),
+		GRAPH_TEST(every_vf_of_a_full_range_is_found),
+		GRAPH_TEST(stride_0_makes_one_vf_and_none_lie_beyond_bus_ff),
 		GRAPH_TEST(vfs_beyond_num_vfs_or_without_enable_are_none),
 		GRAPH_TEST(pf_is_no_vf_and_overlapping_vfs_stay_with_the_first),
 		GRAPH_TEST(impossible_addresses_are_kept_and_are_no_vf),
