@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The main job over the real sockets: a blade dies, and its functions arrive on the spare with
+their identities."""
+
+import signal
+import unittest
+
+from fabric import Case, Follower
+
+
+class Failover(Case):
+    def setUp(self):
+        super().setUp()
+        self.victim, self.other, self.spare = self.hosts[0], self.hosts[1], self.hosts[-1]
+        self.fabric.ctl("host", "set", self.spare, "--spare", "on")
+        for function in self.fabric.free_functions("nic-")[:3]:
+            self.fabric.assign(function, self.victim)
+        self.fabric.assign(self.fabric.free_functions("nic-")[0], self.other)
+        self.fabric.check()
+
+    def move_expected(self, source, target):
+        for want in self.fabric.acknowledged.values():
+            if want and want["host"] == source:
+                want["host"] = target
+
+    def wait_for_failover(self, host, target):
+        self.fabric.wait(f"the incident of {host} is done",
+                         lambda: (self.fabric.incident_of(host) or {}).get("state") == "done")
+        self.move_expected(host, target)
+        self.fabric.wait_settled()
+
+    def test_a_blade_without_power_is_fenced_and_its_functions_arrive_on_the_spare(self):
+        self.fabric.kill_blade(self.victim)
+
+        self.wait_for_failover(self.victim, self.spare)
+
+        self.assertEqual(self.fabric.host_state(self.victim), "fenced")
+        self.assertEqual(self.fabric.host_state(self.other), "alive")
+        self.assertEqual(self.fabric.incident_of(self.victim)["target"], self.spare)
+
+    def test_a_silent_blade_is_suspected_then_fenced_after_its_window(self):
+        follower = Follower(self.fabric)
+        self.fabric.kill("agent-" + self.victim)
+
+        self.wait_for_failover(self.victim, self.spare)
+
+        self.fabric.wait("suspicion was told", lambda: "host.suspect" in follower.types())
+        types = follower.types()
+        self.assertLess(types.index("host.suspect"), types.index("host.fenced"))
+
+    def test_s9_a_fenced_host_is_told_so_and_comes_back_only_when_readmitted(self):
+        self.fabric.kill_blade(self.victim)
+        self.wait_for_failover(self.victim, self.spare)
+
+        self.fabric.power(self.victim, "on")
+        self.fabric.start_agent(self.victim)
+        self.fabric.wait("the agent is told that it is fenced",
+                         lambda: "FENCED" in self.fabric.log("agent-" + self.victim))
+        self.assertEqual(self.fabric.host_state(self.victim), "fenced")
+        self.fabric.ctl("host", "readmit", self.victim)
+        self.fabric.wait("it is alive again", lambda: self.fabric.host_state(self.victim) == "alive")
+
+        self.fabric.check()  # no automatic fail-back
+
+    def test_a_manager_killed_in_the_middle_finishes_what_it_began(self):
+        self.fabric.fault("all:delay=150")
+        self.fabric.kill_blade(self.victim)
+        self.fabric.wait("the failover is under way",
+                         lambda: self.fabric.incident_of(self.victim) is not None)
+
+        self.fabric.kill("fabricd")
+        self.fabric.fault("clear")
+        self.fabric.start_manager()
+
+        self.wait_for_failover(self.victim, self.spare)
+
+    def test_s3_a_manager_that_was_stopped_fences_nobody(self):
+        process = self.fabric.processes["fabricd"]
+        stopped = []
+        process.send_signal(signal.SIGSTOP)
+        try:
+            self.fabric.wait("some time passes", lambda: stopped.append(1) or len(stopped) > 300)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+        alive = []
+        self.fabric.wait("two windows pass", lambda: alive.append(
+            {row["state"] for row in self.fabric.list("hosts")}) or len(alive) > 100)
+
+        self.assertEqual(self.fabric.list("incidents"), [])
+        self.fabric.check()
+
+    def test_by_hand_a_living_host_is_emptied(self):
+        plan = self.fabric.ctl("host", "failover", self.victim, "--dry-run")
+        self.assertIn(self.spare, plan)
+        self.fabric.check()
+
+        self.fabric.ctl("host", "failover", self.victim)
+
+        self.wait_for_failover(self.victim, self.spare)
+
+    def test_without_a_fit_spare_it_waits_and_goes_on_when_there_is_one(self):
+        self.fabric.ctl("host", "set", self.spare, "--spare", "off")
+        self.fabric.kill_blade(self.victim)
+        self.fabric.wait("it is fenced, and waits",
+                         lambda: (self.fabric.incident_of(self.victim) or {}).get("state")
+                         == "waiting")
+
+        self.fabric.ctl("host", "set", self.spare, "--spare", "on")
+
+        self.wait_for_failover(self.victim, self.spare)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
