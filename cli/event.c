@@ -31,7 +31,7 @@ static bool is_front(const char *key)
 	for (size_t i = 0; i < sizeof(front) / sizeof(*front); i++)
 		if (!strcmp(front[i], key))
 			return true;
-	return !strcmp(key, "id");
+	return !strcmp(key, "id") || !strcmp(key, "n"); /* the number is its place, not its news */
 }
 
 static void word_add(struct buf *out, const char *word, enum style style, bool color)

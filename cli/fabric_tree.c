@@ -173,7 +173,8 @@ static bool is_alike(const doc *a, const doc *b)
 	const char *kind_b = doc_text(b, "kind");
 
 	return !doc_find(a, "host") && !doc_find(b, "host") && state_a && state_b && kind_a &&
-	       kind_b && !strcmp(state_a, state_b) && !strcmp(kind_a, kind_b);
+	       kind_b && doc_is_true(a, "kept") == doc_is_true(b, "kept") &&
+	       !strcmp(state_a, state_b) && !strcmp(kind_a, kind_b);
 }
 
 /* Functions that no host has are drawn as one line for a run of them. */
@@ -197,7 +198,10 @@ static void run_add(struct tree *t, const doc *functions, size_t from, size_t le
 	if (length > 1)
 		buf_printf(&name, " .. %s", short_id(doc_at(functions, from + length - 1)));
 	word(&line, name.failed ? NULL : (const char *)name.data, STYLE_PLAIN, color);
-	state_word(&line, first, color);
+	if (doc_is_true(first, "kept")) /* no host can have it: not free in any useful sense */
+		word(&line, "kept", STYLE_DIM, color);
+	else
+		state_word(&line, first, color);
 	member(&line, first, "host", "to ");
 	member(&line, first, "vport", "vport ");
 	tree_add_take(t, 3, &line);
@@ -210,7 +214,7 @@ static size_t count_state(const doc *functions, const char *state)
 	for (size_t i = 0; i < doc_count(functions); i++) {
 		const char *has = doc_text(doc_at(functions, i), "state");
 
-		n += has && !strcmp(has, state);
+		n += has && !strcmp(has, state) && !doc_is_true(doc_at(functions, i), "kept");
 	}
 	return n;
 }

@@ -33,7 +33,9 @@ static const struct show_column port_columns[] = {
 	{ "SWITCH", "switch", SHOW_WORDS },
 	{ "KIND", "kind", SHOW_WORDS },
 	{ "STATE", "state", SHOW_STATE },
-	{ "LINK", "link", SHOW_WORDS },
+	{ "LINK", "link", SHOW_STATE },
+	{ "WIDTH", "width", SHOW_WORDS },
+	{ "MT/S", "mtps", SHOW_WORDS },
 	{ "HOST", "host", SHOW_WORDS },
 	{ "ADAPTER", "adapter", SHOW_WORDS },
 	{ "PEER", "peer", SHOW_WORDS },
@@ -41,28 +43,27 @@ static const struct show_column port_columns[] = {
 };
 
 static const struct show_column adapter_columns[] = {
-	{ "ADAPTER", "id", SHOW_WORDS },
-	{ "KIND", "kind", SHOW_WORDS },
-	{ "MODE", "mode", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },
-	{ "KEEPER", "keeper", SHOW_WORDS },
-	{ "SWITCH", "switch", SHOW_WORDS },
-	{ "PORT", "port", SHOW_WORDS },
-	{ "VENDOR", "vendor", SHOW_WORDS },
-	{ "DEVICE", "device", SHOW_WORDS },
-	{ "SERIAL", "serial", SHOW_WORDS },
-	{ "VFS", "num_vfs", SHOW_WORDS },
-	{ "OF", "total_vfs", SHOW_WORDS },
-	{ "FREE", "free", SHOW_WORDS },
-	{ "BOUND", "bound", SHOW_WORDS },
-	{ 0 },
+	{ "ADAPTER", "id", SHOW_WORDS },          { "KIND", "kind", SHOW_WORDS },
+	{ "MODE", "mode", SHOW_WORDS },           { "STATE", "state", SHOW_STATE },
+	{ "KEEPER", "keeper", SHOW_WORDS },       { "PORT", "port", SHOW_WORDS },
+	{ "VENDOR", "vendor", SHOW_WORDS },       { "DEVICE", "device", SHOW_WORDS },
+	{ "SERIAL", "serial", SHOW_WORDS },       { "MODEL", "model", SHOW_WORDS },
+	{ "FUNCTIONS", "functions", SHOW_WORDS }, { "FREE", "free", SHOW_WORDS },
+	{ "BOUND", "bound", SHOW_WORDS },         { 0 },
 };
 
 static const struct show_column function_columns[] = {
-	{ "FUNCTION", "id", SHOW_WORDS },           { "KIND", "kind", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },           { "HOST", "host", SHOW_WORDS },
-	{ "VPORT", "vport", SHOW_WORDS },           { "IDENTITY", "identity", SHOW_WORDS },
-	{ "GENERATION", "generation", SHOW_WORDS }, { 0 },
+	{ "FUNCTION", "id", SHOW_WORDS },
+	{ "KIND", "kind", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "HOST", "host", SHOW_WORDS },
+	{ "VPORT", "vport", SHOW_WORDS },
+	{ "IDENTITY", "identity", SHOW_WORDS },
+	{ "GENERATION", "generation", SHOW_WORDS },
+	{ "KEPT", "kept", SHOW_FLAG },
+	{ "CHANGE", "change", SHOW_WORDS },
+	{ "STEP", "step", SHOW_WORDS },
+	{ 0 },
 };
 
 static const struct show_column assignment_columns[] = {

@@ -65,6 +65,11 @@ static void cell_set(struct table *t, size_t column, const struct show_column *h
 		offset_set(t, column, row, how->path);
 		return;
 	}
+	if (how->how == SHOW_FLAG) {
+		table_cell_set(t, column, doc_is_true(row, how->path) ? how->path : NULL,
+			       STYLE_DIM);
+		return;
+	}
 	words = doc_words_at(row, how->path);
 	table_cell_set(t, column, words,
 		       words && how->how == SHOW_STATE ? text_state_style(words) : STYLE_PLAIN);

@@ -11,6 +11,7 @@
 enum show_how {
 	SHOW_WORDS,
 	SHOW_STATE,  /* in the colour of the state */
+	SHOW_FLAG,   /* the member's name where it is true, else nothing */
 	SHOW_OFFSET, /* milliseconds since a start: "+5.012 s" */
 };
 

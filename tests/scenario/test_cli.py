@@ -127,7 +127,7 @@ HOSTS = [
 ]
 FUNCTIONS = [
     {"id": "nic-3fa2/pf0", "kind": "pf", "adapter": "nic-3fa2", "host": None, "vport": None,
-     "generation": 0, "identity": None, "state": "free"},
+     "generation": 0, "identity": {}, "state": "free", "kept": True},
     {"id": "nic-3fa2/pf0/vf1", "kind": "vf", "adapter": "nic-3fa2", "host": "bay1", "vport": 0,
      "generation": 3, "identity": {"mac": "02:fa:b0:00:00:01", "vlan": 5}, "state": "bound"},
     {"id": "nic-3fa2/pf0/vf2", "kind": "vf", "adapter": "nic-3fa2", "host": None, "vport": None,
@@ -327,6 +327,13 @@ class Reading(Case):
         self.assertEqual(json.loads(out), {"items": HOSTS, "next": None})
         self.assertEqual(self.ctl("host", "list", "-o", "ids")[0], "bay1\nbay2\nbay10\n")
 
+    def test_functions_that_nobody_can_be_given_are_marked(self):
+        self.daemon(LISTS)
+        out, _ = self.ctl("function", "list")
+        self.assertEqual(out.splitlines()[0].split(), ["FUNCTION", "KIND", "STATE", "HOST", "VPORT", "IDENTITY",
+                                                       "GENERATION", "KEPT"])
+        self.assertEqual([line.endswith("kept") for line in out.splitlines()[1:]], [True, False, False, False])
+
     def test_a_limit_asks_for_one_page_and_says_how_to_go_on(self):
         self.daemon({"GET /v1/hosts?limit=2": page(HOSTS[:2], "c1"),
                      "GET /v1/hosts?cursor=c1&limit=2": page(HOSTS[2:])})
@@ -381,8 +388,8 @@ class Reading(Case):
 │  ├─ bay2  fenced  bay 2  no functions
 │  └─ bay10  unknown  spare  bay 10  no functions
 └─ adapters  (1)
-   └─ nic-3fa2  shared  keeper switch  at sw0/p12  4 functions, 1 bound, 3 free
-      ├─ pf0  free
+   └─ nic-3fa2  shared  keeper switch  at sw0/p12  4 functions, 1 bound, 2 free
+      ├─ pf0  kept
       ├─ pf0/vf1  bound  to bay1  vport 0
       └─ pf0/vf2 .. pf0/vf3  free
 """)
@@ -620,7 +627,7 @@ def stream(*pieces, hold=None):
 
 
 class Events(Case):
-    ONE = b'id: 5-1\nevent: host.suspect\ndata: {"time":"T1","subject":"bay3","detail":"2 missed","n":2}\n\n'
+    ONE = b'id: 5-1\nevent: host.suspect\ndata: {"time":"T1","subject":"bay3","detail":"2 missed","n":2,"more":[1,2]}\n\n'
     TWO = b'id: 5-2\r\nevent: host.fenced\r\ndata: {"time":"T2",\r\ndata: "subject":"bay3"}\r\n\r\n'
 
     def follow(self, *words):
@@ -629,7 +636,7 @@ class Events(Case):
     def test_each_event_is_one_line(self):
         self.daemon({"GET /v1/events": stream(b": hello\n\n", self.ONE, self.TWO[:9], self.TWO[9:])})
         out, err = self.follow("--count", "2").communicate(timeout=PATIENCE_S)
-        self.assertEqual(out, "T1  host.suspect  bay3  2 missed  n 2\nT2  host.fenced  bay3\n", err)
+        self.assertEqual(out, "T1  host.suspect  bay3  2 missed  more 1, 2\nT2  host.fenced  bay3\n", err)
 
     def test_json_is_one_document_on_each_line(self):
         self.daemon({"GET /v1/events": stream(self.ONE, self.TWO)})
