@@ -723,6 +723,12 @@ const struct config *fabric_config(const struct fabric *f)
 	return &f->config;
 }
 
+void fabric_configure(struct fabric *f, const struct config *config)
+{
+	f->config = *config;
+	f->judge_ms = 0; /* the windows may be others now */
+}
+
 const char *fabric_incarnation(const struct fabric *f)
 {
 	return f->incarnation;

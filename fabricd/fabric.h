@@ -241,6 +241,8 @@ uint64_t fabric_next_ms(const struct fabric *f);
 /* ---- reading ---- */
 
 const struct config *fabric_config(const struct fabric *f);
+/* Takes over what may change at run time; the caller has seen to it that nothing else differs. */
+void fabric_configure(struct fabric *f, const struct config *config);
 const char *fabric_incarnation(const struct fabric *f);
 void fabric_health_get(const struct fabric *f, struct fabric_health *out);
 size_t fabric_provider_count(const struct fabric *f);

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fabricd: wires the brain (fabric.h) to the database's writer, the providers, the control socket,
+ * systemd and the clock. Nothing is decided here.
+ *
+ * One turn of the loop takes in all that has arrived, then lets providers and the fabric act on
+ * the time that it is: so no verdict is given while a beat lies unread (S3).
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "api/api.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "db/writer.h"
+#include "fabricd/fabric.h"
+#include "fabricd/listen.h"
+#include "fabricd/options.h"
+#include "provider/client.h"
+
+enum {
+	EXIT_REFUSED = 1,
+	EXIT_FAILED = 4,
+	DRAIN_TURNS = 16, /* looks at the sockets before the fabric acts, at most */
+};
+
+struct daemon {
+	struct options options;
+	struct config config;
+	struct event_base *base;
+	struct db *db;
+	struct db_writer *writer;
+	struct fabric *fabric;
+	struct provider *providers[CONFIG_PROVIDERS];
+	size_t provider_count;
+	struct api *api;
+	struct event *timer;
+	struct event *written;
+	struct event *watchdog; /* NULL unless systemd asks for it */
+	struct event *signals[3];
+	bool stopping;
+};
+
+/* ---- what the fabric is given ---- */
+
+static uint64_t io_now_ms(void *arg)
+{
+	(void)arg;
+	return clock_boot_ms();
+}
+
+static uint64_t io_wall_ms(void *arg)
+{
+	(void)arg;
+	return clock_wall_ms();
+}
+
+static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
+{
+	struct daemon *d = arg;
+
+	db_writer_submit_take(d->writer, batch, cookie);
+}
+
+static uint64_t io_db_waiting_since_ms(void *arg)
+{
+	struct daemon *d = arg;
+
+	return db_writer_waiting_since_ms(d->writer);
+}
+
+static void io_published(void *arg, const struct db_event *event)
+{
+	struct daemon *d = arg;
+
+	if (d->api)
+		api_publish(d->api, event);
+}
+
+static void on_batch(void *arg, uint64_t cookie, int r, const char *why)
+{
+	struct daemon *d = arg;
+
+	if (d->fabric)
+		fabric_written(d->fabric, cookie, r, why);
+}
+
+/* ---- events ---- */
+
+static void on_written(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	db_writer_reap(d->writer);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg; /* only ends the wait; the turn does the rest */
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)sd_notify(0,
+			"WATCHDOG=1"); /* lost: systemd restarts us, and the journal is replayed */
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	log_notice("fabricd: %s: stopping; the fabric stays as it is", strsignal((int)fd));
+	d->stopping = true;
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg);
+
+/* ---- one turn ---- */
+
+static uint64_t daemon_next_ms(const struct daemon *d)
+{
+	uint64_t next = fabric_next_ms(d->fabric);
+
+	for (size_t i = 0; i < d->provider_count; i++) {
+		uint64_t at = d->providers[i]->ops->next_ms(d->providers[i]);
+
+		if (at < next)
+			next = at;
+	}
+	return next;
+}
+
+static int daemon_wait(struct daemon *d)
+{
+	uint64_t next = daemon_next_ms(d);
+	uint64_t now = clock_boot_ms();
+	uint64_t wait = next > now ? next - now : 0;
+	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
+			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+
+	if (next != UINT64_MAX && event_add(d->timer, &tv))
+		return -ENOMEM;
+	return event_base_loop(d->base, EVLOOP_ONCE) < 0 ? -EIO : 0;
+}
+
+/* S3: libevent hands out a limited number of sockets at a time. */
+static int daemon_drain(struct daemon *d)
+{
+	for (int i = 0; i < DRAIN_TURNS && !d->stopping; i++) {
+		if (event_base_loop(d->base, EVLOOP_NONBLOCK) < 0)
+			return -EIO;
+		if (!event_base_get_num_events(d->base, EVENT_BASE_COUNT_ACTIVE))
+			return 0;
+	}
+	return 0;
+}
+
+static void daemon_act(struct daemon *d)
+{
+	uint64_t now = clock_boot_ms();
+
+	for (size_t i = 0; i < d->provider_count; i++)
+		if (d->providers[i]->ops->next_ms(d->providers[i]) <= now)
+			d->providers[i]->ops->advance(d->providers[i], now);
+	if (fabric_next_ms(d->fabric) <= now)
+		fabric_advance(d->fabric);
+}
+
+static int daemon_run(struct daemon *d)
+{
+	while (!d->stopping) {
+		int r = daemon_wait(d);
+
+		if (!r && daemon_next_ms(d) <= clock_boot_ms())
+			r = daemon_drain(d);
+		if (r)
+			return r;
+		if (!d->stopping)
+			daemon_act(d);
+	}
+	return 0;
+}
+
+/* ---- the configuration ---- */
+
+static int config_read(const struct options *o, char *why, struct config *out)
+{
+	int r = config_load(o->config, why, out);
+
+	if (r == -ENOENT && !o->config_is_given) {
+		log_notice("configuration: %s is not there; every key has its default", o->config);
+		config_init(out);
+		r = 0;
+	}
+	if (!r && options_apply(o, out)) {
+		(void)snprintf(why, DB_TEXT_MAX, "more than %d providers", CONFIG_PROVIDERS);
+		r = REFUSE_FIELD;
+	}
+	return r;
+}
+
+/* What cannot change while we run; NULL: nothing of it has changed. */
+static const char *config_fixed(const struct config *a, const struct config *b)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		char was[128];
+		char is[128];
+
+		config_format(a, &keys[i], was);
+		config_format(b, &keys[i], is);
+		if (keys[i].at_start && strcmp(was, is))
+			return keys[i].name;
+	}
+	if (a->provider_count != b->provider_count)
+		return "the list of providers";
+	for (size_t i = 0; i < a->provider_count; i++)
+		if (strcmp(a->providers[i].name, b->providers[i].name) ||
+		    strcmp(a->providers[i].socket, b->providers[i].socket))
+			return "the list of providers";
+	return NULL;
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct config *config = malloc(sizeof(*config));
+	char why[DB_TEXT_MAX] = "no memory";
+	const char *fixed;
+
+	(void)fd;
+	(void)what;
+	if (!config || config_read(&d->options, why, config)) {
+		log_err("configuration: stays as it was: %s", why);
+		free(config);
+		return;
+	}
+	fixed = config_fixed(&d->config, config);
+	if (fixed) {
+		log_err("configuration: stays as it was: %s cannot change without a restart",
+			fixed);
+	} else {
+		d->config = *config;
+		fabric_configure(d->fabric, config);
+		log_notice("configuration: read again from %s", d->options.config);
+	}
+	free(config);
+}
+
+/* ---- start and end ---- */
+
+static int daemon_open_base(struct daemon *d)
+{
+	struct event_config *config = event_config_new();
+
+	/* One clock for timers that is good to a microsecond: beats may be 100 ms apart. */
+	if (config && !event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER))
+		d->base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return d->base ? 0 : -ENOMEM;
+}
+
+static int daemon_open_db(struct daemon *d)
+{
+	char why[DB_TEXT_MAX] = "";
+	int r = db_open(d->options.db, why, &d->db);
+
+	if (!r)
+		r = db_writer_new(d->db, on_batch, d, &d->writer);
+	if (r)
+		log_err("database: %s", why[0] ? why : strerror(-r));
+	return r;
+}
+
+static int daemon_open_fabric(struct daemon *d)
+{
+	const struct fabric_io io = { .now_ms = io_now_ms,
+				      .wall_ms = io_wall_ms,
+				      .submit_take = io_submit_take,
+				      .db_waiting_since_ms = io_db_waiting_since_ms,
+				      .published = io_published,
+				      .arg = d };
+	char why[DB_TEXT_MAX] = "";
+	int r = fabric_new(&d->config, &io, &d->fabric);
+
+	if (!r)
+		r = fabric_load(d->fabric, d->db, why);
+	if (r)
+		log_err("database: %s", why[0] ? why : strerror(-r));
+	return r;
+}
+
+static int daemon_open_provider(struct daemon *d, size_t i)
+{
+	const char *name = d->config.providers[i].name;
+	struct provider_sink sink;
+	unsigned number;
+	int r = fabric_provider_add(d->fabric, name, &sink, &number);
+
+	if (!r)
+		r = provider_client_open(d->base, name, d->config.providers[i].socket, &sink,
+					 &d->providers[i]);
+	if (r) {
+		log_err("provider %s: %s", name, strerror(-r));
+		return r;
+	}
+	fabric_provider_set(d->fabric, number, d->providers[i]);
+	d->provider_count = i + 1;
+	return 0;
+}
+
+static int daemon_open_api(struct daemon *d)
+{
+	struct api_config config = { .path = d->options.socket, .fd = -1 };
+	char why[DB_TEXT_MAX] = "";
+	int r = listen_handed_over(why, &config.fd);
+
+	if (config.fd >= 0)
+		config.path = NULL;
+	if (!r)
+		r = api_new(d->base, d->fabric, &config, why, &d->api);
+	if (r)
+		log_err("control socket: %s", why);
+	return r;
+}
+
+static int daemon_open_events(struct daemon *d)
+{
+	static const struct {
+		int number;
+		event_callback_fn fn;
+	} signals[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_reload } };
+	uint64_t usec = 0;
+	struct timeval tv;
+
+	d->timer = evtimer_new(d->base, on_timer, d);
+	d->written =
+		event_new(d->base, db_writer_fd(d->writer), EV_READ | EV_PERSIST, on_written, d);
+	if (!d->timer || !d->written || event_add(d->written, NULL))
+		return -ENOMEM;
+	for (size_t i = 0; i < 3; i++) {
+		d->signals[i] = evsignal_new(d->base, signals[i].number, signals[i].fn, d);
+		if (!d->signals[i] || event_add(d->signals[i], NULL))
+			return -ENOMEM;
+	}
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return 0;
+	usec /= 3;
+	tv = (struct timeval){ .tv_sec = (time_t)(usec / 1000000),
+			       .tv_usec = (suseconds_t)(usec % 1000000) };
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	return d->watchdog && !event_add(d->watchdog, &tv) ? 0 : -ENOMEM;
+}
+
+/* The database comes first: its lock keeps a second daemon from everything else. */
+static int daemon_open(struct daemon *d)
+{
+	int r = daemon_open_base(d);
+
+	if (!r)
+		r = daemon_open_db(d);
+	if (!r)
+		r = daemon_open_fabric(d);
+	for (size_t i = 0; !r && i < d->config.provider_count; i++)
+		r = daemon_open_provider(d, i);
+	if (!r)
+		r = daemon_open_api(d);
+	if (!r)
+		r = daemon_open_events(d);
+	return r;
+}
+
+static void event_done(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+/* What runs stays in the journal, and is taken up at the next start. */
+static void daemon_close(struct daemon *d)
+{
+	api_free(d->api);
+	d->api = NULL;
+	fabric_free(d->fabric);
+	d->fabric = NULL;
+	for (size_t i = 0; i < d->provider_count; i++)
+		provider_close(d->providers[i]);
+	event_done(d->written);
+	db_writer_free(d->writer);
+	db_close(d->db);
+	event_done(d->timer);
+	event_done(d->watchdog);
+	for (size_t i = 0; i < 3; i++)
+		event_done(d->signals[i]);
+	if (d->base)
+		event_base_free(d->base);
+	libevent_global_shutdown();
+}
+
+static int exit_code(int r)
+{
+	if (r > 0 || r == -EBUSY || r == -EBADMSG || r == -EADDRINUSE)
+		return EXIT_REFUSED;
+	return r ? EXIT_FAILED : 0;
+}
+
+static int daemon_main(struct daemon *d)
+{
+	int r = daemon_open(d);
+
+	if (!r) {
+		fabric_start(d->fabric);
+		log_notice("fabricd: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
+			   d->options.socket, d->options.db, d->provider_count,
+			   d->provider_count == 1 ? "" : "s");
+		(void)sd_notify(0, "READY=1"); /* for systemd, if it is there */
+		r = daemon_run(d);
+		(void)sd_notify(0, "STOPPING=1");
+		if (r)
+			log_err("event loop: %s", strerror(-r));
+	}
+	daemon_close(d);
+	return exit_code(r);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon daemon; /* its configuration is large */
+	char why[DB_TEXT_MAX] = "";
+	int r = options_parse(argc, argv, &daemon.options);
+
+	if (r != OPTIONS_GO_ON)
+		return r;
+	log_setup("fabricd", daemon.options.level);
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+	r = config_read(&daemon.options, why, &daemon.config);
+	if (r) {
+		log_err("configuration: %s", why);
+		return EXIT_REFUSED;
+	}
+	return daemon_main(&daemon);
+}
