@@ -61,7 +61,8 @@ struct sim_adapter {
 	uint32_t mtps;
 	uint8_t *captured; /* configuration space of PF 0 from a capture; NULL: built in */
 	uint16_t captured_bytes;
-	char capture[256]; /* where it was read: "FILE ADDRESS"; for printing */
+	char capture[PROVIDER_TEXT_MAX]; /* where it was read, as the chassis file has it */
+	char capture_address[PROVIDER_NAME_MAX];
 };
 
 struct sim_chassis {

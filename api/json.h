@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writing JSON into a buffer. Commas come by themselves: none behind '{', '[' and ':'. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+void json_open(struct buf *out, char bracket);  /* '{' or '[' */
+void json_close(struct buf *out, char bracket); /* '}' or ']' */
+void json_key(struct buf *out, const char *key);
+/* Escaped; bytes that are not UTF-8 become U+FFFD. NULL: null. */
+void json_text(struct buf *out, const char *text);
+void json_text_n(struct buf *out, const char *text, size_t length);
+void json_number(struct buf *out, uint64_t n);
+void json_bool(struct buf *out, bool b);
+void json_null(struct buf *out);
+
+void json_member_text(struct buf *out, const char *key, const char *text);
+void json_member_number(struct buf *out, const char *key, uint64_t n);
+void json_member_bool(struct buf *out, const char *key, bool b);
+/* A wall time as text; 0: null. */
+void json_member_time(struct buf *out, const char *key, uint64_t wall_ms);
