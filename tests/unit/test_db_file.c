@@ -437,6 +437,25 @@ static void what_a_killed_daemon_committed_is_there(void **state)
 	db_close(db);
 }
 
+static void raise_version_and_leave_open(struct place *p)
+{
+	struct db *db = open_at(p);
+
+	put_events(db, 1000, 1100);
+	assert_int_equal(db_run(db, "PRAGMA user_version=2", NULL, ""), 0);
+}
+
+static void a_newer_version_in_the_log_is_left_there(void **state)
+{
+	struct place *p = *state;
+
+	fill(p);
+	in_a_process_that_dies(p, raise_version_and_leave_open);
+	refuse_untouched(p, -EBADMSG, "version 2");
+	sql(p->path, "PRAGMA user_version=1");
+	db_close(open_at(p));
+}
+
 static void after_a_kill_a_row_without_its_parent_is_found(void **state)
 {
 	struct place *p = *state;
@@ -620,6 +639,7 @@ int main(void)
 		TEST(statistics_of_an_administrator_do_no_harm),
 		TEST(a_log_without_its_database_is_not_thrown_away),
 		TEST(what_a_killed_daemon_committed_is_there),
+		TEST(a_newer_version_in_the_log_is_left_there),
 		TEST(after_a_kill_a_row_without_its_parent_is_found),
 		TEST(a_read_only_file_is_refused),
 		TEST(a_folder_without_write_permission_is_named),
