@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our reading of a large capture against lspci's: ratio, spread, memory.
 
-usage: topology.py PROGRAM CAPTURE [RUNS]
+usage: topology.py FABRICCTL CAPTURE [RUNS]
 CAPTURE is repeated over 200 domains: with the one that topology.sh gives, 10,400 functions, 129 MB.
 """
 import os
@@ -59,10 +59,7 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         path = os.path.join(place, "fabric.lspci")
         generate(source, path)
-        if os.path.basename(program) == "fabricctl":
-            ours = [program, "topology", "--from", "dump:" + path, "-o", "json"]
-        else:
-            ours = [program, "dump:" + path, "json"]
+        ours = [program, "topology", "--from", "dump:" + path, "-o", "json"]
         theirs = ["lspci", "-F", path, "-vvv"]
         print(f"capture: {os.path.getsize(path) / 1e6:.0f} MB; {machine()}")
         print("ours:   ", " ".join(ours), ">/dev/null")

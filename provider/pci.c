@@ -33,6 +33,7 @@ static __attribute__((noreturn, format(printf, 1, 2))) void on_error(char *forma
 }
 
 /* Short reads are warned of; what is missing shows in the length. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libpci's type */
 static __attribute__((format(printf, 1, 2))) void on_warning(char *format, ...)
 {
 	(void)format;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad captures through the real program: exit code, FILE:LINE: reason, or the devices lspci gives.
 
-usage: test_topology_malformed.py PROGRAM FOLDER-OF-OURS [FOLDER-OF-OTHERS]
+usage: test_topology_malformed.py FABRICCTL FOLDER-OF-OURS [FOLDER-OF-OTHERS]
 Captures that libpci gives up only for the form of their text are mended (long lines cut, the last
 newline added) and read by lspci: ours must find the same devices in the file as it stands.
 """
@@ -51,10 +51,7 @@ OTHERS = {
 
 
 def run(program, source, output, stdout=subprocess.PIPE):
-    if os.path.basename(program) == "fabricctl":
-        command = [program, "topology", "--from", source, "-o", output]
-    else:
-        command = [program, source, output]
+    command = [program, "topology", "--from", source, "-o", output]
     return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=30)
 
 

@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our JSON of every capture against truth.tsv, lspci's own reading of it, column by column.
 
-usage: test_topology_truth.py PROGRAM... -- FOLDER [FOLDER...]
-PROGRAM is called as `PROGRAM... SOURCE json` (topology_print) or, when it is called fabricctl, as
-`fabricctl topology --from SOURCE -o json`. A FOLDER holds truth.tsv and captures; under sysfs/ it may
-hold saved trees (hwloc-NAME.lspci and sysfs/*NAME*.tar.bz2 are the same machine). Folders that are
-not there are skipped, loudly.
+usage: test_topology_truth.py FABRICCTL FOLDER [FOLDER...]
+A FOLDER holds truth.tsv and captures; under sysfs/ it may hold saved trees (hwloc-NAME.lspci and
+sysfs/*NAME*.tar.bz2 are the same machine). Folders that are not there are skipped, loudly.
 """
 import collections
 import csv
@@ -32,11 +30,8 @@ TYPES = {
 
 
 def topology(program, source):
-    if os.path.basename(program[-1]) == "fabricctl":
-        command = program + ["topology", "--from", source, "-o", "json"]
-    else:
-        command = program + [source, "json"]
-    done = subprocess.run(command, capture_output=True, timeout=60)
+    done = subprocess.run([program, "topology", "--from", source, "-o", "json"],
+                          capture_output=True, timeout=60)
     if done.returncode:
         raise SystemExit(f"{source}: exit {done.returncode}: {done.stderr.decode()}")
     return json.loads(done.stdout)["functions"]
@@ -184,8 +179,7 @@ def check_folder(program, folder):
 
 
 def main():
-    cut = sys.argv.index("--")
-    program, folders = sys.argv[1:cut], sys.argv[cut + 1:]
+    program, folders = sys.argv[1], sys.argv[2:]
     found, checked = [], 0
     for folder in folders:
         if not os.path.exists(os.path.join(folder, "truth.tsv")):
