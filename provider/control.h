@@ -11,8 +11,8 @@
  * @answer: appended to
  * @why: PROVIDER_TEXT_MAX bytes; set unless 0 is returned
  *
- * Return: 0 done; >0 the program's own status: it refused, @answer says why; <0 -errno: not
- * reached, or no answer within 10 s.
+ * Return: 0 done; >0 the program's own status: it refused or failed (then its errno), and the
+ * answer says why; <0 -errno: not reached, or no answer within 10 s.
  */
 MUST_USE int provider_control(const char *socket_path, const char *request, struct buf *answer,
 			      char *why);

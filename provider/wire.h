@@ -112,7 +112,8 @@ void wire_state_put(struct buf *b, enum provider_state state, const struct provi
 MUST_USE int wire_state_get(const struct wire_frame *f, enum provider_state *state,
 			    struct provider_hello *hello);
 
-/* WIRE_SCAN. @id is the asker's, returned in all that answers it. */
+/* WIRE_SCAN. @id is the asker's, returned in all that answers it; it stands first there too, so
+ * that wire_scan_get() reads it from any of them. */
 void wire_scan_put(struct buf *b, uint32_t id);
 MUST_USE int wire_scan_get(const struct wire_frame *f, uint32_t *id);
 
