@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes as the database file: refused with a sentence, or opened, read and written. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "db/db.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char folder[] = "/tmp/fuzz_db.XXXXXX";
+static char path[64];
+static char side[96];
+
+static void side_files_remove(void)
+{
+	static const char *const endings[] = { "", "-wal", "-shm", ".lock", ".new" };
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
+		(void)snprintf(side, sizeof(side), "%s%s", path, endings[i]);
+		(void)unlink(side); /* most are not there */
+	}
+}
+
+static void folder_remove(void)
+{
+	side_files_remove();
+	(void)rmdir(folder); /* at the end of the process */
+}
+
+static void folder_make(void)
+{
+	if (path[0])
+		return;
+	if (!mkdtemp(folder))
+		abort();
+	(void)snprintf(path, sizeof(path), "%s/f.db", folder);
+	(void)atexit(folder_remove);
+}
+
+static void file_write(const uint8_t *data, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	(void)close(fd); /* nobody relies on it */
+}
+
+static void text_check(const char *text, size_t size)
+{
+	if (!memchr(text, '\0', size))
+		abort();
+}
+
+#define LISTENER(kind, member)                                        \
+	static void on_##kind(void *arg, const struct db_##kind *row) \
+	{                                                             \
+		++*(size_t *)arg;                                     \
+		text_check(row->member, sizeof(row->member));         \
+	}
+LISTENER(number, name)
+LISTENER(adapter, serial)
+LISTENER(host, boot_id)
+LISTENER(function, name)
+LISTENER(assignment, host)
+LISTENER(item, reason)
+LISTENER(incident, cause)
+LISTENER(step, detail)
+LISTENER(event, detail)
+LISTENER(idempotency, key)
+
+static void on_change(void *arg, const struct db_change *row)
+{
+	++*(size_t *)arg;
+	if (row->state >= DB_CHANGE_STATES || row->kind >= DB_CHANGE_KINDS)
+		abort();
+}
+
+static void database_use(struct db *db)
+{
+	OWNED(db_batch_free) struct db_batch *batch = NULL;
+	const struct db_host host = { .name = "bay1" };
+	const struct db_audit audit = { .action = "fuzz" };
+	char why[DB_TEXT_MAX] = "";
+	size_t rows = 0;
+	const struct db_reader reader = {
+		.number = on_number,
+		.adapter = on_adapter,
+		.host = on_host,
+		.function = on_function,
+		.assignment = on_assignment,
+		.change = on_change,
+		.item = on_item,
+		.incident = on_incident,
+		.step = on_step,
+		.event = on_event,
+		.idempotency = on_idempotency,
+		.changes = 100,
+		.incidents = 100,
+		.events = 100,
+		.arg = &rows,
+	};
+
+	if (db_load(db, &reader, why) && !why[0])
+		abort();
+	if (db_batch_new(&batch))
+		return;
+	db_put_host(batch, &host);
+	db_put_audit(batch, &audit);
+	why[0] = '\0';
+	if (db_apply(db, batch, why) && !why[0])
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	OWNED(db_close) struct db *db = NULL;
+	char why[DB_TEXT_MAX] = "";
+	int r;
+
+	folder_make();
+	side_files_remove();
+	file_write(data, size);
+	r = db_open_fast(path, why, &db);
+	if (r ? !why[0] || db : !db)
+		abort();
+	if (!r)
+		database_use(db);
+	return 0;
+}
