@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "provider/pci.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,6 +72,34 @@ static void step_init(struct session *s)
 	pci_init(a);
 }
 
+/*
+ * A name that libpci cannot read makes it call back in the middle of its scan, with a folder open
+ * that nobody can close any more: such trees are not shown to it.
+ */
+static int names_check(const char *tree, char *reason)
+{
+	char path[PATH_MAX];
+	struct topo_address address;
+	struct dirent *entry;
+	DIR *folder;
+	int r = 0;
+
+	if (snprintf(path, sizeof(path), "%s/sys/bus/pci/devices", tree) >= (int)sizeof(path))
+		return 0; /* libpci finds that it cannot be opened, and says why */
+	folder = opendir(path);
+	if (!folder)
+		return 0; /* the same */
+	while (!r && (entry = readdir(folder))) {
+		if (entry->d_name[0] != '.' && topo_address_parse(entry->d_name, &address))
+			r = REFUSE_FIELD;
+		if (r)
+			(void)snprintf(reason, PROVIDER_PCI_REASON,
+				       "not the address of a device: %s", entry->d_name);
+	}
+	closedir(folder);
+	return r;
+}
+
 static size_t read_config(struct pci_dev *device, uint8_t bytes[static TOPO_CONFIG_BYTES])
 {
 	/* All or nothing is libpci's rule; these are the lengths that sysfs gives. */
@@ -112,6 +140,9 @@ int provider_pci_load(const char *tree, struct topo_graph *g,
 	int r;
 
 	reason[0] = '\0';
+	r = names_check(tree ? tree : "", reason);
+	if (r)
+		return r;
 	s.access = pci_alloc();
 	r = session_run(&s, step_init);
 	if (!r)

@@ -4,14 +4,15 @@
  *
  * libpci reports trouble by calling back and must not be returned to; its own callback ends the
  * process. Ours jumps back into this file and becomes a result. What libpci held open at that
- * moment (one directory, at most) is lost: it offers no way to give it back.
+ * moment is lost, it offers no way to give it back; so what is known to upset it is looked for
+ * first.
  */
 #pragma once
 
 #include "common/result.h"
 #include "topology/graph.h"
 
-enum { PROVIDER_PCI_REASON = 200 };
+enum { PROVIDER_PCI_REASON = 300 };
 
 /**
  * provider_pci_load() - add every function that sysfs shows, by address, and link the graph
