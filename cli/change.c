@@ -47,6 +47,23 @@ static void sleep_ms(long ms)
 
 /* ---- printing ---- */
 
+/* Where a failover would go to, or why it could not. */
+static void print_plan_reason(struct buf *out, const doc *d)
+{
+	const char *target = doc_text(d, "target");
+	const char *detail = doc_text(d, "detail");
+
+	if (target) {
+		buf_text(out, "target: ");
+		text_clean(out, target);
+		buf_text(out, "\n");
+	}
+	if (detail) {
+		text_clean(out, detail);
+		buf_text(out, "\n");
+	}
+}
+
 void change_print_plan(struct session *s, const doc *d)
 {
 	OWNED(buf_done) struct buf out = { 0 };
@@ -55,7 +72,9 @@ void change_print_plan(struct session *s, const doc *d)
 	if (!plan) {
 		show_object(&out, d, s->color);
 	} else {
-		buf_text(&out, "nothing was changed; this would be done:\n");
+		print_plan_reason(&out, d);
+		buf_text(&out, doc_count(plan) ? "nothing was changed; this would be done:\n"
+					       : "nothing was changed; there is nothing to do\n");
 		show_plan(&out, plan);
 	}
 	session_print(&out);

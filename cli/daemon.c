@@ -39,6 +39,25 @@ static enum cli_exit run_config_show(struct session *s, const struct cli_call *c
 	return r ? r : show(s, &answer);
 }
 
+static enum cli_exit show_adopted(struct session *s, const struct http_answer *answer, bool dry_run)
+{
+	OWNED(doc_free) doc *d = NULL;
+	OWNED(buf_done) struct buf out = { 0 };
+	enum cli_exit r = session_doc(answer, &d);
+	const doc *plan = doc_array(d, "plan");
+
+	if (r)
+		return r;
+	if (!plan)
+		return show(s, answer);
+	buf_printf(&out, "functions that %s taken as the switch shows them: %zu\n",
+		   dry_run ? "would be" : "are", doc_count(plan));
+	if (doc_count(plan))
+		show_array(&out, show_operation_columns, plan, 2, s->color);
+	session_print(&out);
+	return out.failed ? session_no_memory() : CLI_DONE;
+}
+
 static enum cli_exit run_adopt(struct session *s, const struct cli_call *call)
 {
 	bool dry_run = cli_call_option(call, "--dry-run") != NULL;
@@ -49,9 +68,7 @@ static enum cli_exit run_adopt(struct session *s, const struct cli_call *call)
 							      : "{\"dry_run\":false}" };
 	enum cli_exit r = session_ask(s, &request, &answer);
 
-	if (!r && !answer.body.length && !session_is_json(s))
-		return (void)puts("adopted"), CLI_DONE;
-	return r ? r : show(s, &answer);
+	return r ? r : session_is_json(s) ? show(s, &answer) : show_adopted(s, &answer, dry_run);
 }
 
 /* 503 is an answer too: its document says what is missing yet. */

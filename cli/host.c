@@ -153,7 +153,7 @@ const struct cli_command cli_host_fence_confirm = {
 	.detail = "Only after its power was taken away by hand. It replaces the proof that the "
 		  "host is\noff, and nothing else: each function moves only once the switch shows "
 		  "it nowhere.",
-	.examples = "  fabricctl incident list --state open\n"
+	.examples = "  fabricctl incident list --host bay3\n"
 		    "  fabricctl host fence-confirm bay3 --incident 4",
 	.outputs = "table|json",
 	.operands = { { "HOST", KIND_HOST, false } },

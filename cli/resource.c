@@ -12,12 +12,17 @@ enum { PAGE = 1000 };
 
 /* A column that no document has is left out, so these may name more than a daemon serves. */
 static const struct show_column host_columns[] = {
-	{ "HOST", "id", SHOW_WORDS },           { "STATE", "state", SHOW_STATE },
-	{ "SPARE", "spare", SHOW_WORDS },       { "EPOCH", "epoch", SHOW_WORDS },
-	{ "BAY", "bay", SHOW_WORDS },           { "CHASSIS", "chassis", SHOW_WORDS },
-	{ "SWITCH", "switch", SHOW_WORDS },     { "PORT", "port", SHOW_WORDS },
-	{ "POWER", "power", SHOW_WORDS },       { "LINK", "link", SHOW_WORDS },
-	{ "INCIDENT", "incident", SHOW_WORDS }, { 0 },
+	{ "HOST", "id", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "SPARE", "spare", SHOW_WORDS },
+	{ "EPOCH", "epoch", SHOW_WORDS },
+	{ "BAY", "bay", SHOW_WORDS },
+	{ "PORT", "port", SHOW_WORDS },
+	{ "POWER", "power", SHOW_WORDS },
+	{ "LINK", "link", SHOW_STATE },
+	{ "FUNCTIONS", "functions", SHOW_WORDS },
+	{ "INCIDENT", "incident", SHOW_WORDS },
+	{ 0 },
 };
 
 static const struct show_column switch_columns[] = {
@@ -78,17 +83,27 @@ static const struct show_column assignment_columns[] = {
 };
 
 static const struct show_column change_columns[] = {
-	{ "CHANGE", "id", SHOW_WORDS },       { "STATE", "state", SHOW_STATE },
-	{ "STARTED", "started", SHOW_WORDS }, { "CREATED", "created", SHOW_WORDS },
-	{ "ENDED", "ended", SHOW_WORDS },     { "BY", "by", SHOW_WORDS },
-	{ "REASON", "reason", SHOW_WORDS },   { 0 },
+	{ "CHANGE", "id", SHOW_WORDS },
+	{ "KIND", "kind", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "STARTED", "started", SHOW_WORDS },
+	{ "ENDED", "ended", SHOW_WORDS },
+	{ "UID", "uid", SHOW_WORDS },
+	{ "INCIDENT", "incident", SHOW_WORDS },
+	{ "REASON", "reason", SHOW_WORDS },
+	{ 0 },
 };
 
 static const struct show_column incident_columns[] = {
-	{ "INCIDENT", "id", SHOW_WORDS },   { "HOST", "host", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },   { "VERDICT", "verdict", SHOW_WORDS },
-	{ "TARGET", "target", SHOW_WORDS }, { "STARTED", "started", SHOW_WORDS },
-	{ "ENDED", "ended", SHOW_WORDS },   { 0 },
+	{ "INCIDENT", "id", SHOW_WORDS },
+	{ "HOST", "host", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "CAUSE", "cause", SHOW_WORDS },
+	{ "VERDICT", "verdict", SHOW_WORDS },
+	{ "TARGET", "target", SHOW_WORDS },
+	{ "STARTED", "started", SHOW_WORDS },
+	{ "ENDED", "ended", SHOW_WORDS },
+	{ 0 },
 };
 
 const struct cli_resource cli_resource_host = { "host", "/v1/hosts", KIND_HOST, host_columns };
@@ -496,10 +511,11 @@ const struct cli_command cli_incident_list = {
 	.name = "incident list",
 	.summary = "list the incidents: hosts that were lost, and what became of them",
 	.detail = LIST_DETAIL,
-	.examples = "  fabricctl incident list --state open",
+	.examples = "  fabricctl incident list --state blocked",
 	.outputs = LIST_OUTPUTS,
 	.options = { LIST_PAGING,
-		     { "--state", "STATE", KIND_TEXT, "such as open", false },
+		     { "--state", "STATE", KIND_TEXT, "fencing, blocked, waiting, moving or done",
+		       false },
 		     { "--host", "HOST", KIND_HOST, "of this host", false } },
 	.filters = true,
 	.resource = &cli_resource_incident,

@@ -150,11 +150,26 @@ static void say_errors(const doc *problem)
 	}
 }
 
+/* The detail, unless one of the errors says the same. */
+static const char *detail_of(const doc *problem)
+{
+	const char *detail = doc_text(problem, "detail");
+	const doc *errors = doc_array(problem, "errors");
+
+	for (size_t i = 0; detail && i < doc_count(errors); i++) {
+		const char *reason = doc_text(doc_at(errors, i), "reason");
+
+		if (reason && !strcmp(reason, detail))
+			return NULL;
+	}
+	return detail;
+}
+
 enum cli_exit session_say_problem(const struct http_answer *answer)
 {
 	OWNED(doc_free) doc *problem = doc_parse(answer->body.data, answer->body.length);
 	const char *title = doc_text(problem, "title");
-	const char *detail = doc_text(problem, "detail");
+	const char *detail = detail_of(problem);
 	const char *code = doc_text(problem, "code");
 	const char *hint = hint_find(code);
 

@@ -9,14 +9,11 @@
 enum { INDENT = 2 };
 
 const struct show_column show_operation_columns[] = {
-	{ "OP", "op", SHOW_WORDS },
-	{ "FUNCTION", "function", SHOW_WORDS },
-	{ "HOST", "host", SHOW_WORDS },
-	{ "VPORT", "vport", SHOW_WORDS },
-	{ "IDENTITY", "identity", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },
-	{ "REASON", "reason", SHOW_WORDS },
-	{ 0 },
+	{ "OP", "op", SHOW_WORDS },         { "FUNCTION", "function", SHOW_WORDS },
+	{ "FROM", "from", SHOW_WORDS },     { "HOST", "host", SHOW_WORDS },
+	{ "VPORT", "vport", SHOW_WORDS },   { "IDENTITY", "identity", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },   { "STEP", "step", SHOW_WORDS },
+	{ "REASON", "reason", SHOW_WORDS }, { 0 },
 };
 
 static const struct show_column timeline_columns[] = {
@@ -31,9 +28,17 @@ static const struct show_column move_columns[] = {
 	{ "FUNCTION", "function", SHOW_WORDS },
 	{ "FROM", "from", SHOW_WORDS },
 	{ "TO", "to", SHOW_WORDS },
+	{ "VPORT", "vport", SHOW_WORDS },
 	{ "IDENTITY", "identity", SHOW_WORDS },
 	{ "OUTCOME", "outcome", SHOW_STATE },
+	{ "REASON", "reason", SHOW_WORDS },
 	{ 0 },
+};
+
+static const struct show_column key_columns[] = {
+	{ "KEY", "key", SHOW_WORDS },         { "VALUE", "value", SHOW_WORDS },
+	{ "DEFAULT", "default", SHOW_WORDS }, { "UNIT", "unit", SHOW_WORDS },
+	{ "HELP", "help", SHOW_WORDS },       { 0 },
 };
 
 /* Arrays that have columns of their own, by the member's name. */
@@ -44,6 +49,8 @@ static const struct {
 	{ "operations", show_operation_columns },
 	{ "timeline", timeline_columns },
 	{ "moves", move_columns },
+	{ "keys", key_columns },
+	{ "plan", show_operation_columns }, /* one without steps: what is adopted */
 };
 
 static void offset_set(struct table *t, size_t column, const doc *row, const char *path)
@@ -178,22 +185,49 @@ void show_object(struct buf *out, const doc *d, bool color)
 		buf_text(out, "\n");
 		text_styled(out, name, STYLE_HEAD, color);
 		buf_text(out, "\n");
-		if (!strcmp(name, "plan"))
+		if (doc_count(doc_array(doc_at(array, 0), "steps")))
 			show_plan(out, array);
 		else
 			show_array(out, columns_known(name), array, INDENT, color);
 	}
 }
 
+static void plan_word(struct buf *out, const doc *item, const char *path, const char *before)
+{
+	OWNED(buf_done) struct buf words = { 0 };
+	doc *value = doc_find(item, path);
+
+	if (value)
+		doc_words(&words, value);
+	if (!words.length)
+		return;
+	buf_text(out, before);
+	text_clean(out, (const char *)words.data);
+}
+
+/* "nic-3fa2/pf0/vf3: move from bay3 to bay16, vport 2, mac 02:fa:b0:00:00:01" */
+static void plan_heading(struct buf *out, const doc *item)
+{
+	size_t before = out->length;
+
+	plan_word(out, item, "function", "");
+	if (out->length == before)
+		buf_text(out, "-");
+	buf_text(out, ":");
+	plan_word(out, item, "op", " ");
+	plan_word(out, item, "from", " from ");
+	plan_word(out, item, "host", " to ");
+	plan_word(out, item, "vport", ", vport ");
+	plan_word(out, item, "identity", ", ");
+	buf_text(out, "\n");
+}
+
 void show_plan(struct buf *out, const doc *plan)
 {
 	for (size_t i = 0; i < doc_count(plan); i++) {
 		const doc *steps = doc_array(doc_at(plan, i), "steps");
-		char *function = doc_words_at(doc_at(plan, i), "function");
 
-		text_clean(out, function ? function : "-");
-		buf_text(out, ":\n");
-		free(function);
+		plan_heading(out, doc_at(plan, i));
 		for (size_t j = 0; j < doc_count(steps); j++) {
 			OWNED(buf_done) struct buf words = { 0 };
 

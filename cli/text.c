@@ -22,6 +22,7 @@ static const struct {
 	{ "blocked", STYLE_BAD },   { "quarantined", STYLE_BAD },  { "bad", STYLE_BAD },
 	{ "failed", STYLE_BAD },    { "refused", STYLE_BAD },      { "lost", STYLE_BAD },
 	{ "frozen", STYLE_BAD },    { "down", STYLE_BAD },         { "cancelled", STYLE_DIM },
+	{ "waiting", STYLE_BUSY },  { "moving", STYLE_BUSY },      { "adopt", STYLE_BUSY },
 	{ "absent", STYLE_BAD },    { "present", STYLE_GOOD },     { "unknown", STYLE_DIM },
 	{ "free", STYLE_DIM },
 };

@@ -513,12 +513,13 @@ class Changing(Case):
                          [{"op": "move", "function": "f1", "host": "bay9", "vport": 0}])
 
     def test_a_dry_run_prints_the_plan_in_words(self):
-        plan = {**change("running"), "plan": [
-            {"function": "nic-3fa2/pf0/vf3", "steps": ["read back: bound nowhere", "bind to bay7, vport 2"]}]}
+        plan = {"dry_run": True, "plan": [
+            {**change("running")["operations"][0], "from": None,
+             "steps": ["read back: bound nowhere", "bind to bay7, vport 2"]}]}
         daemon = self.daemon({"POST /v1/changes": (200, plan)})
         out, _ = self.ctl("function", "assign", "nic-3fa2/pf0/vf3", "bay7", "--dry-run", "--wait", "5")
         self.assertIs(daemon.requests[0].json()["dry_run"], True)
-        self.assertIn("nic-3fa2/pf0/vf3:\n  1. read back: bound nowhere\n  2. bind to bay7, vport 2\n", out)
+        self.assertIn("nic-3fa2/pf0/vf3: assign to bay7, vport 2, mac 02:fa:b0:00:00:01\n  1. read back: bound nowhere\n  2. bind to bay7, vport 2\n", out)
 
     def test_waiting_ends_with_the_change(self):
         for state, expect in (("done", 0), ("parked", 4), ("failed", 4), ("cancelled", 4), ("refused", 1)):
@@ -594,17 +595,20 @@ class Changing(Case):
         daemon = self.daemon({
             "PATCH /v1/hosts/ch2/bay7": (200, HOSTS[0]),
             "POST /v1/hosts/bay7/readmit": (200, HOSTS[0]),
-            "POST /v1/hosts/bay7/failover": [(200, {"plan": [{"function": "f", "steps": ["fence bay7"]}]}),
+            "POST /v1/hosts/bay7/failover": [(200, {"dry_run": True, "target": "bay16", "plan": [
+                {"function": "f", "op": "move", "from": "bay7", "host": "bay16", "steps": ["fence bay7"]}]}),
                                              (202, INCIDENT)],
             "POST /v1/hosts/bay7/fence-confirm": (204, b""),
-            "POST /v1/adopt": (200, {"adopted": 3})})
+            "POST /v1/adopt": (200, {"plan": [{"function": "f", "host": "bay1", "vport": 3, "steps": []}]})})
         self.ctl("host", "set", "ch2/bay7", "--spare", "on")
         self.ctl("host", "readmit", "bay7")
-        self.assertIn("1. fence bay7", self.ctl("host", "failover", "bay7", "--dry-run")[0])
+        self.assertEqual(self.ctl("host", "failover", "bay7", "--dry-run")[0],
+                         "target: bay16\nnothing was changed; this would be done:\n"
+                         "f: move from bay7 to bay16\n  1. fence bay7\n")
         self.assertIn("bay16", self.ctl("host", "failover", "bay7")[0])
         self.ctl("host", "fence-confirm", "bay7", "--incident", "4")
-        self.assertRegex(self.ctl("adopt", "--dry-run")[0], r"adopted +3")
-        self.ctl("adopt")
+        self.assertIn("would be taken as the switch shows them: 1", self.ctl("adopt", "--dry-run")[0])
+        self.assertRegex(self.ctl("adopt")[0], r"are taken (.*\n)+ +f +bay1 +3")
         self.assertEqual([r.json() for r in daemon.requests],
                          [{"spare": True}, {}, {"dry_run": True}, {}, {"incident": 4},
                           {"dry_run": True}, {"dry_run": False}])
