@@ -36,6 +36,7 @@ build|libinih-dev|pc:inih|the configuration file
 build|libsystemd-dev|pc:libsystemd|readiness, watchdog, socket activation
 build|libsodium-dev|pc:libsodium|random ids, keyed hashes
 demo|jq|cmd:jq|reads the programs' JSON
+demo|sqlite3|cmd:sqlite3|looks into the journal of a dead daemon
 check|libcmocka-dev|pc:cmocka|unit tests
 check|clang|cmd:clang|a second compiler's warnings
 check|python3|cmd:python3|scenario tests
