@@ -245,6 +245,71 @@ static void more_providers_than_there_is_room_for_are_refused(void **unused)
 	assert_string_equal(why, "f:33: more than 16 providers");
 }
 
+/* As roff wants it. */
+static void roff(char *out, size_t size, const char *text)
+{
+	size_t at = 0;
+
+	for (; *text && at + 2 < size; text++) {
+		if (*text == '-')
+			out[at++] = '\\';
+		out[at++] = *text;
+	}
+	out[at] = '\0';
+}
+
+static void number_format(const struct config_key *key, uint32_t n, char out[static 128])
+{
+	memcpy((uint8_t *)&config + key->offset, &n, sizeof(n));
+	config_format(&config, key, out);
+}
+
+static void paragraph(const struct config_key *key, char *out, size_t size)
+{
+	char name[64];
+	char help[400];
+	char range[300] = "";
+	char low[128];
+	char high[128];
+
+	roff(name, sizeof(name), key->name);
+	roff(help, sizeof(help), key->help);
+	if (key->type == CONFIG_NUMBER || key->type == CONFIG_DURATION) {
+		number_format(key, key->min, low);
+		number_format(key, key->max, high);
+		(void)snprintf(range, sizeof(range), ", from %s to %s", low, high);
+	}
+	roff(low, sizeof(low), key->fallback);
+	(void)snprintf(out, size, ".TP\n.B %s\n%c%s.\nDefault %s%s%s.\n", name, help[0] - 32,
+		       help + 1, low, range, key->at_start ? "; a change needs a restart" : "");
+}
+
+/* What it lacks is printed, to be put there. */
+static void the_manual_says_of_each_key_what_the_table_says(void **unused)
+{
+	static char manual[65536];
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	FILE *file = fopen(TEST_DATA "/../../docs/man/fabricd.conf.5", "re");
+	unsigned missing = 0;
+
+	(void)unused;
+	assert_non_null(file);
+	manual[fread(manual, 1, sizeof(manual) - 1, file)] = '\0';
+	(void)fclose(file);
+	config_init(&config);
+	for (size_t i = 0; i < count; i++) {
+		char want[1024];
+
+		paragraph(&keys[i], want, sizeof(want));
+		if (strstr(manual, want))
+			continue;
+		print_message("[%s]\n%s", keys[i].section, want);
+		missing++;
+	}
+	assert_int_equal(missing, 0);
+}
+
 static void a_file_that_is_not_there_is_named(void **unused)
 {
 	(void)unused;
@@ -283,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_line_too_long_for_inih_is_refused_and_not_cut),
 		cmocka_unit_test(a_value_that_does_not_fit_is_refused),
 		cmocka_unit_test(more_providers_than_there_is_room_for_are_refused),
+		cmocka_unit_test(the_manual_says_of_each_key_what_the_table_says),
 		cmocka_unit_test(a_file_that_is_not_there_is_named),
 		cmocka_unit_test(a_file_is_read),
 	};
