@@ -62,6 +62,15 @@ static const struct {
 	[REFUSE_KEY_REUSED] = { 409, "key-reused",
 				"Idempotency-Key was used with another request" },
 	[REFUSE_LIMIT] = { 503, "limit", "too many at once; try again later" },
+	[REFUSE_HTTP] = { 400, "bad-request", "request is not valid HTTP/1.1" },
+	[REFUSE_TARGET_LONG] = { 414, "target-too-long", "request target is too long" },
+	[REFUSE_HEAD_LARGE] = { 431, "headers-too-large", "request headers are too large" },
+	[REFUSE_TIMEOUT] = { 408, "timeout", "request did not arrive in time" },
+	[REFUSE_EXPECT] = { 417, "expectation", "only Expect: 100-continue is known" },
+	[REFUSE_NOT_IMPLEMENTED] = { 501, "not-implemented",
+				     "only the transfer coding chunked is known" },
+	[REFUSE_HTTP_VERSION] = { 505, "http-version", "only HTTP/1.0 and HTTP/1.1 are spoken" },
+	[REFUSE_INTERNAL] = { 500, "internal", "the manager failed to answer; see its log" },
 };
 
 const char *refusal_text(int refusal)
