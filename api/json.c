@@ -5,6 +5,33 @@
 
 #include "common/clock.h"
 
+size_t json_utf8_length(const unsigned char *at, size_t left)
+{
+	unsigned char lowest = 0x80;
+	unsigned char highest = 0xbf;
+	size_t n = *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+	if (*at < 0x80)
+		return 1;
+	if (*at < 0xc2 || *at > 0xf4 || left < n)
+		return 0;
+	if (*at == 0xe0)
+		lowest = 0xa0;
+	else if (*at == 0xed)
+		highest = 0x9f;
+	else if (*at == 0xf0)
+		lowest = 0x90;
+	else if (*at == 0xf4)
+		highest = 0x8f;
+	if (at[1] < lowest || at[1] > highest)
+		return 0;
+	for (size_t i = 2; i < n; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
 static void comma(struct buf *out)
 {
 	uint8_t last = out->length ? out->data[out->length - 1] : '{';
@@ -19,6 +46,11 @@ void json_open(struct buf *out, char bracket)
 	buf_bytes(out, &bracket, 1);
 }
 
+void json_begin(struct buf *out)
+{
+	buf_bytes(out, "{", 1);
+}
+
 void json_close(struct buf *out, char bracket)
 {
 	buf_bytes(out, &bracket, 1);
@@ -28,23 +60,6 @@ void json_key(struct buf *out, const char *key)
 {
 	json_text(out, key);
 	buf_bytes(out, ":", 1);
-}
-
-/* Bytes of the UTF-8 sequence at @at; 0 if it is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-	size_t n = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
-
-	if (*at < 0xc2 || *at > 0xf4 || left < n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-	    (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 /* One character that does not stand for itself. Return: bytes of @at that it took. */
@@ -61,7 +76,7 @@ static size_t special_write(struct buf *out, const unsigned char *at, size_t lef
 	} else if (*at < ' ' || *at == 0x7f) {
 		buf_printf(out, "\\u%04x", *at);
 	} else {
-		n = utf8_length(at, left);
+		n = json_utf8_length(at, left);
 		if (n)
 			buf_bytes(out, at, n);
 		else

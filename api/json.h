@@ -7,7 +7,11 @@
 
 #include "common/buf.h"
 
+/* Bytes of the UTF-8 sequence (Unicode 15, table 3-7) at @at, of which @left are there; 0: none. */
+size_t json_utf8_length(const unsigned char *at, size_t left);
+
 void json_open(struct buf *out, char bracket);  /* '{' or '[' */
+void json_begin(struct buf *out);               /* '{' without a look at what stands before */
 void json_close(struct buf *out, char bracket); /* '}' or ']' */
 void json_key(struct buf *out, const char *key);
 /* Escaped; bytes that are not UTF-8 become U+FFFD. NULL: null. */

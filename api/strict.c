@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/json.h"
 #include "common/buf.h"
 #include "common/own.h"
 
@@ -123,37 +124,6 @@ static int refuse_byte(struct scan *s, const char *wanted)
 
 /* ---- strings ---- */
 
-/* Bytes of the UTF-8 sequence at @at; 0 if it is none. Unicode 15, table 3-7. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-	unsigned char lowest = 0x80;
-	unsigned char highest = 0xbf;
-	size_t n;
-
-	if (*at < 0x80)
-		return 1;
-	if (*at < 0xc2 || *at > 0xf4)
-		return 0;
-	n = *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-	if (left < n)
-		return 0;
-	if (*at == 0xe0)
-		lowest = 0xa0;
-	else if (*at == 0xed)
-		highest = 0x9f;
-	else if (*at == 0xf0)
-		lowest = 0x90;
-	else if (*at == 0xf4)
-		highest = 0x8f;
-	if (at[1] < lowest || at[1] > highest)
-		return 0;
-	for (size_t i = 2; i < n; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return n;
-}
-
 static void utf8_put(struct buf *out, uint32_t c)
 {
 	if (c < 0x80) {
@@ -260,7 +230,7 @@ static int string_take(struct scan *s, struct buf *out)
 				return r;
 			continue;
 		}
-		n = utf8_length((const unsigned char *)s->at, (size_t)(s->end - s->at));
+		n = json_utf8_length((const unsigned char *)s->at, (size_t)(s->end - s->at));
 		if (!n)
 			return refuse(s, s->at, "byte 0x%02x is not UTF-8 here", c);
 		buf_bytes(out, s->at, n);

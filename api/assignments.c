@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /v1/assignments: what is wanted, as the database has it. An assignment's id is its function's. */
+#include "api/call.h"
+#include "api/commands.h"
+#include "api/resource.h"
+
+static const char *assigned_text(enum db_assignment_state state)
+{
+	static const char *const texts[DB_ASSIGNMENT_STATES] = {
+		[DB_ASSIGNMENT_BOUND] = "bound",
+		[DB_ASSIGNMENT_PARKED] = "parked",
+		[DB_ASSIGNMENT_BLOCKED] = "blocked",
+	};
+
+	return texts[state];
+}
+
+static void id_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->name);
+}
+
+static void host_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->host->name);
+}
+
+static void vport_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number_or_null(v, fn->vport);
+}
+
+static void generation_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number(v, fn->generation);
+}
+
+static void state_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, assigned_text(fn->assigned));
+}
+
+static void identity_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	identity_write(&fn->identity, out);
+}
+
+static const struct field fields[] = {
+	{ .name = "id", .get = id_get },
+	{ .name = "function", .get = id_get },
+	{ .name = "host", .get = host_get },
+	{ .name = "vport", .get = vport_get },
+	{ .name = "generation", .get = generation_get },
+	{ .name = "state", .get = state_get },
+	{ .name = "identity", .write = identity_put },
+	{ 0 },
+};
+
+RESOURCE_LIST(function, fabric_functions)
+
+static const void *function_find(const struct fabric *f, const char *id)
+{
+	return fabric_function_find(f, id);
+}
+
+static bool is_assigned(const void *object)
+{
+	const struct fabric_function *fn = object;
+
+	return fn->host;
+}
+
+const struct resource resource_assignments = {
+	.name = "assignments",
+	.fields = fields,
+	.missing = REFUSE_NO_RESOURCE,
+	.find = function_find,
+	.count = function_count,
+	.at = function_at,
+	.has = is_assigned,
+};
+
+static void assignment_get(struct api_call *call)
+{
+	resource_get(call, &resource_assignments);
+}
+
+const struct api_command api_assignment_get = {
+	.name = "assignment.get",
+	.method = MESSAGE_GET,
+	.collection = "assignments",
+	.takes_id = CALL_ANY_ID,
+	.right = SERVER_RIGHT_READ,
+	.summary = "which function is given to which host",
+	.run = assignment_get,
+};

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Request bodies, from bytes to structs; what is wrong is named by its JSON pointer. No I/O. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/problem.h"
+#include "common/own.h"
+#include "fabricd/fabric.h"
+
+enum { BODY_OPS_MAX = 4096 };
+
+/* Each returns 0 and sets all of @out; or REFUSE_SYNTAX or REFUSE_FIELD with @p set; or -ENOMEM. */
+
+/* POST /v1/changes */
+struct body_change {
+	struct fabric_request_op *ops;
+	size_t op_count;
+	bool dry_run;
+};
+void body_change_done(struct body_change *change);
+OWNED_BY_VALUE(struct body_change, body_change_done)
+MUST_USE int body_change_parse(const char *text, size_t length, struct body_change *out,
+			       struct problem *p);
+
+/* PUT /v1/hosts/ID/heartbeat */
+struct body_beat {
+	char boot_id[FABRIC_NAME_MAX];
+	uint64_t seq;
+};
+MUST_USE int body_beat_parse(const char *text, size_t length, struct body_beat *out,
+			     struct problem *p);
+
+/* PATCH /v1/hosts/ID */
+MUST_USE int body_spare_parse(const char *text, size_t length, bool *spare, struct problem *p);
+/* POST fence-confirm */
+MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
+				struct problem *p);
+/* {"dry_run":true}, {}, or nothing at all */
+MUST_USE int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct problem *p);
+/* {} or nothing at all */
+MUST_USE int body_empty_parse(const char *text, size_t length, struct problem *p);

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "api/call.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/commands.h"
+#include "api/json.h"
+#include "api/resource.h"
+#include "common/log.h"
+#include "common/url.h"
+
+enum { ALLOW_MAX = 64, TEXT_MAX = MESSAGE_TARGET_MAX + 1 };
+
+const char *const call_no_params[] = { NULL };
+
+/* All that can be asked for. */
+static const struct api_command *const commands[] = {
+	&api_function_get,  &api_host_get,      &api_host_beat,      &api_host_set,
+	&api_host_failover, &api_host_readmit,  &api_host_confirm,   &api_switch_get,
+	&api_port_get,      &api_adapter_get,   &api_assignment_get, &api_change_get,
+	&api_change_post,   &api_change_cancel, &api_incident_get,   &api_event_follow,
+	&api_topology_get,  &api_health_get,    &api_config_get,     &api_adopt_post,
+};
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+void call_commands(void (*fn)(void *arg, const struct api_command *command), void *arg)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		fn(arg, commands[i]);
+}
+
+uint64_t api_hash(uint64_t hash, const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes;
+	uint64_t word;
+
+	hash ^= length * 0x9e3779b97f4a7c15;
+	for (; length >= sizeof(word); length -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		hash = (hash ^ word) * 0xff51afd7ed558ccd;
+		hash ^= hash >> 32;
+	}
+	word = 0;
+	if (length)
+		memcpy(&word, at, length);
+	hash = (hash ^ word) * 0xc4ceb9fe1a85ec53;
+	return hash ^ hash >> 29;
+}
+
+/* ---- answers ---- */
+
+struct buf *call_body(struct api *api)
+{
+	api->body.length = 0;
+	api->body.failed = false;
+	return &api->body;
+}
+
+static struct buf *headers_begin(struct api *api)
+{
+	api->headers.length = 0;
+	api->headers.failed = false;
+	buf_text(&api->headers, "");
+	return &api->headers;
+}
+
+static void answer(struct api *api, struct server_conn *c, int status, const char *type)
+{
+	bool failed = api->body.failed || api->headers.failed;
+
+	server_answer(c, &(struct server_answer){
+				 .status = failed ? 500 : status,
+				 .type = type,
+				 .headers = failed || !api->headers.length
+						    ? NULL
+						    : (const char *)api->headers.data,
+				 .body = api->body.data,
+				 .length = failed || !type ? 0 : api->body.length,
+			 });
+	if (api->body.room > 1024 * 1024)
+		buf_done(&api->body);
+}
+
+void api_send(struct api *api, struct server_conn *c, int status, const char *location)
+{
+	struct buf *headers = headers_begin(api);
+
+	if (location) {
+		buf_text(headers, "Location: /v1/");
+		url_path(headers, location);
+		buf_text(headers, "\r\n");
+	}
+	answer(api, c, status, status == 204 ? NULL : "application/json");
+}
+
+void api_send_text(struct api *api, struct server_conn *c, const char *type)
+{
+	(void)headers_begin(api);
+	answer(api, c, 200, type);
+}
+
+void api_send_problem(struct api *api, struct server_conn *c, const struct problem *p)
+{
+	struct buf *headers = headers_begin(api);
+	int status = refusal_http_status(p->refusal);
+
+	if (p->allow) {
+		buf_text(headers, "Allow: ");
+		buf_text(headers, p->allow);
+		buf_text(headers, "\r\n");
+	}
+	if (status == 503)
+		buf_text(headers, "Retry-After: 1\r\n");
+	problem_write(p, call_body(api));
+	answer(api, c, status, "application/problem+json");
+}
+
+void call_refuse(struct api_call *call, int r)
+{
+	struct problem p;
+
+	problem_init(&p, r);
+	call_refuse_with(call, &p);
+}
+
+void call_refuse_with(struct api_call *call, const struct problem *p)
+{
+	api_send_problem(call->api, call->conn, p);
+}
+
+/* ---- ETags: RFC 9110 §8.8, §13.1 ---- */
+
+enum { ETAG_TEXT = 20 };
+
+static void etag_format(uint64_t hash, char out[static ETAG_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	out[0] = '"';
+	for (int i = 0; i < 16; i++)
+		out[i + 1] = digits[hash >> (60 - 4 * i) & 15];
+	out[17] = '"';
+	out[18] = '\0';
+}
+
+/* Is the tag in the header's list? "*" is any; W/ before a tag is overlooked, because proxies and
+ * clients are known to add it. */
+static bool etag_matches(const struct api_call *call, enum message_header header, uint64_t hash)
+{
+	struct message_part part = call->request->head->headers[header];
+	const char *list = call->request->bytes + part.at;
+	char tag[ETAG_TEXT];
+
+	if (part.length == 1 && *list == '*')
+		return true;
+	etag_format(hash, tag);
+	return memmem(list, part.length, tag, strlen(tag)) != NULL;
+}
+
+static bool has_header(const struct api_call *call, enum message_header header)
+{
+	return call->request->head->headers[header].at;
+}
+
+int call_if_match(struct api_call *call, const struct resource *resource, const void *object)
+{
+	uint64_t hash = 0;
+
+	if (!has_header(call, MESSAGE_IF_MATCH))
+		return 0;
+	resource_write(resource, call->fabric, object, call_body(call->api), &hash);
+	return etag_matches(call, MESSAGE_IF_MATCH, hash) ? 0 : REFUSE_PRECONDITION;
+}
+
+void call_reply(struct api_call *call, int status, uint64_t hash)
+{
+	struct buf *headers = headers_begin(call->api);
+	char tag[ETAG_TEXT];
+
+	if (hash) {
+		etag_format(hash, tag);
+		buf_text(headers, "ETag: ");
+		buf_text(headers, tag);
+		buf_text(headers, "\r\n");
+	}
+	if (hash && status == 200 && has_header(call, MESSAGE_IF_NONE_MATCH) &&
+	    etag_matches(call, MESSAGE_IF_NONE_MATCH, hash))
+		answer(call->api, call->conn, 304, NULL);
+	else
+		answer(call->api, call->conn, status, "application/json");
+}
+
+/* ---- the target ---- */
+
+const char *call_param(const struct api_call *call, const char *name)
+{
+	for (size_t i = 0; i < call->param_count; i++) {
+		if (!strcmp(call->params[i].name, name))
+			return call->params[i].value;
+	}
+	return NULL;
+}
+
+int call_seconds(const struct api_call *call, const char *name, uint32_t most, uint32_t *seconds,
+		 struct problem *p)
+{
+	const char *text = call_param(call, name);
+	char path[32];
+	uint32_t n = 0;
+	bool good = text && *text;
+
+	*seconds = 0;
+	if (!text)
+		return 0;
+	for (const char *c = text; good && *c; c++) {
+		good = *c >= '0' && *c <= '9' && n <= most;
+		n = n * 10 + (uint32_t)(*c - '0');
+	}
+	if (good && n <= most) {
+		*seconds = n;
+		return 0;
+	}
+	(void)snprintf(path, sizeof(path), "?%s", name);
+	problem_field(p, REFUSE_FIELD, path, "not a number of seconds from 0 to %u", most);
+	return REFUSE_FIELD;
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* In place. A NUL or another control character stands in no name here. */
+static int percent_decode(char *text, bool plus_is_space)
+{
+	char *out = text;
+
+	for (const char *at = text; *at; at++) {
+		char c = *at;
+
+		if (c == '%') {
+			int high = hex(at[1]);
+			int low = high < 0 ? -1 : hex(at[2]);
+
+			if (low < 0)
+				return REFUSE_HTTP;
+			c = (char)(high * 16 + low);
+			at += 2;
+		} else if (c == '+' && plus_is_space) {
+			c = ' ';
+		}
+		if ((unsigned char)c < ' ' || c == 0x7f)
+			return REFUSE_HTTP;
+		*out++ = c;
+	}
+	*out = '\0';
+	return 0;
+}
+
+static int param_add(struct api_call *call, char *text, struct problem *p)
+{
+	char *equals = strchr(text, '=');
+	char path[64];
+
+	if (equals)
+		*equals++ = '\0';
+	if (percent_decode(text, true) || (equals && percent_decode(equals, true))) {
+		problem_field(p, REFUSE_FIELD, "?", "the query is not percent-encoded text");
+		return REFUSE_FIELD;
+	}
+	(void)snprintf(path, sizeof(path), "?%s", text); /* cut when too long */
+	if (call_param(call, text)) {
+		problem_field(p, REFUSE_FIELD, path, "is given twice");
+		return REFUSE_FIELD;
+	}
+	if (call->param_count == CALL_PARAMS_MAX) {
+		problem_field(p, REFUSE_FIELD, "?", "there are more than %d parameters",
+			      CALL_PARAMS_MAX);
+		return REFUSE_FIELD;
+	}
+	call->params[call->param_count].name = text;
+	call->params[call->param_count++].value = equals ? equals : "";
+	return 0;
+}
+
+static int query_parse(struct api_call *call, char *query, struct problem *p)
+{
+	char *rest = query;
+	char *text;
+	int r = 0;
+
+	while (!r && (text = strsep(&rest, "&"))) {
+		if (*text)
+			r = param_add(call, text, p);
+	}
+	return r;
+}
+
+/* ---- routing ---- */
+
+struct route {
+	const char *collection;
+	size_t collection_length;
+	char *id;         /* NULL: none */
+	const char *verb; /* NULL: none */
+};
+
+static bool is_of(const struct api_command *command, const struct route *route)
+{
+	return !strncmp(command->collection, route->collection, route->collection_length) &&
+	       !command->collection[route->collection_length] &&
+	       (command->takes_id == CALL_ANY_ID ||
+		(command->takes_id == CALL_ID) == !!route->id) &&
+	       (command->verb ? route->verb && !strcmp(command->verb, route->verb) : !route->verb);
+}
+
+/* For PUT and POST below hosts the last segment is the verb. */
+static void verb_split(struct route *route)
+{
+	char *slash = strrchr(route->id, '/');
+	struct route verb = *route;
+
+	if (!slash)
+		return;
+	verb.verb = slash + 1;
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (commands[i]->verb && is_of(commands[i], &verb)) {
+			*slash = '\0';
+			route->verb = verb.verb;
+			return;
+		}
+	}
+}
+
+/* @path: decoded in part; "/v1/hosts/ch2/bay7". */
+static int route_parse(char *path, enum message_method method, struct route *out)
+{
+	char *end;
+
+	if (strncmp(path, "/v1/", 4))
+		return REFUSE_NO_RESOURCE;
+	path += 4;
+	end = strchrnul(path, '/');
+	*out = (struct route){ .collection = path, .collection_length = (size_t)(end - path) };
+	if (!*end || !end[1])
+		return 0;
+	out->id = end + 1;
+	if (percent_decode(out->id, false))
+		return REFUSE_HTTP;
+	if (method == MESSAGE_POST || method == MESSAGE_PUT)
+		verb_split(out);
+	return 0;
+}
+
+/* "GET, HEAD, PATCH", of what stands on this path; "" when nothing does. */
+static const struct api_command *command_find(const struct route *route, enum message_method method,
+					      char allow[static ALLOW_MAX])
+{
+	size_t length = 0;
+
+	*allow = '\0';
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (!is_of(commands[i], route))
+			continue;
+		if (commands[i]->method == method)
+			return commands[i];
+		length += (size_t)snprintf(allow + length, ALLOW_MAX - length, "%s%s%s",
+					   length ? ", " : "",
+					   message_method_text(commands[i]->method),
+					   commands[i]->method == MESSAGE_GET ? ", HEAD" : "");
+	}
+	return NULL;
+}
+
+static int params_check(const struct api_call *call, struct problem *p)
+{
+	char path[64];
+
+	for (size_t i = 0; call->command->params && i < call->param_count; i++) {
+		const char *const *known = call->command->params;
+
+		while (*known && strcmp(*known, call->params[i].name))
+			known++;
+		if (*known)
+			continue;
+		(void)snprintf(path, sizeof(path), "?%s", call->params[i].name);
+		problem_field(p, REFUSE_FIELD, path, "no such parameter here");
+		return REFUSE_FIELD;
+	}
+	return 0;
+}
+
+static int right_check(const struct api_call *call, struct problem *p)
+{
+	enum server_right has = server_conn_right(call->conn);
+
+	if (call->command->is_open || has >= call->command->right)
+		return 0;
+	problem_init(p, REFUSE_RIGHT);
+	(void)snprintf(p->detail, sizeof(p->detail), "uid %u has the right %s; %s takes %s",
+		       server_conn_uid(call->conn), roles_right_text(has), call->command->name,
+		       roles_right_text(call->command->right));
+	return REFUSE_RIGHT;
+}
+
+/* A stranger learns nothing, not even what there is. */
+static int stranger_check(const struct api_call *call, const struct route *route, struct problem *p)
+{
+	const char *verb = route->verb;
+
+	if (server_conn_right(call->conn) > SERVER_RIGHT_NONE ||
+	    (verb && !strcmp(verb, "heartbeat")))
+		return 0;
+	problem_init(p, REFUSE_RIGHT);
+	(void)snprintf(p->detail, sizeof(p->detail), "uid %u is in none of the manager's groups",
+		       server_conn_uid(call->conn));
+	return REFUSE_RIGHT;
+}
+
+static int call_route(struct api_call *call, char *path, char allow[static ALLOW_MAX],
+		      struct problem *p)
+{
+	struct route route = { 0 };
+	int r = route_parse(path, call->method, &route);
+	int stranger = stranger_check(call, &route, p);
+
+	if (stranger)
+		return stranger;
+	if (r) {
+		problem_init(p, r);
+		return r;
+	}
+	call->id = route.id;
+	call->command = command_find(&route, call->method, allow);
+	if (call->command)
+		return right_check(call, p);
+	r = *allow ? REFUSE_METHOD : REFUSE_NO_RESOURCE;
+	problem_init(p, r);
+	p->allow = *allow ? allow : NULL;
+	return r;
+}
+
+void call_run(struct api *api, struct server_conn *c, const struct server_request *request)
+{
+	const struct message_head *head = request->head;
+	struct api_call call = {
+		.api = api,
+		.fabric = api->fabric,
+		.conn = c,
+		.request = request,
+		.method = head->method == MESSAGE_HEAD ? MESSAGE_GET : head->method,
+	};
+	char target[TEXT_MAX];
+	char allow[ALLOW_MAX];
+	struct problem p;
+	char *query;
+	int r;
+
+	memcpy(target, request->bytes + head->target.at, head->target.length);
+	target[head->target.length] = '\0';
+	query = strchr(target, '?');
+	if (query)
+		*query++ = '\0';
+	r = call_route(&call, target, allow, &p);
+	if (!r && query)
+		r = query_parse(&call, query, &p);
+	if (!r)
+		r = params_check(&call, &p);
+	log_debug("control socket: uid %u: %s /v1 %s: %s", server_conn_uid(c),
+		  message_method_text(head->method), call.command ? call.command->name : "?",
+		  r ? refusal_code(r) : "runs");
+	if (r)
+		call_refuse_with(&call, &p);
+	else
+		call.command->run(&call);
+}

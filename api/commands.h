@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command entries of all resources, for the table in call.c. */
+#pragma once
+
+struct api_command;
+
+extern const struct api_command api_host_get;
+extern const struct api_command api_host_beat;
+extern const struct api_command api_host_set;
+extern const struct api_command api_host_failover;
+extern const struct api_command api_host_readmit;
+extern const struct api_command api_host_confirm;
+extern const struct api_command api_switch_get;
+extern const struct api_command api_port_get;
+extern const struct api_command api_adapter_get;
+extern const struct api_command api_function_get;
+extern const struct api_command api_assignment_get;
+extern const struct api_command api_change_get;
+extern const struct api_command api_change_post;
+extern const struct api_command api_change_cancel;
+extern const struct api_command api_incident_get;
+extern const struct api_command api_event_follow;
+extern const struct api_command api_topology_get;
+extern const struct api_command api_health_get;
+extern const struct api_command api_config_get;
+extern const struct api_command api_adopt_post;

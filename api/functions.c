@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /v1/functions: what can be given to a host, where it is, and what the world knows it by. */
+#include "api/call.h"
+#include "api/commands.h"
+#include "api/resource.h"
+
+static const char *kind_text(enum provider_function_kind kind)
+{
+	static const char *const texts[] = {
+		[PROVIDER_FUNCTION_DEVICE] = "device",
+		[PROVIDER_FUNCTION_BF] = "bf",
+		[PROVIDER_FUNCTION_PF] = "pf",
+		[PROVIDER_FUNCTION_VF] = "vf",
+	};
+
+	return texts[kind];
+}
+
+static void id_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->name);
+}
+
+static void kind_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, kind_text(fn->as.kind));
+}
+
+static void adapter_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->adapter->name);
+}
+
+static void host_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->host ? fn->host->name : NULL);
+}
+
+static void vport_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number_or_null(v, fn->host ? fn->vport : 0);
+}
+
+static void generation_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number(v, fn->generation);
+}
+
+static void identity_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	identity_write(&fn->identity, out);
+}
+
+static void state_get(const struct fabric *f, const void *object, struct value *v)
+{
+	(void)f;
+	value_text(v, fabric_function_state_text(fabric_function_state(object)));
+}
+
+static void change_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number_or_null(v, fn->item ? fn->item->change->row.id : 0);
+}
+
+static void step_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->item ? fn->item->step : NULL);
+}
+
+static void vendor_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_hex4(v, fn->as.vendor);
+}
+
+static void device_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_hex4(v, fn->as.device);
+}
+
+static void pf_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number(v, fn->as.pf);
+}
+
+static void vf_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_number_or_null(v, fn->as.vf);
+}
+
+static void kept_get(const struct fabric *f, const void *object, struct value *v)
+{
+	(void)f;
+	value_bool(v, fabric_function_is_kept(object));
+}
+
+static void present_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_bool(v, fn->present);
+}
+
+static void can_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	json_open(out, '[');
+	if (fn->as.identity_can & PROVIDER_IDENTITY_MAC) {
+		json_text(out, "mac");
+		json_text(out, "vlan");
+	}
+	if (fn->as.identity_can & PROVIDER_IDENTITY_WWN) {
+		json_text(out, "wwpn");
+		json_text(out, "wwnn");
+	}
+	json_close(out, ']');
+}
+
+static void enforced_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_bool(v, fn->as.identity_can & PROVIDER_IDENTITY_ENFORCED);
+}
+
+/* Where the switch showed it last; null: nowhere. */
+static void bound_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_function *fn = object;
+	const struct provider_binding *now = &fn->as.now;
+	const struct fabric_host *host = fn->host;
+
+	if (!now->host) {
+		json_null(out);
+		return;
+	}
+	if (!host || host->as.handle != now->host || host->provider != fn->adapter->provider)
+		host = host_by_handle(f, fn->adapter->provider, now->host);
+	json_open(out, '{');
+	json_member_text(out, "host", host ? host->name : NULL);
+	json_member_number(out, "vport", now->vport);
+	json_member_number(out, "generation", now->generation);
+	identity_member(out, "identity", &now->identity);
+	json_close(out, '}');
+}
+
+static const struct field fields[] = {
+	{ .name = "id", .get = id_get },
+	{ .name = "kind", .get = kind_get },
+	{ .name = "adapter", .get = adapter_get },
+	{ .name = "host", .get = host_get },
+	{ .name = "vport", .get = vport_get },
+	{ .name = "generation", .get = generation_get },
+	{ .name = "identity", .write = identity_put },
+	{ .name = "state", .get = state_get },
+	{ .name = "change", .get = change_get },
+	{ .name = "step", .get = step_get },
+	{ .name = "bound", .write = bound_put },
+	{ .name = "vendor", .get = vendor_get },
+	{ .name = "device", .get = device_get },
+	{ .name = "pf", .get = pf_get },
+	{ .name = "vf", .get = vf_get },
+	{ .name = "kept", .get = kept_get },
+	{ .name = "present", .get = present_get },
+	{ .name = "identity_members", .write = can_put },
+	{ .name = "identity_enforced", .get = enforced_get },
+	{ 0 },
+};
+
+RESOURCE_LIST(function, fabric_functions)
+
+static const void *function_find(const struct fabric *f, const char *id)
+{
+	return fabric_function_find(f, id);
+}
+
+const struct resource resource_functions = {
+	.name = "functions",
+	.fields = fields,
+	.missing = REFUSE_NO_FUNCTION,
+	.find = function_find,
+	.count = function_count,
+	.at = function_at,
+};
+
+static void function_get(struct api_call *call)
+{
+	resource_get(call, &resource_functions);
+}
+
+const struct api_command api_function_get = {
+	.name = "function.get",
+	.method = MESSAGE_GET,
+	.collection = "functions",
+	.takes_id = CALL_ANY_ID,
+	.right = SERVER_RIGHT_READ,
+	.summary = "physical and virtual functions: owner, identity, state",
+	.run = function_get,
+};

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /v1/hosts: the blades; their beats, and what a person may do to one. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/call.h"
+#include "api/commands.h"
+#include "api/resource.h"
+#include "api/view.h"
+#include "common/clock.h"
+#include "topology/name.h"
+
+/* ---- documents ---- */
+
+static void id_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, h->name);
+}
+
+static void state_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, fabric_host_state_text(h->state));
+}
+
+static void spare_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_bool(v, h->spare);
+}
+
+static void epoch_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number(v, h->epoch);
+}
+
+static void bay_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, h->as.bay);
+}
+
+static void boot_id_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, h->boot_id);
+}
+
+static void present_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_bool(v, h->present);
+}
+
+static void chassis_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number(v, h->as.chassis);
+}
+
+static void switch_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+	const struct fabric_switch *s = switch_by_handle(f, h->provider, h->as.switch_handle);
+
+	value_text(v, s ? s->name : NULL);
+}
+
+static void port_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+	const struct fabric_switch *s = switch_by_handle(f, h->provider, h->as.switch_handle);
+
+	value_text(v, NULL);
+	if (s) {
+		topo_name_port(s->name, h->as.port, v->room);
+		value_text(v, v->room);
+	}
+}
+
+static void vports_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number(v, h->as.vports);
+}
+
+static void functions_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number(v, h->functions);
+}
+
+static void power_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, !h->as.state.power_known ? "unknown" : h->as.state.power ? "on" : "off");
+}
+
+static void link_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, h->as.state.link ? "up" : "down");
+}
+
+static void isolated_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_bool(v, h->as.state.isolated);
+}
+
+static void witness_get(const struct fabric *f, const void *object, struct value *v)
+{
+	static const char *const texts[] = {
+		[LIVE_CANNOT_TELL] = "cannot-tell",
+		[LIVE_SAYS_ALIVE] = "alive",
+		[LIVE_SAYS_DEAD] = "dead",
+	};
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_text(v, texts[h->live.witness]);
+}
+
+static void incident_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number_or_null(v, h->incident);
+}
+
+static void seq_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+
+	(void)f;
+	value_number(v, h->seq);
+}
+
+static void last_beat_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+	uint64_t now_ms = clock_boot_ms();
+	uint64_t last_ms = h->live.last_beat_ms;
+
+	(void)f;
+	value_number(v, now_ms > last_ms ? now_ms - last_ms : 0);
+	if (!last_ms)
+		value_text(v, NULL);
+}
+
+static const struct field fields[] = {
+	{ .name = "id", .get = id_get },
+	{ .name = "state", .get = state_get },
+	{ .name = "spare", .get = spare_get },
+	{ .name = "epoch", .get = epoch_get },
+	{ .name = "bay", .get = bay_get },
+	{ .name = "chassis", .get = chassis_get },
+	{ .name = "switch", .get = switch_get },
+	{ .name = "port", .get = port_get },
+	{ .name = "present", .get = present_get },
+	{ .name = "power", .get = power_get },
+	{ .name = "link", .get = link_get },
+	{ .name = "isolated", .get = isolated_get },
+	{ .name = "witness", .get = witness_get },
+	{ .name = "incident", .get = incident_get },
+	{ .name = "vports", .get = vports_get },
+	{ .name = "functions", .get = functions_get },
+	{ .name = "boot_id", .get = boot_id_get },
+	{ .name = "seq", .get = seq_get, .moves = true },
+	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
+	{ 0 },
+};
+
+RESOURCE_LIST(host, fabric_hosts)
+
+static const void *host_find(const struct fabric *f, const char *id)
+{
+	return fabric_host_find(f, id);
+}
+
+const struct resource resource_hosts = {
+	.name = "hosts",
+	.fields = fields,
+	.missing = REFUSE_NO_HOST,
+	.find = host_find,
+	.count = host_count,
+	.at = host_at,
+};
+
+static void host_get(struct api_call *call)
+{
+	const char *view = call->id ? call_param(call, "view") : NULL;
+
+	if (view && call->param_count == 1)
+		view_host(call, view);
+	else
+		resource_get(call, &resource_hosts);
+}
+
+const struct api_command api_host_get = {
+	.name = "host.get",
+	.method = MESSAGE_GET,
+	.collection = "hosts",
+	.takes_id = CALL_ANY_ID,
+	.right = SERVER_RIGHT_READ,
+	.summary = "blades; with an id, ?view=lspci and ?view=tree are what that host sees",
+	.run = host_get,
+};
+
+/* ---- beats ---- */
+
+/* A host may beat as its own user. */
+static bool may_beat(const struct api_call *call)
+{
+	const struct config *config = fabric_config(call->fabric);
+	uid_t uid = server_conn_uid(call->conn);
+
+	if (server_conn_right(call->conn) >= SERVER_RIGHT_OPERATE)
+		return true;
+	for (size_t i = 0; i < config->host_uid_count; i++) {
+		if (config->host_uids[i].uid == uid && !strcmp(config->host_uids[i].host, call->id))
+			return true;
+	}
+	return false;
+}
+
+static void host_beat(struct api_call *call)
+{
+	const struct server_request *rq = call->request;
+	struct body_beat beat;
+	struct problem p;
+	uint64_t epoch = 0;
+	int r;
+
+	if (!may_beat(call)) {
+		call_refuse(call, REFUSE_RIGHT);
+		return;
+	}
+	r = body_beat_parse(rq->body, rq->body_length, &beat, &p);
+	if (r > 0) {
+		call_refuse_with(call, &p);
+		return;
+	}
+	if (!r)
+		r = fabric_beat(call->fabric, call->id, beat.boot_id, beat.seq, rq->received_ms,
+				&epoch);
+	if (!r) {
+		(void)call_body(call->api);
+		api_send(call->api, call->conn, 204, NULL);
+		return;
+	}
+	if (r == REFUSE_FIELD) {
+		problem_field(&p, r, "/seq", "does not rise: a beat that came twice or late");
+	} else {
+		problem_init(&p, r);
+		p.epoch = epoch;
+	}
+	call_refuse_with(call, &p);
+}
+
+const struct api_command api_host_beat = {
+	.name = "host.beat",
+	.method = MESSAGE_PUT,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "heartbeat",
+	.right = SERVER_RIGHT_OPERATE,
+	.is_open = true,
+	.params = call_no_params,
+	.summary = "a sign of life: {\"boot_id\":UUID,\"seq\":N}; also for the host's own user",
+	.run = host_beat,
+};
+
+/* ---- what a person may do ---- */
+
+/* Answers with the host as it is now. */
+static bool host_done(struct ticket *t, int r, uint64_t id)
+{
+	const struct fabric_host *host = fabric_host_find(t->api->fabric, t->subject);
+	uint64_t hash = 0;
+	struct problem p;
+
+	(void)id;
+	if (!r && !host)
+		r = REFUSE_NO_HOST;
+	if (r) {
+		problem_init(&p, r);
+		api_send_problem(t->api, t->conn, &p);
+		return false;
+	}
+	resource_write(&resource_hosts, t->api->fabric, host, call_body(t->api), &hash);
+	buf_text(&t->api->body, "\n");
+	api_send(t->api, t->conn, 200, NULL);
+	return false;
+}
+
+/* Answers 202 with the incident that has begun, or goes on. */
+static bool incident_begun(struct ticket *t, int r, uint64_t id)
+{
+	const struct fabric_incident *incident = fabric_incident_find(t->api->fabric, id);
+	char location[64];
+	uint64_t hash = 0;
+	struct problem p;
+
+	if (!r && !incident)
+		r = REFUSE_NO_INCIDENT;
+	if (r) {
+		problem_init(&p, r);
+		api_send_problem(t->api, t->conn, &p);
+		return false;
+	}
+	(void)snprintf(location, sizeof(location), "incidents/%" PRIu64, id);
+	resource_write(&resource_incidents, t->api->fabric, incident, call_body(t->api), &hash);
+	buf_text(&t->api->body, "\n");
+	api_send(t->api, t->conn, incident->row.state == DB_INCIDENT_DONE ? 200 : 202, location);
+	return false;
+}
+
+/* A ticket for an action on the host that the call names. Return: 0, or it has been refused. */
+static int action_begin(struct api_call *call, bool (*finish)(struct ticket *t, int r, uint64_t id),
+			struct ticket **t)
+{
+	const struct fabric_host *host = fabric_host_find(call->fabric, call->id);
+	int r = host ? call_if_match(call, &resource_hosts, host) : REFUSE_NO_HOST;
+
+	if (!r)
+		r = ticket_new(call->api, call->conn, finish, t);
+	if (r) {
+		call_refuse(call, r);
+		return r;
+	}
+	(void)snprintf((*t)->subject, sizeof((*t)->subject), "%s", call->id);
+	return 0;
+}
+
+static void action_end(struct api_call *call, struct ticket *t, int r,
+		       const struct fabric_problem *why)
+{
+	struct problem p;
+
+	if (!r) {
+		ticket_hold(t);
+		return;
+	}
+	ticket_free(t);
+	problem_from_fabric(&p, r, why, false);
+	call_refuse_with(call, &p);
+}
+
+static void body_refuse(struct api_call *call, int r, const struct problem *p)
+{
+	if (r > 0)
+		call_refuse_with(call, p);
+	else
+		call_refuse(call, r);
+}
+
+static void host_set(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	bool spare = false;
+	struct problem p;
+	int r = body_spare_parse(call->request->body, call->request->body_length, &spare, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, host_done, &t))
+		return;
+	r = fabric_host_set_spare(call->fabric, call->id, spare, server_conn_uid(call->conn),
+				  ticket_answered, t);
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_set = {
+	.name = "host.set",
+	.method = MESSAGE_PATCH,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.right = SERVER_RIGHT_OPERATE,
+	.params = call_no_params,
+	.summary = "make it a spare, or not: {\"spare\":true}",
+	.run = host_set,
+};
+
+static void failover_plan(struct api_call *call)
+{
+	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct problem p;
+	int r = fabric_host_failover_plan(call->fabric, call->id, &why, &plan);
+
+	if (r) {
+		problem_from_fabric(&p, r, &why, false);
+		call_refuse_with(call, &p);
+		return;
+	}
+	plan_write(&plan, true, call_body(call->api));
+	call_reply(call, 200, 0);
+}
+
+static void host_failover(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	bool dry_run = false;
+	struct problem p;
+	int r = body_dry_run_parse(call->request->body, call->request->body_length, &dry_run, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (dry_run) {
+		failover_plan(call);
+		return;
+	}
+	if (action_begin(call, incident_begun, &t))
+		return;
+	r = fabric_host_failover(call->fabric, call->id, server_conn_uid(call->conn), &why,
+				 ticket_answered, t);
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_failover = {
+	.name = "host.failover",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "failover",
+	.right = SERVER_RIGHT_OPERATE,
+	.params = call_no_params,
+	.summary = "fence it and move what it has to a spare; {\"dry_run\":true} plans only",
+	.run = host_failover,
+};
+
+static void host_readmit(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	struct problem p;
+	int r = body_empty_parse(call->request->body, call->request->body_length, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, host_done, &t))
+		return;
+	r = fabric_host_readmit(call->fabric, call->id, server_conn_uid(call->conn), &why,
+				ticket_answered, t);
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_readmit = {
+	.name = "host.readmit",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "readmit",
+	.right = SERVER_RIGHT_OPERATE,
+	.params = call_no_params,
+	.summary = "let a fenced host in again, under a new epoch",
+	.run = host_readmit,
+};
+
+static void host_confirm(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	uint64_t incident = 0;
+	struct problem p;
+	int r = body_confirm_parse(call->request->body, call->request->body_length, &incident, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, incident_begun, &t))
+		return;
+	r = fabric_host_fence_confirm(call->fabric, call->id, incident, server_conn_uid(call->conn),
+				      &why, ticket_answered, t);
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_confirm = {
+	.name = "host.fence-confirm",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "fence-confirm",
+	.right = SERVER_RIGHT_ADMIN,
+	.params = call_no_params,
+	.summary = "vouch that a blocked host is off: {\"incident\":N}",
+	.run = host_confirm,
+};
