@@ -15,6 +15,8 @@
  *
  * db_apply(): 0 means durable (WAL, synchronous=FULL). An error is UNKNOWN, not "rolled back": the
  * rows may be there after a restart. The caller freezes (SAFETY.md, "When the manager is hurt").
+ * -EINVAL alone is certain: a row broke a rule of the tables, which is the caller's mistake, and
+ * nothing of its batch was written.
  */
 #pragma once
 
