@@ -140,6 +140,24 @@ static void text_lines_may_have_any_length(void **unused)
 	free(text);
 }
 
+/* Such a line is longer than what is kept of it: its end must not count in one case only. */
+static void long_wrapped_lines_are_judged_alike_however_they_come(void **unused)
+{
+	enum { LONG = 20000 };
+	char text[LONG + 100];
+	size_t n = (size_t)sprintf(text, "00:00.0 a\n00: 11\n");
+	int whole;
+
+	(void)unused;
+	for (size_t i = 0; i < LONG / 3; i++)
+		n += (size_t)sprintf(text + n, "22 ");
+	text[n++] = '\n';
+
+	whole = feed(text, n, n);
+	for (size_t piece = 7; piece < n; piece *= 6)
+		assert_int_equal(feed(text, n, piece), whole);
+}
+
 /* All 4096 bytes in one line are right; one more is not, wherever the chunks end. */
 static void hex_line_ends_at_offset_fff(void **unused)
 {
@@ -293,6 +311,7 @@ int main(void)
 		cmocka_unit_test(same_address_twice_is_two_devices),
 		cmocka_unit_test(chunks_of_any_size_say_the_same),
 		cmocka_unit_test(text_lines_may_have_any_length),
+		cmocka_unit_test(long_wrapped_lines_are_judged_alike_however_they_come),
 		cmocka_unit_test(hex_line_ends_at_offset_fff),
 		cmocka_unit_test(malformed_hex_is_refused_with_its_line),
 		cmocka_unit_test(offsets_above_fff_are_refused),

@@ -185,7 +185,7 @@ static void slot_and_link_of_a_downstream_port(void **unused)
 	(void)unused;
 	put_express(TOPO_DOWNSTREAM, 0x100);
 	put32(0x4c, 0x07000000 | 1U << 20 | 16U << 4 | 4);
-	put16(0x52, 1U << 13 | 8U << 4 | 3);
+	put16(0x52, 1U << 13 | 32U << 4 | 3);
 	put32(0x54, 306U << 19 | 1U << 6 | 1U << 1 | 250U << 7 | 1U << 15);
 	put16(0x5a, 1U << 6);
 	put32(0x64, 1U << 5);
@@ -199,7 +199,7 @@ static void slot_and_link_of_a_downstream_port(void **unused)
 	assert_int_equal(topo_speed_tenths(f.express.link.max_speed), 160);
 	assert_int_equal(f.express.link.max_width, 16);
 	assert_int_equal(topo_speed_tenths(f.express.link.speed), 80);
-	assert_int_equal(f.express.link.width, 8);
+	assert_int_equal(f.express.link.width, 32);
 	assert_true(f.express.link.active);
 	assert_true(f.express.slot.implemented);
 	assert_int_equal(f.express.slot.number, 306);
@@ -208,6 +208,33 @@ static void slot_and_link_of_a_downstream_port(void **unused)
 	assert_true(f.express.slot.presence);
 	assert_int_equal(f.express.slot.power_limit_dw, 250);
 	assert_true(f.express.ari_forwarding);
+}
+
+static void ports_above_a_link_may_have_a_slot_and_no_others(void **unused)
+{
+	(void)unused;
+	for (unsigned int type = 0; type < 16; type++) {
+		bool may = type == TOPO_ROOT_PORT || type == TOPO_DOWNSTREAM ||
+			   type == TOPO_PCI_TO_PCIE;
+
+		put_express((enum topo_express_type)type, 0x100);
+		topo_decode(bytes, sizeof(bytes), &f);
+		assert_int_equal(f.express.slot.implemented, may);
+	}
+}
+
+static void capability_id_of_ones_ends_the_chain(void **unused)
+{
+	(void)unused;
+	put16(0x06, 0x10);
+	bytes[0x34] = 0x40;
+	put16(0x40, 0x4801);
+	put16(0x48, 0x50ff);
+	put16(0x50, 0x0001);
+
+	topo_decode(bytes, sizeof(bytes), &f);
+
+	assert_int_equal(f.cap_count, 1);
 }
 
 static void endpoint_has_no_slot_and_a_root_complex_endpoint_no_link(void **unused)
@@ -386,6 +413,8 @@ int main(void)
 		cmocka_unit_test_setup(slot_and_link_of_a_downstream_port, setup),
 		cmocka_unit_test_setup(endpoint_has_no_slot_and_a_root_complex_endpoint_no_link,
 				       setup),
+		cmocka_unit_test_setup(ports_above_a_link_may_have_a_slot_and_no_others, setup),
+		cmocka_unit_test_setup(capability_id_of_ones_ends_the_chain, setup),
 		cmocka_unit_test_setup(reserved_port_types_are_unknown, setup),
 		cmocka_unit_test_setup(sriov_is_read_whole, setup),
 		cmocka_unit_test_setup(vfs_beyond_initial_exist_only_by_migration, setup),

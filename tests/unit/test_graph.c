@@ -156,28 +156,30 @@ static void domains_are_apart(void **unused)
 
 static void bridge_with_secondary_bus_0_has_nothing_below(void **unused)
 {
-	uint32_t device;
+	uint32_t beside, inside;
 
 	(void)unused;
-	add_bridge("00:11.0", TOPO_EXPRESS_UNKNOWN, 0, 0);
 	add_bridge("0001:00:11.0", TOPO_EXPRESS_UNKNOWN, 0, 0xff);
-	device = add_device("0001:00:1f.0");
+	beside = add_device("0001:00:1f.0");
+	inside = add_device("0001:05:00.0");
 	link_all();
 
-	assert_int_equal(g.nodes[device].parent, TOPO_NONE);
+	assert_int_equal(g.nodes[beside].parent, TOPO_NONE);
+	assert_int_equal(g.nodes[inside].parent, TOPO_NONE);
 }
 
 static void bridge_stands_not_above_its_own_bus(void **unused)
 {
-	uint32_t bridge, neighbour;
+	uint32_t bridge, neighbour, above;
 
 	(void)unused;
 	bridge = add_bridge("01:00.0", TOPO_EXPRESS_UNKNOWN, 1, 4);
 	neighbour = add_device("01:01.0");
+	above = add_bridge("08:00.0", TOPO_EXPRESS_UNKNOWN, 1, 4);
 	link_all();
 
-	assert_int_equal(g.nodes[bridge].parent, TOPO_NONE);
-	assert_int_equal(g.nodes[neighbour].parent, TOPO_NONE);
+	assert_int_equal(g.nodes[bridge].parent, above);
+	assert_int_equal(g.nodes[neighbour].parent, above);
 }
 
 static void ring_of_bridges_is_cut_at_its_lowest_bus(void **unused)
