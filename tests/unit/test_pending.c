@@ -44,6 +44,12 @@ static void what_is_overdue_comes_out_and_the_rest_stays(void **unused)
 	assert_int_equal(pending_take(&p, UINT64_MAX, out, 4), 0);
 }
 
+static uint32_t random_below(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % n;
+}
+
 /* Against an array that is indexed by the attempt. */
 static void it_agrees_with_the_plainest_table(void **unused)
 {
@@ -55,23 +61,22 @@ static void it_agrees_with_the_plainest_table(void **unused)
 	size_t count = 0;
 
 	(void)unused;
-#define RANDOM(n) ((seed = seed * 1664525u + 1013904223u) >> 8) % (n)
 	for (size_t i = 0; i < STEPS; i++) {
-		uint64_t attempt = 1 + RANDOM(ATTEMPTS - 1);
-		uint32_t what = RANDOM(100);
+		uint64_t attempt = 1 + random_below(&seed, ATTEMPTS - 1);
+		uint32_t what = random_below(&seed, 100);
 		uint64_t out[7];
 		size_t n;
 
 		if (what < 52) {
 			count += !deadlines[attempt];
-			deadlines[attempt] = now_ms + 1 + RANDOM(5000);
+			deadlines[attempt] = now_ms + 1 + random_below(&seed, 5000);
 			assert_int_equal(pending_add(&p, attempt, deadlines[attempt]), 0);
 		} else if (what < 99) {
 			assert_int_equal(pending_remove(&p, attempt), deadlines[attempt] != 0);
 			count -= deadlines[attempt] != 0;
 			deadlines[attempt] = 0;
 		} else {
-			now_ms += RANDOM(100);
+			now_ms += random_below(&seed, 100);
 			do {
 				n = pending_take(&p, now_ms, out, 7);
 				for (size_t k = 0; k < n; k++) {

@@ -854,6 +854,12 @@ static void switches_do_not_wait_for_each_other(void **state)
 	assert_true(was_sent(rig, 900));
 }
 
+static uint32_t random_below(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % n;
+}
+
 /* Everything at random against the plainest bookkeeping: each op ends exactly once; a settle is
  * sent only when nothing that was sent before its put, and touches it, is unanswered. */
 static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void **state)
@@ -869,9 +875,8 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 	size_t checked = 0;
 	bool detached = false;
 
-#define RANDOM(n) ((seed = seed * 1664525u + 1013904223u) >> 8) % (n)
 	while (attempt <= OPS || !provider_queue_is_idle(rig->q)) {
-		uint32_t what = RANDOM(100);
+		uint32_t what = random_below(&seed, 100);
 
 		if (detached) {
 			rig_attach(rig);
@@ -880,9 +885,10 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 		if (what < 60 && attempt <= OPS) {
 			struct provider_op op = {
 				.attempt = attempt,
-				.verb = (enum provider_verb)(1 + RANDOM(PROVIDER_VERBS - 1)),
-				.function = 1 + RANDOM(8),
-				.host = (uint16_t)(1 + RANDOM(4)),
+				.verb = (enum provider_verb)(
+					1 + random_below(&seed, PROVIDER_VERBS - 1)),
+				.function = 1 + random_below(&seed, 8),
+				.host = (uint16_t)(1 + random_below(&seed, 4)),
 				.vport = 1,
 				.generation = 1,
 				.value = 1,
@@ -890,26 +896,27 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 
 			if (op.verb == PROVIDER_SETTLE) {
 				settle_mark[attempt] = rig->sent_count;
-				op.function = RANDOM(9);
-				op.host = (uint16_t)(RANDOM(5));
+				op.function = random_below(&seed, 9);
+				op.host = (uint16_t)(random_below(&seed, 5));
 			}
-			assert_int_equal(provider_queue_put(rig->q, (uint16_t)(1 + RANDOM(2)), &op,
-							    TIMEOUT_MS),
+			assert_int_equal(provider_queue_put(rig->q,
+							    (uint16_t)(1 + random_below(&seed, 2)),
+							    &op, TIMEOUT_MS),
 					 0);
 			attempt++;
 		} else if (what < 80 && rig->sent_count) {
 			/* one of the last hundred, so that some are never answered */
-			size_t back = 1 + RANDOM(100);
+			size_t back = 1 + random_below(&seed, 100);
 
 			if (back <= rig->sent_count)
 				answer(rig, rig->sent[rig->sent_count - back].attempt,
-				       (enum provider_outcome)(RANDOM(4)));
+				       (enum provider_outcome)(random_below(&seed, 4)));
 			answered++;
-		} else if (what == 99 && RANDOM(20) == 0) {
+		} else if (what == 99 && random_below(&seed, 20) == 0) {
 			provider_queue_detach(rig->q, rig->now_ms);
 			detached = true;
 		} else if (what < 90) {
-			advance_to(rig, rig->now_ms + RANDOM(20));
+			advance_to(rig, rig->now_ms + random_below(&seed, 20));
 		}
 		for (; seen < rig->ended_count; seen++) {
 			assert_false(over[rig->ended[seen].attempt]);
