@@ -122,7 +122,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	struct daemon *d = arg;
 
 	(void)what;
-	log_notice("fabricd: %s: stopping; the fabric stays as it is", strsignal((int)fd));
+	log_notice("daemon: %s: stopping; the fabric stays as it is", strsignal((int)fd));
 	d->stopping = true;
 }
 
@@ -426,7 +426,7 @@ static int daemon_main(struct daemon *d)
 
 	if (!r) {
 		fabric_start(d->fabric);
-		log_notice("fabricd: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
+		log_notice("daemon: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
 			   d->options.socket, d->options.db, d->provider_count,
 			   d->provider_count == 1 ? "" : "s");
 		(void)sd_notify(0, "READY=1"); /* for systemd, if it is there */
