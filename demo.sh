@@ -57,7 +57,7 @@ if ! { cmake -S . -B build/demo -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFAB
 	die "build"
 fi
 bin=$PWD/build/demo/bin
-chassis=$PWD/sim/chassis/demo.json
+chassis=$PWD/chassis/demo.json
 note "built in build/demo, after $SECONDS s"
 began=$SECONDS
 

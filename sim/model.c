@@ -961,6 +961,12 @@ void sim_model_fault_clear(struct sim_model *model)
 	model->fault_count = 0;
 }
 
+size_t sim_model_faults(const struct sim_model *model, const struct sim_fault **out)
+{
+	*out = model->faults;
+	return model->fault_count;
+}
+
 /* It will not be carried out; if it is not answered yet, its deadline will do that. */
 static void cmd_forget(struct sim_model *m, struct sim_cmd *cmd)
 {

@@ -69,6 +69,8 @@ const struct sim_map *sim_model_map(const struct sim_model *model);
 /* Adds a fault. Return: 0 or REFUSE_LIMIT. */
 MUST_USE int sim_model_fault(struct sim_model *model, const struct sim_fault *fault);
 void sim_model_fault_clear(struct sim_model *model);
+/* How many are set; @out borrows them, until the next call. */
+size_t sim_model_faults(const struct sim_model *model, const struct sim_fault **out);
 /* The switches start again, with the map as it was @changes changes of bindings ago, every host let
  * in, the queues and late commands forgotten, and a new boot id. */
 void sim_model_reboot(struct sim_model *model, size_t changes);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+
+enum { WORDS = 2 + SIM_MODEL_FAULTS };
+
+struct request {
+	char text[4096];
+	char *words[WORDS];
+	size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static int bad(struct buf *answer, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	buf_vprintf(answer, why, args);
+	va_end(args);
+	return REFUSE_FIELD;
+}
+
+/* bindings */
+
+static void put_identity(struct buf *out, const struct identity *id)
+{
+	char text[IDENTITY_TEXT];
+
+	json_key(out, "identity");
+	json_open(out, '{');
+	if (id->mac) {
+		identity_mac_format(id->mac, text);
+		json_member_text(out, "mac", text);
+	}
+	if (id->vlan)
+		json_member_number(out, "vlan", id->vlan);
+	if (id->wwpn) {
+		identity_wwn_format(id->wwpn, text);
+		json_member_text(out, "wwpn", text);
+	}
+	if (id->wwnn) {
+		identity_wwn_format(id->wwnn, text);
+		json_member_text(out, "wwnn", text);
+	}
+	json_close(out, '}');
+}
+
+static void put_binding(struct buf *out, const struct sim_names *names,
+			const struct provider_binding *b)
+{
+	char name[TOPO_NAME_MAX];
+
+	buf_text(out, "{");
+	sim_names_function(names, b->function, name);
+	json_member_text(out, "function", name);
+	sim_names_host(names, b->host, name);
+	json_member_text(out, "host", name);
+	json_member_number(out, "vport", b->vport);
+	put_identity(out, &b->identity);
+	json_member_number(out, "generation", b->generation);
+	json_close(out, '}');
+	buf_text(out, "\n");
+}
+
+static int do_bindings(struct sim_control *c, const struct request *request, struct buf *answer)
+{
+	OWNED(buf_done) struct buf lines = { 0 };
+	const struct sim_map *map = sim_model_map(c->model);
+	unsigned long after = request->count > 1 ? strtoul(request->words[1], NULL, 10) : 0;
+	size_t n = 0, i = after;
+
+	for (; i < map->function_count && n < SIM_CONTROL_PAGE; i++) {
+		if (!map->functions[i].now.host)
+			continue;
+		put_binding(&lines, c->names, &map->functions[i].now);
+		n++;
+	}
+	buf_printf(answer, "%zu\n", i < map->function_count ? i : 0);
+	buf_bytes(answer, lines.data, lines.length);
+	return lines.failed ? -ENOMEM : 0;
+}
+
+/* faults */
+
+static int list_faults(const struct sim_control *c, struct buf *answer)
+{
+	const struct sim_fault *faults;
+	size_t count = sim_model_faults(c->model, &faults);
+
+	for (size_t i = 0; i < count; i++) {
+		char text[PROVIDER_TEXT_MAX];
+
+		sim_fault_format(&faults[i], text);
+		buf_printf(answer, "%s\n", text);
+	}
+	return 0;
+}
+
+static bool is_action(const char *word)
+{
+	return !strcmp(word, "clear") || !strcmp(word, "reboot-old");
+}
+
+static void fault_act(struct sim_model *model, const char *word)
+{
+	if (!strcmp(word, "clear"))
+		sim_model_fault_clear(model);
+	else
+		sim_model_reboot(model, SIM_MODEL_OLDER);
+}
+
+/* How many more would be set when "clear" makes room on the way. */
+static bool faults_fit(const struct sim_control *c, const struct request *request)
+{
+	const struct sim_fault *faults;
+	size_t count = sim_model_faults(c->model, &faults);
+
+	for (size_t i = 1; i < request->count; i++) {
+		if (!strcmp(request->words[i], "clear"))
+			count = 0;
+		else if (!is_action(request->words[i]) && ++count > SIM_MODEL_FAULTS)
+			return false;
+	}
+	return true;
+}
+
+static int do_fault(struct sim_control *c, const struct request *request, struct buf *answer)
+{
+	struct sim_fault faults[WORDS] = { 0 };
+	char why[PROVIDER_TEXT_MAX];
+
+	if (request->count == 1)
+		return list_faults(c, answer);
+	for (size_t i = 1; i < request->count; i++)
+		if (!is_action(request->words[i]) &&
+		    sim_fault_parse(request->words[i], &faults[i], why))
+			return bad(answer, "%.60s: %s", request->words[i], why);
+	if (!faults_fit(c, request))
+		return bad(answer, "at most %d faults at once", SIM_MODEL_FAULTS);
+	for (size_t i = 1; i < request->count; i++) {
+		if (is_action(request->words[i]))
+			fault_act(c->model, request->words[i]);
+		else if (sim_model_fault(c->model, &faults[i]))
+			return bad(answer, "at most %d faults at once", SIM_MODEL_FAULTS);
+	}
+	return 0;
+}
+
+/* blades and cards */
+
+/* 0 for @yes, 1 for @no, -1 for anything else. */
+static int either(const char *word, const char *yes, const char *no)
+{
+	if (!strcmp(word, yes))
+		return 0;
+	return strcmp(word, no) ? -1 : 1;
+}
+
+static int do_host(struct sim_control *c, const struct request *request, struct buf *answer)
+{
+	uint16_t host;
+	int what, off;
+
+	if (request->count != 4)
+		return bad(answer, "host NAME power|link on|off");
+	host = sim_names_host_find(c->names, request->words[1]);
+	what = either(request->words[2], "power", "link");
+	off = either(request->words[3], "on", "off");
+	if (what < 0 || off < 0)
+		return bad(answer, "host NAME power|link on|off");
+	if (!host || sim_model_host(c->model, host, what ? SIM_HOST_LINK : SIM_HOST_POWER, !off))
+		return bad(answer, "no host \"%.60s\"", request->words[1]);
+	return 0;
+}
+
+static int do_adapter(struct sim_control *c, const struct request *request, struct buf *answer)
+{
+	uint32_t adapter;
+	int pull;
+
+	if (request->count != 3)
+		return bad(answer, "adapter NAME pull|plug");
+	adapter = sim_names_adapter_find(c->names, request->words[1]);
+	pull = either(request->words[2], "plug", "pull");
+	if (pull < 0)
+		return bad(answer, "adapter NAME pull|plug");
+	if (!adapter || sim_model_adapter(c->model, adapter, !pull))
+		return bad(answer, "no adapter \"%.60s\"", request->words[1]);
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	int (*run)(struct sim_control *, const struct request *, struct buf *);
+} requests[] = {
+	{ "bindings", do_bindings },
+	{ "fault", do_fault },
+	{ "host", do_host },
+	{ "adapter", do_adapter },
+};
+
+int sim_control(struct sim_control *control, const char *request, struct buf *answer)
+{
+	struct request split = { .count = 0 };
+	char *at = split.text, *word;
+
+	if (strlen(request) >= sizeof(split.text))
+		return bad(answer, "the request is too long");
+	memcpy(split.text, request, strlen(request));
+	while ((word = strsep(&at, " ")) != NULL) {
+		if (!*word)
+			continue;
+		if (split.count == WORDS)
+			return bad(answer, "too many words");
+		split.words[split.count++] = word;
+	}
+	for (size_t i = 0; split.count && i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (!strcmp(requests[i].word, split.words[0]))
+			return requests[i].run(control, &split, answer);
+	return bad(answer, "no such request");
+}

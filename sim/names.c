@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct taken {
+	const struct sim_names *names;
+	size_t count; /* adapters that have a name already */
+};
+
+static bool is_taken(const char *name, void *arg)
+{
+	const struct taken *taken = arg;
+
+	for (size_t i = 0; i < taken->count; i++)
+		if (!strcmp(taken->names->adapters[i], name))
+			return true;
+	return false;
+}
+
+int sim_names_init(struct sim_names *names, const struct sim_map *map)
+{
+	struct taken taken = { names, 0 };
+
+	names->map = map;
+	names->adapters = calloc(map->adapter_count + 1, sizeof(*names->adapters));
+	if (!names->adapters)
+		return -ENOMEM;
+	for (; taken.count < map->adapter_count; taken.count++) {
+		const struct provider_adapter *a = &map->adapters[taken.count];
+		char position[TOPO_NAME_MAX];
+
+		snprintf(position, sizeof(position), "%.40s-p%u",
+			 map->switches[a->switch_handle - 1].name, a->port);
+		topo_name_adapter(a->class_code, a->serial, position, is_taken, &taken,
+				  names->adapters[taken.count]);
+	}
+	return 0;
+}
+
+void sim_names_done(struct sim_names *names)
+{
+	free(names->adapters);
+	names->adapters = NULL;
+}
+
+void sim_names_function(const struct sim_names *names, uint32_t handle, char *out)
+{
+	static const enum topo_name_function_kind kinds[] = {
+		[PROVIDER_FUNCTION_DEVICE] = TOPO_NAME_DEVICE,
+		[PROVIDER_FUNCTION_BF] = TOPO_NAME_BF,
+		[PROVIDER_FUNCTION_PF] = TOPO_NAME_PF,
+		[PROVIDER_FUNCTION_VF] = TOPO_NAME_VF,
+	};
+	const struct provider_function *f = &names->map->functions[handle - 1];
+
+	topo_name_function(names->adapters[f->adapter - 1], kinds[f->kind], f->pf, f->vf, out);
+}
+
+void sim_names_host(const struct sim_names *names, uint16_t handle, char *out)
+{
+	const struct provider_host *h = &names->map->hosts[handle - 1];
+
+	/* One provider is one chassis; a manager of several puts their numbers before the bays. */
+	topo_name_host(h->bay, h->chassis, false, out);
+}
+
+uint16_t sim_names_host_find(const struct sim_names *names, const char *name)
+{
+	char own[TOPO_NAME_MAX], long_own[TOPO_NAME_MAX];
+
+	for (uint16_t i = 1; i <= names->map->host_count; i++) {
+		const struct provider_host *h = &names->map->hosts[i - 1];
+
+		topo_name_host(h->bay, h->chassis, false, own);
+		topo_name_host(h->bay, h->chassis, true, long_own);
+		if (!strcmp(own, name) || !strcmp(long_own, name))
+			return i;
+	}
+	return 0;
+}
+
+uint32_t sim_names_adapter_find(const struct sim_names *names, const char *name)
+{
+	for (uint32_t i = 1; i <= names->map->adapter_count; i++)
+		if (!strcmp(names->adapters[i - 1], name))
+			return i;
+	return 0;
+}
