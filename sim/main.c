@@ -89,7 +89,8 @@ static enum sim_exit print(const struct buf *out)
 		complain("out of memory");
 		return EXIT_FAILED;
 	}
-	if (fwrite(out->data, 1, out->length, stdout) != out->length || fflush(stdout)) {
+	if (out->length &&
+	    (fwrite(out->data, 1, out->length, stdout) != out->length || fflush(stdout))) {
 		complain("standard output: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
