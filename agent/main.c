@@ -94,6 +94,8 @@ static void agent_say(struct agent *agent, enum beat_news news, const struct ans
 	const char *host = agent->options.host;
 	uint64_t epoch = 0;
 
+	if (agent->away)
+		log_notice("fabricd: reached again");
 	agent->away = false;
 	switch (news) {
 	case BEAT_NO_NEWS:

@@ -129,6 +129,15 @@ static void port_word(struct buf *line, const doc *ports_by, const char *id)
 		member(line, port, "id", "at ");
 }
 
+/* "bay7" says nothing behind "ch2/bay7". */
+static bool is_end_of(const char *id, const char *bay)
+{
+	size_t n = bay ? strlen(bay) : 0;
+	size_t length = id ? strlen(id) : 0;
+
+	return n && n <= length && !strcmp(id + length - n, bay);
+}
+
 static void host_function_add(struct tree *t, const doc *function, bool color)
 {
 	OWNED(buf_done) struct buf line = { 0 };
@@ -157,7 +166,8 @@ static void hosts_add(struct tree *t, const struct fabric_lists *lists, bool col
 		state_word(&line, d, color);
 		word(&line, doc_is_true(d, "spare") ? "spare" : NULL, STYLE_GOOD, color);
 		port_word(&line, ports, doc_text(d, "id"));
-		member(&line, d, "bay", "bay ");
+		if (!is_end_of(doc_text(d, "id"), doc_text(d, "bay")))
+			member(&line, d, "bay", "bay ");
 		word(&line, own ? NULL : "no functions", STYLE_DIM, color);
 		tree_add_take(t, 2, &line);
 		for (size_t j = 0; j < doc_count(own); j++)
@@ -232,7 +242,8 @@ static void adapters_add(struct tree *t, const struct fabric_lists *lists, bool 
 		char counts[96];
 
 		word(&line, id_of(d), STYLE_HEAD, color);
-		state_word(&line, d, color);
+		if (!doc_text(d, "state") || strcmp(doc_text(d, "state"), "present"))
+			state_word(&line, d, color); /* present is what one expects of it */
 		member(&line, d, "kind", "");
 		member(&line, d, "mode", "");
 		member(&line, d, "keeper", "keeper ");

@@ -32,7 +32,8 @@ static const struct {
 	{ "host-full", "see 'fabricctl host show HOST'; release a function first" },
 	{ "host-locked", "an incident holds it: see 'fabricctl incident list'" },
 	{ "host-fenced", "once it is repaired: 'fabricctl host readmit HOST'" },
-	{ "no-spare", "make one with 'fabricctl host set HOST --spare on'" },
+	{ "no-spare", "make one with 'fabricctl host set HOST --spare on'; it counts once it has "
+		      "been alive for some time" },
 	{ "not-cancellable", "follow it with 'fabricctl change wait ID'" },
 	{ "provider-away", "see 'fabricctl health'; the switch's provider must be running" },
 	{ "frozen", "see 'fabricctl health' and the log: journalctl -u fabricd" },
