@@ -249,8 +249,9 @@ class Fabric:
         return self.change({"op": "assign", "function": function, "host": host, **more})
 
     def free_functions(self, prefix=""):
+        """Those that can be given: not the PF of a shared adapter."""
         return [row["id"] for row in self.list("functions", state="free")
-                if row["id"].startswith(prefix)]
+                if row["id"].startswith(prefix) and row["kind"] in ("vf", "device")]
 
     def incident_of(self, host):
         """The last one; None."""
@@ -334,6 +335,7 @@ class Follower:
     def __init__(self, fabric):
         self.connection = UnixConnection(fabric.socket, PATIENCE_S)
         self.connection.request("GET", "/v1/events")
+        self.socket = self.connection.sock  # http.client lets go of it when the answer has no length
         self.answer = self.connection.getresponse()
         self.events = []
         self.thread = threading.Thread(target=self.read, daemon=True)
@@ -357,15 +359,16 @@ class Follower:
             pass  # the daemon, or the test, has ended
 
     def types(self):
-        return [event.get("event", "message") for event in list(self.events)]
+        return [json.loads(event["data"])["type"] for event in list(self.events)]
 
     def close(self):
         # The thread may be inside a read: shutting the socket down ends it.
         try:
-            self.connection.sock.shutdown(socket.SHUT_RDWR)
-        except (OSError, AttributeError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
             pass
         self.thread.join(PATIENCE_S)
+        self.answer.close()
         self.connection.close()
 
 

@@ -92,8 +92,9 @@ class Failover(Case):
         self.fabric.check()
 
     def test_by_hand_a_living_host_is_emptied(self):
-        plan = self.fabric.ctl("host", "failover", self.victim, "--dry-run")
-        self.assertIn(self.spare, plan)
+        self.fabric.wait("the spare is steady", lambda: self.fabric.request(
+            "POST", f"/v1/hosts/{self.victim}/failover", {"dry_run": True})[0] == 200)
+        self.assertIn(self.spare, self.fabric.ctl("host", "failover", self.victim, "--dry-run"))
         self.fabric.check()
 
         self.fabric.ctl("host", "failover", self.victim)
