@@ -127,6 +127,7 @@ start_fabricd() {
 	wait_for 20 "fabricd is ready" ctl health
 }
 state_of() { ctl host show "$1" -o json | jq -r .state; }
+is_spare() { ctl host show "$1" -o json | jq -e .spare >/dev/null; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 incident_is_done() { # host
 	ctl incident list -o json |
@@ -156,8 +157,10 @@ shown topology || die "topology"
 # ---- partition ----
 
 say "partition: each blade gets functions with identities of its own; bay15 and bay16 are spares"
-shown host set bay15 --spare on || die "spare"
-shown host set bay16 --spare on || die "spare"
+for host in bay15 bay16; do
+	shown host set $host --spare on | head -n 1
+	is_spare $host || die "$host is no spare"
+done
 macs=0
 # The first free functions of a kind, spread over the adapters of that kind.
 free_of() { # kind of adapter, how many
@@ -230,6 +233,7 @@ open_steps() {
 }
 
 victims=(bay3)
+more_spares=(bay14 bay13 bay11)
 for victim in bay5 bay7 bay9 bay12; do
 	say "$victim dies, on a slow switch, and fabricd is killed with -9 in the middle of its failover"
 	"$bin/fabricsim" fault --socket "$dir/sim.sock" all:delay=40 || die "fault"
@@ -250,8 +254,9 @@ for victim in bay5 bay7 bay9 bay12; do
 	wait_for 30 "the failover of $victim" incident_is_done "$victim"
 	[ "$open" = 0 ] || break
 	note "no step was open when it died: once more, with another blade"
-	ctl host set bay14 --spare on >/dev/null
-	sleep 3
+	ctl host set "${more_spares[0]}" --spare on >/dev/null || die "spare"
+	more_spares=("${more_spares[@]:1}")
+	sleep 3 # S11
 done
 [ "$open" != 0 ] || die "it was never killed in the middle of a step"
 wait_for 20 "no change runs" sh -c "\"$bin/fabricctl\" --socket \"$dir/fabricd.sock\" change list \
