@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine's PCI tree, as its own system or a capture shows it, told as a provider's scan. Pure.
+ *
+ * Each switch is one ("sw0", "sw1", ... by address); what hangs at root ports, or on a bus without
+ * a bridge above, is at one more, "rc". Ports carry the number in their Link Capabilities, or their
+ * place by address where a switch has a number twice. A device below a bridge is an adapter, with
+ * its functions and those of its VFs that the source shows. There are no hosts: who else sees the
+ * switch is not in these bytes. So everything is bound nowhere, and nothing can be bound.
+ */
+#pragma once
+
+#include "provider/provider.h"
+#include "topology/graph.h"
+
+/**
+ * provider_machine_scan() - a whole scan
+ * @g: linked
+ * @why: PROVIDER_TEXT_MAX bytes; set for REFUSE_LIMIT
+ *
+ * Return: 0, REFUSE_LIMIT for a machine larger than a scan can tell, or -ENOMEM.
+ */
+MUST_USE int provider_machine_scan(const struct topo_graph *g, struct provider_scan **out,
+				   char *why);
+
+/* A number that stays the same as long as the same functions stand at the same places, so that
+ * handles keep their meaning. */
+uint64_t provider_machine_mark(const struct topo_graph *g);
