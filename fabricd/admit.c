@@ -233,6 +233,12 @@ static int check_function(struct admission *a, struct fabric_function *fn)
 static int check_op(struct admission *a, const struct fabric_request_op *op,
 		    struct fabric_function *fn)
 {
+	if (op->op != DB_OP_RELEASE && fn->as.kind == PROVIDER_FUNCTION_VF &&
+	    fn->as.vf > fn->adapter->as.num_vfs)
+		return refuse(a, REFUSE_NO_VF, "function", "%s has %u VFs enabled",
+			      fn->adapter->name, fn->adapter->as.num_vfs);
+	if (op->op != DB_OP_RELEASE && !fn->as.now.present)
+		return refuse(a, REFUSE_FUNCTION_BAD, "function", "%s does not answer", fn->name);
 	if (op->op == DB_OP_ASSIGN && fn->host)
 		return refuse(a, REFUSE_FUNCTION_BOUND, "function", "%s is assigned to %s; move it",
 			      fn->name, fn->host->name);

@@ -111,11 +111,39 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 	};
 }
 
+/* ---- S17, inside one change ---- */
+
+enum elsewhere { ELSEWHERE_NOT, ELSEWHERE_STILL, ELSEWHERE_FOR_GOOD };
+
+/* S17: whether somebody of this change still has what this item is to be given: shown by the
+ * switch, or by its assignment. */
+static enum elsewhere identity_elsewhere(const struct fabric_item *item)
+{
+	const struct fabric_change *change = item->change;
+
+	if (!change->run.identities_move || identity_is_empty(&item->row.identity))
+		return ELSEWHERE_NOT;
+	for (size_t i = 0; i < change->item_count; i++) {
+		const struct fabric_item *other = &change->items[i];
+		const struct fabric_function *fn = other->fn;
+
+		if (other == item)
+			continue;
+		if (identity_is_clash(&fn->as.now.identity, &item->row.identity) ||
+		    (fn->host && identity_is_clash(&fn->identity, &item->row.identity)))
+			return other->run.at == ITEM_STORED ? ELSEWHERE_FOR_GOOD : ELSEWHERE_STILL;
+	}
+	return ELSEWHERE_NOT;
+}
+
 /* ---- the end of an item ---- */
 
 static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_state state,
 		     const char *reason)
 {
+	/* What it was to carry lives elsewhere still: it cannot be held under that name. */
+	if (state == DB_CHANGE_PARKED && identity_elsewhere(item) != ELSEWHERE_NOT)
+		state = DB_CHANGE_FAILED;
 	item->run.at = ITEM_ENDED;
 	item->row.state = state;
 	item->step = fabric_change_state_text(state);
@@ -343,27 +371,6 @@ void change_effect_durable(struct fabric *f, uint64_t id)
 	for (size_t i = 0; i < change->item_count; i++)
 		if (change->items[i].run.at == ITEM_HOLD)
 			item_ready(f, &change->items[i]);
-}
-
-/* S17: somebody of this change still has what this item is to be given. */
-static bool identity_is_elsewhere(const struct fabric_item *item)
-{
-	const struct fabric_change *change = item->change;
-
-	if (!change->run.identities_move || DEFECT(IDENTITY_EARLY))
-		return false;
-	for (size_t i = 0; i < change->item_count; i++) {
-		const struct fabric_item *other = &change->items[i];
-
-		if (other == item)
-			continue;
-		if (identity_is_clash(&other->fn->as.now.identity, &item->row.identity) ||
-		    (other->fn->host && other->run.at != ITEM_STORED &&
-		     identity_is_clash(&other->fn->identity, &item->row.identity) &&
-		     !other->run.seen_valid))
-			return true;
-	}
-	return false;
 }
 
 static void item_submit(struct fabric *f, struct fabric_item *item, enum handover_next next)
@@ -680,6 +687,18 @@ static bool item_must_wait(struct fabric *f, struct fabric_item *item)
 	return false;
 }
 
+static bool item_waits_for_identity(struct fabric *f, struct fabric_item *item)
+{
+	enum elsewhere elsewhere =
+		DEFECT(IDENTITY_EARLY) ? ELSEWHERE_NOT : identity_elsewhere(item);
+
+	if (elsewhere == ELSEWHERE_STILL)
+		item_pause(item, "waits until its identity is cleared elsewhere");
+	else if (elsewhere == ELSEWHERE_FOR_GOOD)
+		item_end(f, item, DB_CHANGE_FAILED, "its identity could not be cleared elsewhere");
+	return elsewhere != ELSEWHERE_NOT;
+}
+
 static void item_decide(struct fabric *f, struct fabric_item *item)
 {
 	struct handover_goal goal;
@@ -724,10 +743,8 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item_end(f, item, DB_CHANGE_PARKED, "the device does not answer");
 		return;
 	}
-	if (next == HANDOVER_SET && identity_is_elsewhere(item)) {
-		item_pause(item, "waits until its identity is cleared elsewhere");
+	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
 		return;
-	}
 	if (next == (enum handover_next)item->run.last)
 		item->run.tries++; /* done, it was said, and read back undone */
 	if (item->run.tries >= f->config.command_attempts) {

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens, chosen by the seed: hosts and their agents, operators, faults. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/simulation/world.h"
+
+enum { BEAT_MS = 1000 };
+
+/* ---- hosts ---- */
+
+static void actor_power(struct world *w, const struct actor *a, bool on)
+{
+	if (sim_model_host(w->model, a->handle, SIM_HOST_POWER, on) ||
+	    (on && sim_model_host(w->model, a->handle, SIM_HOST_LINK, true)))
+		abort();
+}
+
+static void actor_boot(struct world *w, struct actor *a)
+{
+	a->runs = true;
+	a->hangs = false;
+	a->seq = 0;
+	(void)snprintf(a->boot_id, sizeof(a->boot_id), "boot-%.32s-%u", a->name, ++a->boots);
+	a->next_beat_ms = w->now_ms + world_random(w, BEAT_MS);
+}
+
+void actors_init(struct world *w)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	w->actor_count = map->host_count;
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		(void)snprintf(a->name, sizeof(a->name), "%s", map->hosts[i].bay);
+		a->handle = map->hosts[i].handle;
+		actor_boot(w, a);
+	}
+	w->function_count = map->function_count;
+	w->next_act_ms = w->now_ms + 20000;
+	w->next_mac = 0x020000000001u;
+}
+
+static void beat_send(struct world *w, struct actor *a, uint64_t delay_ms)
+{
+	struct beat *b = calloc(1, sizeof(*b));
+
+	assert(b);
+	b->at_ms = w->now_ms + delay_ms;
+	b->actor = (unsigned)(a - w->actors);
+	b->seq = a->seq;
+	(void)snprintf(b->boot_id, sizeof(b->boot_id), "%s", a->boot_id);
+	b->next = w->beats;
+	w->beats = b;
+}
+
+static void actor_beat(struct world *w, struct actor *a)
+{
+	uint64_t luck = w->quiet ? 99 : world_random(w, 200);
+
+	a->next_beat_ms = w->now_ms + BEAT_MS - 20 + world_random(w, 40);
+	a->seq++;
+	if (w->now_ms < a->quiet_until_ms || luck == 0)
+		return; /* lost */
+	beat_send(w, a, luck == 1 ? world_random(w, 4000) : world_random(w, 5));
+	if (luck == 2)
+		beat_send(w, a, world_random(w, 3000)); /* doubled */
+	if (luck != 1)
+		a->last_live_ms = w->now_ms;
+}
+
+static void actor_advance(struct world *w, struct actor *a)
+{
+	if (a->hangs && w->now_ms >= a->hangs_until_ms) {
+		world_story(w, "%s goes on after its pause", a->name);
+		a->hangs = false;
+		a->next_beat_ms = w->now_ms;
+	}
+	if (a->runs && !a->hangs && w->now_ms >= a->next_beat_ms)
+		actor_beat(w, a);
+}
+
+void actors_know(struct world *w)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+		bool fenced = host && host->state == FABRIC_HOST_FENCED;
+
+		if (!fenced)
+			a->fenced_ms = 0;
+		else if (!a->fenced_ms)
+			a->fenced_ms = w->now_ms;
+		if (fenced && !a->readmit_ms)
+			a->readmit_ms = w->now_ms + 10000;
+	}
+}
+
+void actor_told(struct world *w, const struct db_event *event)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (strcmp(a->name, event->subject) != 0)
+			continue;
+		if (!strcmp(event->type, "host.fenced")) {
+			a->readmit_ms = w->now_ms + 5000 + world_random(w, 60000);
+			w->failovers++;
+		}
+		if (!strcmp(event->type, "host.readmitted"))
+			a->readmit_ms = 0;
+	}
+}
+
+/* ---- operators ---- */
+
+static void on_answer(void *arg, int r, uint64_t id)
+{
+	struct world *w = arg;
+
+	if (w->dead || r || !id)
+		return;
+	for (size_t i = 0; i < w->acked_count; i++)
+		if (w->acked[i].id == id)
+			return;
+	if (w->acked_count < WORLD_CHANGES)
+		w->acked[w->acked_count++].id = id;
+	world_story(w, "  change %" PRIu64 " is acknowledged", id);
+}
+
+static void on_done(void *arg, int r, uint64_t id)
+{
+	(void)arg;
+	(void)r;
+	(void)id;
+}
+
+static const struct fabric_function *any_function(struct world *w, bool assigned)
+{
+	size_t count;
+	const struct fabric_function *const *all = fabric_functions(w->fabric, &count);
+
+	for (unsigned tries = 0; count && tries < 50; tries++) {
+		const struct fabric_function *fn = all[world_random(w, count)];
+
+		if (!fabric_function_is_kept(fn) && fn->as.now.present && !fn->host == !assigned)
+			return fn;
+	}
+	return NULL;
+}
+
+static const char *any_host(struct world *w)
+{
+	return w->actors[world_random(w, w->actor_count)].name;
+}
+
+static void op_fill(struct world *w, struct fabric_request_op *op, const struct fabric_function *fn,
+		    enum db_op verb, bool named)
+{
+	op->op = verb;
+	(void)snprintf(op->function, sizeof(op->function), "%s", fn->name);
+	if (verb != DB_OP_RELEASE)
+		(void)snprintf(op->host, sizeof(op->host), "%s", any_host(w));
+	if (!named)
+		return;
+	op->has_identity = true;
+	if (fn->as.identity_can & PROVIDER_IDENTITY_MAC)
+		op->identity.mac = w->next_mac++;
+	else if (fn->as.identity_can & PROVIDER_IDENTITY_WWN)
+		op->identity.wwpn = 0x5000000000000000u + w->next_mac++;
+}
+
+static void ask(struct world *w, const struct fabric_request_op *ops, size_t count)
+{
+	const struct fabric_request request = { .ops = ops, .op_count = count };
+	struct fabric_problem problem;
+	int r = fabric_change_request(w->fabric, &request, &problem, on_answer, w);
+
+	if (r)
+		world_story(w, "operator: %s %s %s...: refused: %s", fabric_op_text(ops[0].op),
+			    ops[0].function, ops[0].host, problem.reason);
+	else
+		world_story(w, "operator: %zu x %s %s %s", count, fabric_op_text(ops[0].op),
+			    ops[0].function, ops[0].host);
+}
+
+static void act_assign(struct world *w)
+{
+	struct fabric_request_op ops[4] = { 0 };
+	size_t count = 1 + world_random(w, 4);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct fabric_function *fn = any_function(w, false);
+
+		if (!fn)
+			return;
+		op_fill(w, &ops[i], fn, DB_OP_ASSIGN, world_random(w, 4) != 0);
+	}
+	ask(w, ops, count);
+}
+
+static void act_release(struct world *w)
+{
+	const struct fabric_function *fn = any_function(w, true);
+	struct fabric_request_op op = { 0 };
+
+	if (!fn)
+		return;
+	op_fill(w, &op, fn, DB_OP_RELEASE, false);
+	ask(w, &op, 1);
+}
+
+static void act_move(struct world *w)
+{
+	const struct fabric_function *fn = any_function(w, true);
+	struct fabric_request_op op = { 0 };
+
+	if (!fn)
+		return;
+	op_fill(w, &op, fn, DB_OP_MOVE, world_random(w, 6) == 0);
+	w->moves++;
+	ask(w, &op, 1);
+}
+
+/* The identity of one function goes to another, in one change. */
+static void act_hand_identity(struct world *w)
+{
+	const struct fabric_function *from = any_function(w, true);
+	const struct fabric_function *to = any_function(w, false);
+	struct fabric_request_op ops[2] = { 0 };
+
+	if (!from || !to || !from->identity.mac || !(to->as.identity_can & PROVIDER_IDENTITY_MAC))
+		return;
+	op_fill(w, &ops[0], to, DB_OP_ASSIGN, false);
+	ops[0].has_identity = true;
+	ops[0].identity = from->identity;
+	op_fill(w, &ops[1], from, DB_OP_RELEASE, false);
+	ask(w, ops, 2);
+}
+
+static void act_spare(struct world *w)
+{
+	size_t count;
+	const struct fabric_host *const *hosts = fabric_hosts(w->fabric, &count);
+	unsigned spares = 0;
+
+	for (size_t i = 0; i < count; i++)
+		spares += hosts[i]->spare;
+	for (size_t i = 0; i < count && spares < 2; i++)
+		if (!hosts[i]->spare && !hosts[i]->functions &&
+		    hosts[i]->state == FABRIC_HOST_ALIVE) {
+			world_story(w, "operator: %s is a spare", hosts[i]->name);
+			if (!fabric_host_set_spare(w->fabric, hosts[i]->name, true, 0, on_done, w))
+				spares++;
+		}
+}
+
+static void act_failover(struct world *w)
+{
+	struct fabric_problem problem;
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	if (!fabric_host_failover(w->fabric, a->name, 0, &problem, on_done, w)) {
+		world_story(w, "operator: failover of %s", a->name);
+		a->by_hand = true;
+	}
+}
+
+static void act_cancel(struct world *w)
+{
+	if (!w->acked_count)
+		return;
+	if (!fabric_change_cancel(w->fabric, w->acked[w->acked_count - 1].id, 0, on_done, w))
+		world_story(w, "operator: cancels change %" PRIu64,
+			    w->acked[w->acked_count - 1].id);
+}
+
+static void actor_readmit(struct world *w, struct actor *a)
+{
+	struct fabric_problem problem;
+	int r;
+
+	if (!a->readmit_ms || w->now_ms < a->readmit_ms)
+		return;
+	if (!world_manager_runs(w)) {
+		a->readmit_ms = w->now_ms + 1000;
+		return;
+	}
+	if (!a->runs) { /* the blade was replaced */
+		actor_power(w, a, true);
+		actor_boot(w, a);
+	}
+	r = fabric_host_readmit(w->fabric, a->name, 0, &problem, on_done, w);
+	world_story(w, "operator: readmits %s%s%s", a->name, r ? ": " : "",
+		    r ? problem.reason : "");
+	a->readmit_ms = w->now_ms + 10000;
+	if (r == REFUSE_HOST_STATE && !a->fenced)
+		a->readmit_ms = 0;
+}
+
+/* ---- trouble ---- */
+
+static void act_fault(struct world *w)
+{
+	static const enum sim_fault_kind faults[] = { SIM_FAULT_DELAY,   SIM_FAULT_LATE,
+						      SIM_FAULT_LATE,    SIM_FAULT_LOST,
+						      SIM_FAULT_REFUSED, SIM_FAULT_FAILED };
+	static const enum provider_verb verbs[] = { PROVIDER_VERB_NONE, PROVIDER_BIND,
+						    PROVIDER_BIND,      PROVIDER_UNBIND,
+						    PROVIDER_UNBIND,    PROVIDER_IDENTITY,
+						    PROVIDER_RESET,     PROVIDER_READ,
+						    PROVIDER_ISOLATE,   PROVIDER_READ_HOST };
+	struct sim_fault fault = {
+		.kind = faults[world_random(w, sizeof(faults) / sizeof(*faults))],
+		.verb = verbs[world_random(w, sizeof(verbs) / sizeof(*verbs))],
+		.count = (uint32_t)(1 + world_random(w, 3)),
+	};
+	char text[PROVIDER_TEXT_MAX];
+
+	fault.ms = (uint32_t)(fault.kind == SIM_FAULT_DELAY ? world_random(w, 3000)
+							    : 100 + world_random(w, 20000));
+	if (sim_model_fault(w->model, &fault))
+		return;
+	sim_fault_format(&fault, text);
+	world_story(w, "fault: %s", text);
+	w->fault_until_ms = w->now_ms + 10000;
+}
+
+static void act_die(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	if (!a->runs)
+		return;
+	a->runs = false;
+	world_story(w, "%s dies", a->name);
+	if (world_random(w, 2)) {
+		world_story(w, "the switch sees %s without power", a->name);
+		actor_power(w, a, false);
+	}
+	/* Somebody comes and starts it, fenced or not. */
+	a->readmit_ms = w->now_ms + 30000 + world_random(w, 60000);
+}
+
+static void act_hang(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	a->hangs = true;
+	a->hangs_until_ms = w->now_ms + 1000 + world_random(w, 15000);
+	world_story(w, "%s hangs for %" PRIu64 " ms", a->name, a->hangs_until_ms - w->now_ms);
+}
+
+static void act_network(struct world *w)
+{
+	uint64_t until = w->now_ms + 1000 + world_random(w, 12000);
+	bool all = world_random(w, 3) == 0;
+
+	for (size_t i = 0; i < w->actor_count; i++)
+		if (all ? world_random(w, 4) != 0 : world_random(w, 5) == 0)
+			w->actors[i].quiet_until_ms = until;
+	world_story(w, "the network loses beats%s for %" PRIu64 " ms", all ? " of most hosts" : "",
+		    until - w->now_ms);
+}
+
+static void act_stop(struct world *w)
+{
+	w->stopped_until_ms = w->now_ms + 300 + world_random(w, 12000);
+	world_story(w, "the manager is stopped for %" PRIu64 " ms",
+		    w->stopped_until_ms - w->now_ms);
+}
+
+static void act_kill(struct world *w)
+{
+	w->kill_in = (unsigned)(1 + world_random(w, 12));
+}
+
+static void act_reboot(struct world *w)
+{
+	size_t changes = world_random(w, 4);
+
+	world_story(w, "the switch reboots into the map of %zu changes ago", changes);
+	sim_model_reboot(w->model, changes);
+	w->reboot_ms = w->now_ms;
+	w->sent_count = 0;
+	for (size_t i = 0; i < w->function_count; i++) {
+		w->known[i].outstanding = 0;
+		w->known[i].clean = false;
+		w->known[i].generation = 0;
+		w->known[i].reboot_ms = w->now_ms;
+	}
+}
+
+static void act(struct world *w)
+{
+	static const struct {
+		void (*fn)(struct world *w);
+		unsigned weight;
+		bool needs_manager;
+	} acts[] = {
+		{ act_assign, 24, true },  { act_release, 8, true },
+		{ act_move, 20, true },    { act_hand_identity, 5, true },
+		{ act_spare, 12, true },   { act_failover, 2, true },
+		{ act_cancel, 3, true },   { act_fault, 28, false },
+		{ act_die, 3, false },     { act_hang, 5, false },
+		{ act_network, 3, false }, { act_stop, 3, true },
+		{ act_kill, 10, true },    { act_reboot, 1, false },
+	};
+	unsigned sum = 0;
+	uint64_t pick;
+
+	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++)
+		sum += acts[i].weight;
+	pick = world_random(w, sum);
+	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++) {
+		if (pick >= acts[i].weight) {
+			pick -= acts[i].weight;
+			continue;
+		}
+		if (!acts[i].needs_manager || world_manager_runs(w))
+			acts[i].fn(w);
+		return;
+	}
+}
+
+void actors_advance(struct world *w)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		actor_advance(w, &w->actors[i]);
+		actor_readmit(w, &w->actors[i]);
+	}
+	if (w->quiet || w->now_ms < w->next_act_ms)
+		return;
+	act(w);
+	w->next_act_ms = w->now_ms + world_random(w, world_random(w, 5) ? 300 : 4000);
+}
+
+uint64_t actors_next_ms(const struct world *w)
+{
+	uint64_t next = w->quiet ? UINT64_MAX : w->next_act_ms;
+
+	for (size_t i = 0; i < w->actor_count; i++) {
+		const struct actor *a = &w->actors[i];
+
+		if (a->runs && !a->hangs && a->next_beat_ms < next)
+			next = a->next_beat_ms;
+		if (a->hangs && a->hangs_until_ms < next)
+			next = a->hangs_until_ms;
+		if (a->readmit_ms && a->readmit_ms < next)
+			next = a->readmit_ms;
+	}
+	return next;
+}
+
+/* The trouble is over: everything runs, and somebody lets in whoever is fenced. */
+void actors_quiet(struct world *w)
+{
+	world_story(w, "quiet");
+	w->quiet = true;
+	w->kill_in = 0;
+	sim_model_fault_clear(w->model);
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		a->quiet_until_ms = 0;
+		a->hangs = false;
+		if (!a->runs) {
+			actor_power(w, a, true);
+			actor_boot(w, a);
+		}
+		a->readmit_ms = w->now_ms + 30000;
+	}
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SAFETY.md, "Invariants": what must be true at every step, whatever happens. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/simulation/world.h"
+
+enum { MISSED = 5, INTERVAL_MS = 1000, REBOOT_GRACE_MS = 60000 };
+
+static bool is_effect(enum provider_verb verb)
+{
+	return verb == PROVIDER_BIND || verb == PROVIDER_UNBIND || verb == PROVIDER_IDENTITY ||
+	       verb == PROVIDER_RESET;
+}
+
+static struct known *known_of(struct world *w, uint32_t function)
+{
+	return function && function <= w->function_count ? &w->known[function - 1] : NULL;
+}
+
+static struct actor *actor_of(struct world *w, uint16_t host)
+{
+	for (size_t i = 0; i < w->actor_count; i++)
+		if (w->actors[i].handle == host)
+			return &w->actors[i];
+	return NULL;
+}
+
+/* ---- a command leaves ---- */
+
+void check_sent(struct world *w, const struct provider_op *op)
+{
+	struct known *k = known_of(w, op->function);
+
+	if (!is_effect(op->verb) || !k)
+		return;
+	/* 3: no bind before a settled read-back of "nowhere". */
+	if (op->verb == PROVIDER_BIND && !k->clean)
+		world_broken(w,
+			     "invariant 3: function %u is sent a bind without a settled read-back "
+			     "of nowhere",
+			     op->function);
+	k->outstanding++;
+	if (op->generation > k->generation)
+		k->generation = op->generation;
+	if (w->sent_count < WORLD_COMMANDS)
+		w->sent[w->sent_count++] = *op;
+}
+
+/* ---- a command is carried out ---- */
+
+static bool sent_forget(struct world *w, uint64_t attempt)
+{
+	for (size_t i = 0; i < w->sent_count; i++)
+		if (w->sent[i].attempt == attempt) {
+			w->sent[i] = w->sent[--w->sent_count];
+			return true;
+		}
+	return false;
+}
+
+static void read_effect(struct world *w, const struct provider_op *op)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	for (uint32_t i = 0; i < op->value && op->function + i <= w->function_count; i++) {
+		struct known *k = &w->known[op->function + i - 1];
+
+		if (!k->outstanding && !map->functions[op->function + i - 1].now.host)
+			k->clean = true;
+	}
+}
+
+static void check_identities(struct world *w, const struct provider_op *op)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	const struct identity *new = &map->functions[op->function - 1].now.identity;
+
+	for (size_t i = 0; i < map->function_count; i++)
+		if (i + 1 != op->function &&
+		    identity_is_clash(&map->functions[i].now.identity, new))
+			world_broken(w, "invariant 4: functions %u and %zu carry one identity",
+				     op->function, i + 1);
+}
+
+static void check_fenced(struct world *w, const struct sim_effect *e)
+{
+	struct actor *a = actor_of(w, e->op->host);
+
+	if (e->op->verb == PROVIDER_BIND && a && a->fenced_ms)
+		world_broken(
+			w, "invariant 2: a bind to %s, fenced, was carried out at the switch (%s)",
+			a->name, e->outcome == PROVIDER_DONE ? "bound" : "refused there");
+}
+
+void check_effect(struct world *w, const struct sim_effect *e)
+{
+	const struct provider_op *op = e->op;
+	struct known *k = known_of(w, op->function);
+
+	if (w->print)
+		world_story(w,
+			    "    switch: %s function %u host %u vport %u gen %" PRIu64
+			    " -> %s%s%s%s",
+			    provider_verb_text(op->verb), op->function, op->host, op->vport,
+			    op->generation, provider_outcome_text(e->outcome), e->why ? " " : "",
+			    e->why ? provider_why_text(e->why) : "", e->is_late ? " LATE" : "");
+	if (op->verb == PROVIDER_READ) {
+		read_effect(w, op);
+		return;
+	}
+	if (!is_effect(op->verb) || !k)
+		return;
+	if (sent_forget(w, op->attempt) && k->outstanding)
+		k->outstanding--;
+	check_fenced(w, e);
+	/* 1: never to two hosts. The switch would refuse it; that it is tried is the fault. */
+	if (op->verb == PROVIDER_BIND && e->before.host &&
+	    (e->before.host != op->host || e->before.vport != op->vport))
+		world_broken(w,
+			     "invariant 1: function %u is bound to host %u and is bound to %u too",
+			     op->function, e->before.host, op->host);
+	/* 2: not under another generation than its owner's. */
+	if (op->generation && op->generation < k->generation)
+		world_broken(w,
+			     "invariant 2: %s of function %u under generation %" PRIu64
+			     " is carried out, its owner's is %" PRIu64,
+			     provider_verb_text(op->verb), op->function, op->generation,
+			     k->generation);
+	if (e->outcome != PROVIDER_DONE)
+		return;
+	if (op->verb == PROVIDER_BIND || op->verb == PROVIDER_UNBIND)
+		k->clean = false;
+	if (op->verb == PROVIDER_IDENTITY && !identity_is_empty(&op->identity)) {
+		if (e->after.host)
+			world_broken(
+				w,
+				"invariant 4: function %u gets an identity while host %u sees it",
+				op->function, e->after.host);
+		if (w->now_ms - w->reboot_ms > REBOOT_GRACE_MS || !w->reboot_ms)
+			check_identities(w, op);
+	}
+	if (op->verb == PROVIDER_RESET && e->before.host)
+		world_broken(w, "invariant 2: function %u is reset under its owner, host %u",
+			     op->function, e->before.host);
+}
+
+/* ---- the manager says something ---- */
+
+static void check_done(struct world *w, const char *function)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	const struct fabric_function *fn = fabric_function_find(w->fabric, function);
+	const struct provider_binding *now;
+
+	if (!fn || !fn->present || (w->reboot_ms && w->now_ms - w->reboot_ms < REBOOT_GRACE_MS))
+		return;
+	now = &map->functions[fn->as.handle - 1].now;
+	/* 5: "done" means durable and read back; unless its host was fenced meanwhile. */
+	if (fn->host && fn->host->fence)
+		return;
+	if (fn->host ? now->host != fn->host->as.handle || now->vport != fn->vport ||
+			       now->generation != fn->generation
+		     : now->host != 0)
+		world_broken(w,
+			     "invariant 5: %s is told to be done at %s vport %u, and the switch "
+			     "has it at host %u vport %u",
+			     function, fn->host ? fn->host->name : "nowhere", fn->vport, now->host,
+			     now->vport);
+	else if (fn->as.identity_can && !identity_is_equal(&now->identity, &fn->identity))
+		world_broken(w, "invariant 4: %s is told to be done with another identity",
+			     function);
+}
+
+/* 6: alive and reachable, and nobody asked for it. */
+static void check_fencing(struct world *w, struct actor *a)
+{
+	const struct provider_host_state *state =
+		&sim_model_map(w->model)->hosts[a->handle - 1].state;
+	uint64_t silent = w->now_ms - a->last_live_ms;
+
+	if (a->by_hand || !state->power || !state->link)
+		return;
+	if (silent < (MISSED - 1) * INTERVAL_MS)
+		world_broken(w,
+			     "invariant 6: %s is fenced, and its last beat was %" PRIu64 " ms ago",
+			     a->name, silent);
+}
+
+void check_event(struct world *w, const struct db_event *event)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (strcmp(a->name, event->subject) != 0)
+			continue;
+		if (!strcmp(event->type, "host.fencing"))
+			check_fencing(w, a);
+		if (!strcmp(event->type, "host.fenced"))
+			a->fenced_ms = w->now_ms;
+		if (!strcmp(event->type, "host.readmitted")) {
+			a->fenced_ms = 0;
+			a->by_hand = false;
+		}
+	}
+	if (!strcmp(event->type, "function.done"))
+		check_done(w, event->subject);
+}
+
+/* ---- every step ---- */
+
+void check_step(struct world *w)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	if (w->reboot_ms && w->now_ms - w->reboot_ms < REBOOT_GRACE_MS)
+		return;
+	for (size_t i = 0; i < map->function_count; i++) {
+		const struct provider_binding *now = &map->functions[i].now;
+		const struct actor *a = now->host ? actor_of(w, now->host) : NULL;
+
+		if (a && a->fenced_ms)
+			world_broken(w,
+				     "invariant 2: %s is fenced, and function %zu is bound to it",
+				     a->name, i + 1);
+	}
+}
+
+/* ---- the end ---- */
+
+static void check_placed(struct world *w, const struct fabric_function *fn)
+{
+	const struct provider_binding *now =
+		&sim_model_map(w->model)->functions[fn->as.handle - 1].now;
+
+	if (fabric_function_is_kept(fn))
+		return;
+	if (fn->item)
+		world_broken(w, "invariant 7: %s is still in change %" PRIu64 ": %s", fn->name,
+			     fn->item->row.change, fn->item->step);
+	else if (fn->host && (now->host != fn->host->as.handle || now->vport != fn->vport ||
+			      now->generation != fn->generation))
+		world_broken(
+			w,
+			"invariant 7: %s belongs to %s (%s) vport %u, and the switch has it at "
+			"host %u vport %u",
+			fn->name, fn->host->name, fabric_host_state_text(fn->host->state),
+			fn->vport, now->host, now->vport);
+	else if (!fn->host && now->host)
+		world_broken(w, "invariant 7: %s belongs to nobody, and is bound to host %u",
+			     fn->name, now->host);
+	else if (fn->host && fn->as.identity_can &&
+		 !identity_is_equal(&now->identity, &fn->identity))
+		world_broken(w, "invariant 4: %s has lost its identity", fn->name);
+}
+
+void check_end(struct world *w)
+{
+	struct fabric_health health;
+	size_t count;
+	const struct fabric_function *const *functions;
+	const struct fabric_change *const *changes;
+
+	if (!world_manager_runs(w)) {
+		world_broken(w, "the manager does not run");
+		return;
+	}
+	fabric_health_get(w->fabric, &health);
+	if (health.frozen || !health.ready)
+		world_broken(w, "invariant 7: the fabric is %s: %s", health.status, health.detail);
+	functions = fabric_functions(w->fabric, &count);
+	for (size_t i = 0; i < count; i++)
+		if (functions[i]->present)
+			check_placed(w, functions[i]);
+	changes = fabric_changes(w->fabric, &count);
+	for (size_t i = 0; i < count; i++)
+		if (changes[i]->row.state == DB_CHANGE_RUNNING)
+			world_broken(w, "invariant 7: change %" PRIu64 " is still running",
+				     changes[i]->row.id);
+	for (size_t i = 0; i < w->acked_count; i++)
+		if (!fabric_change_find(w->fabric, w->acked[i].id) && count &&
+		    w->acked[i].id >= changes[0]->row.id)
+			world_broken(w,
+				     "invariant 5: change %" PRIu64
+				     " was acknowledged, and nobody knows it",
+				     w->acked[i].id);
+}

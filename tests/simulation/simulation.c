@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* simulation --seeds A-B [--minutes N] [--defect NAME] [--story]: see world.h. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/defect.h"
+#include "common/log.h"
+#include "tests/simulation/world.h"
+
+#ifdef FABRIC_DEFECTS
+enum fabric_defect fabric_defect;
+#endif
+
+static const struct {
+	const char *name;
+	enum fabric_defect defect;
+} defects[] = {
+	{ "no-read-back", DEFECT_NO_READ_BACK },
+	{ "read-before-settle", DEFECT_READ_BEFORE_SETTLE },
+	{ "no-generation", DEFECT_NO_GENERATION },
+	{ "bind-to-dead", DEFECT_BIND_TO_DEAD },
+	{ "fence-ignores-flight", DEFECT_FENCE_IGNORES_FLIGHT },
+	{ "unknown-is-done", DEFECT_UNKNOWN_IS_DONE },
+	{ "journal-later", DEFECT_JOURNAL_LATER },
+	{ "identity-early", DEFECT_IDENTITY_EARLY },
+	{ "no-reset", DEFECT_NO_RESET },
+	{ "late-completion", DEFECT_LATE_COMPLETION },
+};
+
+struct options {
+	uint64_t first;
+	uint64_t last;
+	unsigned minutes;
+	const char *defect;
+	bool story;
+	bool all_defects;
+};
+
+static struct world world;
+
+static double cpu_seconds(void)
+{
+	return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static void story_print(const struct world *w, uint64_t seed)
+{
+	size_t from = w->story_count > WORLD_STORY ? w->story_count - WORLD_STORY : 0;
+
+	(void)printf("seed %" PRIu64 ": %s\n", seed, w->broken);
+	for (size_t i = from; i < w->story_count && !w->print; i++)
+		(void)printf("  %s\n", w->story[i % WORLD_STORY]);
+	(void)printf("again, from its first step: simulation --seeds %" PRIu64 " --story\n", seed);
+}
+
+/* Return: the seed that broke an invariant, or 0. */
+static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
+{
+	double start = cpu_seconds();
+	uint64_t simulated = 0;
+	uint64_t kills = 0;
+	uint64_t failovers = 0;
+
+	for (uint64_t seed = o->first; seed <= o->last; seed++) {
+		int r;
+
+		memset(&world, 0, sizeof(world));
+		world.print = o->story;
+		r = world_run(&world, seed, o->minutes);
+		simulated += world.now_ms - 1000000;
+		kills += world.kills;
+		failovers += world.failovers;
+		if (r && !quietly)
+			story_print(&world, seed);
+		if (r)
+			(void)snprintf(broken, DB_TEXT_MAX, "%s", world.broken);
+		world_done(&world);
+		if (r)
+			return seed;
+	}
+	if (!quietly)
+		(void)printf(
+			"seeds %" PRIu64 "-%" PRIu64 ": no invariant broken; %.1f hours simulated, "
+			"%" PRIu64 " kills, %" PRIu64 " fences, %.1f minutes per second of CPU\n",
+			o->first, o->last, (double)simulated / 3600000, kills, failovers,
+			(double)simulated / 60000 / (cpu_seconds() - start + 1e-9));
+	return 0;
+}
+
+#ifdef FABRIC_DEFECTS
+static int run_defects(const struct options *o)
+{
+	int missed = 0;
+
+	for (size_t i = 0; i < sizeof(defects) / sizeof(*defects); i++) {
+		char broken[DB_TEXT_MAX] = "";
+		uint64_t seed;
+
+		if (o->defect && strcmp(o->defect, defects[i].name) != 0)
+			continue;
+		fabric_defect = defects[i].defect;
+		seed = run_seeds(o, !o->story, broken);
+		(void)printf("%-22s %s", defects[i].name, seed ? "caught" : "NOT CAUGHT");
+		if (seed)
+			(void)printf(" by seed %" PRIu64 ": %s", seed, broken);
+		(void)printf("\n");
+		(void)fflush(stdout);
+		missed += !seed;
+	}
+	return missed ? 1 : 0;
+}
+#endif
+
+static void usage(FILE *out)
+{
+	(void)fprintf(out, "usage: simulation [--seeds A[-B]] [--minutes N] [--story]"
+#ifdef FABRIC_DEFECTS
+			   " [--defects | --defect NAME]"
+#endif
+			   "\nRuns the manager against the modelled switch under a virtual clock; "
+			   "exit 1 when an invariant breaks.\n");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "seeds", required_argument, NULL, 's' },
+		{ "minutes", required_argument, NULL, 'm' },
+		{ "defect", required_argument, NULL, 'd' },
+		{ "defects", no_argument, NULL, 'D' },
+		{ "story", no_argument, NULL, 'y' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct options o = { .first = 1, .last = 20, .minutes = 3 };
+	char broken[DB_TEXT_MAX];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's': {
+			char *end;
+
+			o.first = strtoull(optarg, &end, 10);
+			o.last = *end == '-' ? strtoull(end + 1, NULL, 10) : o.first;
+			break;
+		}
+		case 'm':
+			o.minutes = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'd':
+			o.defect = optarg;
+			o.all_defects = true;
+			break;
+		case 'D':
+			o.all_defects = true;
+			break;
+		case 'y':
+			o.story = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	log_setup("simulation", o.story ? LOG_LEVEL_ERR : (enum log_level)0);
+#ifdef FABRIC_DEFECTS
+	if (o.all_defects)
+		return run_defects(&o);
+#else
+	(void)defects;
+	(void)o.all_defects;
+#endif
+	return run_seeds(&o, false, broken) ? 1 : 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The whole of it in one process, under one seed and a virtual clock.
+ *
+ * Real: the brain (fabricd/), its queues, its journal and database (db/), the modelled switch
+ * (sim/). Played: the network between agents and manager, the process that the manager is (stopped,
+ * killed at any step, started again), hosts that hang, die and return, operators, faults.
+ *
+ * world.c      time, the manager's process, the wire between it and the switch, the database
+ * actors.c     hosts and their agents, operators, faults: what happens, chosen by the seed
+ * invariants.c SAFETY.md, "Invariants", checked at every step
+ * story.c      what happened, for a person to read
+ * simulation.c the program
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/db.h"
+#include "fabricd/fabric.h"
+#include "sim/model.h"
+
+enum {
+	WORLD_HOSTS = 8,
+	WORLD_FUNCTIONS = 256,
+	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
+	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
+	WORLD_STORY = 200,     /* lines kept for the story of a failure */
+};
+
+struct world;
+
+/* One agent, its blade, and the way from it to the manager. */
+struct actor {
+	char name[FABRIC_NAME_MAX];
+	uint16_t handle;
+	bool runs;  /* the blade has power and its kernel runs */
+	bool hangs; /* runs, and does not beat */
+	uint64_t hangs_until_ms;
+	char boot_id[FABRIC_NAME_MAX];
+	unsigned boots;
+	uint64_t seq;
+	uint64_t next_beat_ms;
+	uint64_t last_live_ms;   /* last beat that no fault of ours swallowed */
+	uint64_t quiet_until_ms; /* its beats are lost */
+	uint64_t readmit_ms;     /* an operator lets it in again; 0: nobody is about to */
+	bool fenced;             /* told: it is fenced */
+	uint64_t fenced_ms;
+	bool by_hand; /* an operator asked for its failover */
+};
+
+struct beat {
+	struct beat *next;
+	uint64_t at_ms;
+	unsigned actor;
+	char boot_id[FABRIC_NAME_MAX];
+	uint64_t seq;
+};
+
+/* Something from the switch on its way to the manager. */
+struct news {
+	struct news *next;
+	enum { NEWS_COMPLETED, NEWS_SCANNED, NEWS_TOLD, NEWS_STATE } kind;
+	struct provider_completion done;
+	struct provider_binding *bindings;
+	struct provider_scan *scan;
+	struct provider_event event;
+	enum provider_state state;
+	bool has_hello;
+	struct provider_hello hello;
+};
+
+struct commit {
+	struct commit *next;
+	uint64_t cookie;
+	uint64_t due_ms;
+	struct db_batch *batch;
+	bool applied;
+};
+
+/* What the invariants know of a function. */
+struct known {
+	unsigned outstanding; /* commands sent that can still be carried out */
+	bool clean;           /* settled, and read back as bound nowhere, since the last effect */
+	uint64_t generation;  /* highest that a command of ours carried */
+	uint64_t reboot_ms;   /* when the switch last went back to an older map */
+};
+
+struct acked {
+	uint64_t id;
+	bool ended;
+};
+
+struct world {
+	uint64_t seed;
+	uint64_t random;
+	uint64_t now_ms;
+	uint64_t end_ms; /* no more trouble from here on */
+	bool quiet;
+	bool print; /* the story as it happens */
+
+	struct sim_chassis *chassis;
+	struct sim_model *model;
+	struct provider *background; /* keeps the model's time going without a manager */
+	struct db *db;
+	char functions[WORLD_FUNCTIONS]
+		      [FABRIC_NAME_MAX]; /* those that can be given, by handle - 1 */
+	bool givable[WORLD_FUNCTIONS];
+	size_t function_count;
+
+	/* the manager's process */
+	struct fabric *fabric;
+	struct wire *wire;
+	bool dead; /* killed in the middle of a step: nothing of it reaches the outside any more */
+	uint64_t stopped_until_ms;
+	uint64_t start_ms; /* when it is started again */
+	unsigned kill_in;  /* points until it is killed; 0: not at all */
+	uint64_t kills;
+	struct commit *commits;
+	struct commit **commits_last;
+	struct news *news;
+	struct news **news_last;
+	struct beat *beats;
+
+	struct actor actors[WORLD_HOSTS];
+	size_t actor_count;
+	uint64_t next_act_ms;
+	uint64_t next_mac;
+	uint64_t fault_until_ms;
+
+	struct known known[WORLD_FUNCTIONS];
+	struct provider_op sent[WORLD_COMMANDS];
+	size_t sent_count;
+	struct acked acked[WORLD_CHANGES];
+	size_t acked_count;
+	uint64_t reboot_ms;
+	uint64_t failovers;
+	uint64_t moves;
+
+	char broken[DB_TEXT_MAX]; /* the invariant that was broken; "": none */
+	char story[WORLD_STORY][192];
+	size_t story_count;
+};
+
+/* Runs one seed for @minutes of trouble, then into quiet. Return: 0, or 1 with @w->broken set. */
+int world_run(struct world *w, uint64_t seed, unsigned minutes);
+void world_done(struct world *w);
+
+uint64_t world_random(struct world *w, uint64_t below);
+void world_story(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_broken(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool world_manager_runs(const struct world *w);
+void world_kill(struct world *w, const char *where);
+
+/* actors.c */
+void actors_init(struct world *w);
+void actors_advance(struct world *w);
+uint64_t actors_next_ms(const struct world *w);
+void actors_quiet(struct world *w);
+/* What a manager that has just started knows of fenced hosts. */
+void actors_know(struct world *w);
+void actor_told(struct world *w, const struct db_event *event);
+
+/* invariants.c */
+void check_sent(struct world *w, const struct provider_op *op);
+void check_effect(struct world *w, const struct sim_effect *effect);
+void check_event(struct world *w, const struct db_event *event);
+void check_step(struct world *w);
+void check_end(struct world *w);
