@@ -191,6 +191,29 @@ static bool can_isolate(const struct fabric *f, const struct fabric_fence *fence
 	return p->hello.can & PROVIDER_CAN_ISOLATE;
 }
 
+/* A read-back of the whole virtual switch: what it does not show is not there. */
+static void host_seen(struct fabric *f, const struct fabric_host *host,
+		      const struct provider_completion *done)
+{
+	struct fabric_provider *p = provider_of_host(f, host);
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		struct fabric_function *fn = p->functions[i];
+
+		if (!fn || fn->as.now.host != host->as.handle)
+			continue;
+		fn->as.now.host = 0;
+		fn->as.now.vport = 0;
+		fn->as.now.generation = 0;
+	}
+	for (size_t i = 0; i < done->binding_count; i++) {
+		uint32_t handle = done->bindings[i].function;
+
+		if (handle && handle <= p->function_count && p->functions[handle - 1])
+			p->functions[handle - 1]->as.now = done->bindings[i];
+	}
+}
+
 static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		       const struct provider_completion *done)
 {
@@ -199,6 +222,7 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 			fence_wait(f, fence, FENCE_READING);
 		return;
 	}
+	host_seen(f, fence->host, done);
 	fence->host->as.state.isolated = done->host.isolated;
 	fence->isolated = done->host.isolated;
 	if (fence->opening) {

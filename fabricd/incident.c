@@ -556,6 +556,8 @@ void incident_fenced(struct fabric *f, struct fabric_host *host, const char *pro
 		history_audit(f, 0, "host.fenced", host->name, 0, "%s", proof);
 		history_event(f, "host.fenced", host->name, "%s, epoch %" PRIu64, proof,
 			      host->epoch);
+	} else {
+		history_event(f, "host.fenced-again", host->name, "%s", proof);
 	}
 	look(f);
 	if (!is_open)

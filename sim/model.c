@@ -531,6 +531,23 @@ static void carry_out(struct sim_model *m, struct sim_cmd *cmd, struct sim_verdi
 		m->observe(m->observe_arg, &effect);
 }
 
+/* Refused for no reason of its own, or dropped for its age: it changes nothing, ever. */
+static void pass_over(struct sim_model *m, struct sim_cmd *cmd, struct sim_verdict *verdict)
+{
+	const struct sim_effect effect = {
+		.op = &cmd->op,
+		.now_ms = m->now_ms,
+		.is_late = m->now_ms > cmd->op.deadline_ms,
+		.is_orphan = !cmd->client || !cmd->client->is_open,
+		.outcome = PROVIDER_REFUSED,
+		.why = PROVIDER_WHY_FAULT,
+	};
+
+	snprintf(verdict->text, sizeof(verdict->text), "told to refuse");
+	if (m->observe)
+		m->observe(m->observe_arg, &effect);
+}
+
 /* The switch has had it for its time. */
 static void queue_finish(struct sim_model *m, struct sim_queue *q)
 {
@@ -545,7 +562,7 @@ static void queue_finish(struct sim_model *m, struct sim_queue *q)
 	if (!is_dropped && cmd->fault != SIM_FAULT_REFUSED)
 		carry_out(m, cmd, &verdict);
 	else
-		snprintf(verdict.text, sizeof(verdict.text), "told to refuse");
+		pass_over(m, cmd, &verdict);
 	retire(m, cmd);
 	if (cmd->is_answered)
 		cmd_free(m, cmd);

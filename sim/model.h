@@ -36,7 +36,8 @@ enum {
 
 struct sim_model;
 
-/* A command at the moment when it was carried out, or refused by the switch. */
+/* A command at the moment when it was carried out, refused by the switch, or (PROVIDER_WHY_FAULT)
+ * passed over. */
 struct sim_effect {
 	const struct provider_op *op;
 	uint64_t now_ms;

@@ -69,8 +69,10 @@ static void actor_beat(struct world *w, struct actor *a)
 	beat_send(w, a, luck == 1 ? world_random(w, 4000) : world_random(w, 5));
 	if (luck == 2)
 		beat_send(w, a, world_random(w, 3000)); /* doubled */
-	if (luck != 1)
-		a->last_live_ms = w->now_ms;
+	if (luck == 1)
+		return;
+	a->live_before_ms = a->last_live_ms;
+	a->last_live_ms = w->now_ms;
 }
 
 static void actor_advance(struct world *w, struct actor *a)
@@ -91,7 +93,7 @@ void actors_know(struct world *w)
 		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
 		bool fenced = host && host->state == FABRIC_HOST_FENCED;
 
-		if (!fenced)
+		if (!fenced || a->fence_void)
 			a->fenced_ms = 0;
 		else if (!a->fenced_ms)
 			a->fenced_ms = w->now_ms;
@@ -387,6 +389,10 @@ static void act_reboot(struct world *w)
 	sim_model_reboot(w->model, changes);
 	w->reboot_ms = w->now_ms;
 	w->sent_count = 0;
+	for (size_t i = 0; i < w->actor_count; i++) {
+		w->actors[i].fence_void = true;
+		w->actors[i].fenced_ms = 0;
+	}
 	for (size_t i = 0; i < w->function_count; i++) {
 		w->known[i].outstanding = 0;
 		w->known[i].clean = false;

@@ -60,9 +60,37 @@ static bool sent_forget(struct world *w, uint64_t attempt)
 	return false;
 }
 
+void check_answered(struct world *w, const struct provider_completion *done)
+{
+	struct known *k;
+
+	if (done->outcome == PROVIDER_UNKNOWN)
+		return;
+	for (size_t i = 0; i < w->sent_count; i++) {
+		if (w->sent[i].attempt != done->attempt)
+			continue;
+		k = known_of(w, w->sent[i].function);
+		w->sent[i] = w->sent[--w->sent_count];
+		if (k->outstanding)
+			k->outstanding--;
+		return;
+	}
+}
+
+/* The switch has nothing left that it could still carry out. */
+static void nothing_is_outstanding(struct world *w)
+{
+	w->sent_count = 0;
+	for (size_t i = 0; i < w->function_count; i++)
+		w->known[i].outstanding = 0;
+}
+
 static void read_effect(struct world *w, const struct provider_op *op)
 {
 	const struct sim_map *map = sim_model_map(w->model);
+
+	if (w->sent_count && !sim_model_pending(w->model))
+		nothing_is_outstanding(w);
 
 	for (uint32_t i = 0; i < op->value && op->function + i <= w->function_count; i++) {
 		struct known *k = &w->known[op->function + i - 1];
@@ -114,6 +142,8 @@ void check_effect(struct world *w, const struct sim_effect *e)
 		return;
 	if (sent_forget(w, op->attempt) && k->outstanding)
 		k->outstanding--;
+	if (e->why == PROVIDER_WHY_FAULT)
+		return;
 	check_fenced(w, e);
 	/* 1: never to two hosts. The switch would refuse it; that it is tried is the fault. */
 	if (op->verb == PROVIDER_BIND && e->before.host &&
@@ -178,7 +208,9 @@ static void check_fencing(struct world *w, struct actor *a)
 {
 	const struct provider_host_state *state =
 		&sim_model_map(w->model)->hosts[a->handle - 1].state;
-	uint64_t silent = w->now_ms - a->last_live_ms;
+	uint64_t last =
+		w->now_ms - a->last_live_ms > VERDICT_TOLD_MS ? a->last_live_ms : a->live_before_ms;
+	uint64_t silent = w->now_ms - last;
 
 	if (a->by_hand || !state->power || !state->link)
 		return;
@@ -197,8 +229,10 @@ void check_event(struct world *w, const struct db_event *event)
 			continue;
 		if (!strcmp(event->type, "host.fencing"))
 			check_fencing(w, a);
-		if (!strcmp(event->type, "host.fenced"))
+		if (!strncmp(event->type, "host.fenced", 11)) {
 			a->fenced_ms = w->now_ms;
+			a->fence_void = false;
+		}
 		if (!strcmp(event->type, "host.readmitted")) {
 			a->fenced_ms = 0;
 			a->by_hand = false;
@@ -214,8 +248,6 @@ void check_step(struct world *w)
 {
 	const struct sim_map *map = sim_model_map(w->model);
 
-	if (w->reboot_ms && w->now_ms - w->reboot_ms < REBOOT_GRACE_MS)
-		return;
 	for (size_t i = 0; i < map->function_count; i++) {
 		const struct provider_binding *now = &map->functions[i].now;
 		const struct actor *a = now->host ? actor_of(w, now->host) : NULL;

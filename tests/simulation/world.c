@@ -75,6 +75,10 @@ static int wire_submit(struct provider *p, const struct provider_op *op)
 
 	if (wire->w->dead)
 		return 0;
+	if (wire->w->print)
+		world_story(wire->w, "    sent: %s function %u host %u vport %u gen %" PRIu64,
+			    provider_verb_text(op->verb), op->function, op->host, op->vport,
+			    op->generation);
 	check_sent(wire->w, op);
 	return wire->inner->ops->submit(wire->inner, op);
 }
@@ -149,6 +153,7 @@ static void on_completed(void *arg, const struct provider_completion *done)
 	struct world *w = arg;
 	struct news *n = news_add(w, NEWS_COMPLETED);
 
+	check_answered(w, done);
 	n->done = *done;
 	if (!done->binding_count)
 		return;

@@ -27,6 +27,7 @@ enum {
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
 	WORLD_STORY = 200,     /* lines kept for the story of a failure */
+	VERDICT_TOLD_MS = 450, /* a verdict is told once it is durable: so much later, at most */
 };
 
 struct world;
@@ -43,11 +44,13 @@ struct actor {
 	uint64_t seq;
 	uint64_t next_beat_ms;
 	uint64_t last_live_ms;   /* last beat that no fault of ours swallowed */
+	uint64_t live_before_ms; /* the one before it */
 	uint64_t quiet_until_ms; /* its beats are lost */
 	uint64_t readmit_ms;     /* an operator lets it in again; 0: nobody is about to */
 	bool fenced;             /* told: it is fenced */
-	uint64_t fenced_ms;
-	bool by_hand; /* an operator asked for its failover */
+	uint64_t fenced_ms;      /* since when it is told to be fenced; 0: it is not */
+	bool fence_void;         /* the switch has rebooted, and lets everybody in, since then */
+	bool by_hand;            /* an operator asked for its failover */
 };
 
 struct beat {
@@ -164,6 +167,8 @@ void actor_told(struct world *w, const struct db_event *event);
 
 /* invariants.c */
 void check_sent(struct world *w, const struct provider_op *op);
+/* The switch has answered: carried out or not, it is over. */
+void check_answered(struct world *w, const struct provider_completion *done);
 void check_effect(struct world *w, const struct sim_effect *effect);
 void check_event(struct world *w, const struct db_event *event);
 void check_step(struct world *w);

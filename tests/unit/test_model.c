@@ -413,7 +413,8 @@ static void a_refused_command_does_nothing(void **state)
 	assert_int_equal(answer_to(f, a)->outcome, PROVIDER_REFUSED);
 	assert_int_equal(answer_to(f, a)->why, PROVIDER_WHY_FAULT);
 	assert_int_equal(host_of(f, SHARED_VF1), 0);
-	assert_int_equal(f->effect_count, 0);
+	assert_int_equal(f->effect_count, 1);
+	assert_int_equal(f->effect.outcome, PROVIDER_REFUSED);
 }
 
 static void done_but_failed_is_done(void **state)
@@ -625,7 +626,8 @@ static void a_switch_without_a_barrier_drops_what_is_too_old(void **state)
 	advance(f, 0);
 	advance(f, 100000);
 	assert_int_equal(host_of(f, SHARED_VF1), 0);
-	assert_int_equal(f->effect_count, 0);
+	assert_int_equal(f->effect_count, 1);
+	assert_int_equal(f->effect.outcome, PROVIDER_REFUSED);
 	assert_int_equal(f->answers[0].outcome, PROVIDER_UNKNOWN);
 }
 
