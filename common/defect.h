@@ -18,7 +18,6 @@ enum fabric_defect {
 	DEFECT_JOURNAL_LATER,        /* operations leave before the intent is durable (S8) */
 	DEFECT_IDENTITY_EARLY,       /* an identity is set before its old place is cleared (S17) */
 	DEFECT_NO_RESET,             /* a function changes owners without a reset (S16) */
-	DEFECT_LATE_COMPLETION,      /* a completion counts for any attempt (S19) */
 	DEFECTS,
 };
 

@@ -551,7 +551,7 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 
 		flow_end(f, flow);
 	}
-	if (item->run.attempt != op->attempt && !DEFECT(LATE_COMPLETION))
+	if (item->run.attempt != op->attempt)
 		return; /* of an attempt that nobody waits for any more */
 	if (op->verb == PROVIDER_SETTLE) {
 		settle_completed(f, item, done);

@@ -162,6 +162,16 @@ void check_effect(struct world *w, const struct sim_effect *e)
 		return;
 	if (op->verb == PROVIDER_BIND || op->verb == PROVIDER_UNBIND)
 		k->clean = false;
+	if (op->verb == PROVIDER_RESET)
+		k->reset = true;
+	if (op->verb == PROVIDER_BIND) {
+		if (k->owner && k->owner != op->host && !k->reset)
+			world_broken(
+				w, "S16: function %u goes from host %u to host %u without a reset",
+				op->function, k->owner, op->host);
+		k->owner = op->host;
+		k->reset = false;
+	}
 	if (op->verb == PROVIDER_IDENTITY && !identity_is_empty(&op->identity)) {
 		if (e->after.host)
 			world_broken(

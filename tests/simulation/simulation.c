@@ -28,7 +28,6 @@ static const struct {
 	{ "journal-later", DEFECT_JOURNAL_LATER },
 	{ "identity-early", DEFECT_IDENTITY_EARLY },
 	{ "no-reset", DEFECT_NO_RESET },
-	{ "late-completion", DEFECT_LATE_COMPLETION },
 };
 
 struct options {
