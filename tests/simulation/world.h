@@ -88,6 +88,8 @@ struct known {
 	bool clean;           /* settled, and read back as bound nowhere, since the last effect */
 	uint64_t generation;  /* highest that a command of ours carried */
 	uint64_t reboot_ms;   /* when the switch last went back to an older map */
+	uint16_t owner;       /* last host that it was bound to; 0: none yet */
+	bool reset;           /* since it was last bound */
 };
 
 struct acked {
