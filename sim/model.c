@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/config.h"
 #include "sim/inside.h"
+#include "sim/view.h"
 
 /* the heap of what is due: deadlines, and late commands after theirs */
 
@@ -389,7 +389,7 @@ static void view_make(struct sim_client *client, const struct sim_view_request *
 {
 	struct view_target target = { client, request->cookie };
 	const char *why = "";
-	int r = sim_config_view(&client->model->map, request->host, view_one, &target);
+	int r = sim_view(&client->model->map, request->host, view_one, &target);
 
 	if (r)
 		why = r == REFUSE_NO_HOST ? "no such host" : "out of memory";

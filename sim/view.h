@@ -5,12 +5,11 @@
 #include "sim/map.h"
 
 /**
- * sim_config_view() - every function that stands in one virtual hierarchy
+ * sim_view() - every function that stands in one virtual hierarchy
  * @host: handle; 0: the whole fabric, one PCI domain per switch
  * @fn: called for each in the order of its address; @config is borrowed for the call
  *
  * Return: 0, -ENOMEM or REFUSE_NO_HOST.
  */
-MUST_USE int sim_config_view(const struct sim_map *map, uint16_t host,
-			     void (*fn)(void *arg, const struct provider_config *config),
-			     void *arg);
+MUST_USE int sim_view(const struct sim_map *map, uint16_t host,
+		      void (*fn)(void *arg, const struct provider_config *config), void *arg);
