@@ -28,6 +28,21 @@ static void vport_member(struct buf *out, const char *key, uint16_t vport)
 		json_null(out);
 }
 
+/* Its end is told only once it is durable; until then the function is locked by it. */
+static bool item_is_open(const struct fabric_item *item)
+{
+	return item->fn && item->fn->item == item;
+}
+
+enum db_change_state change_state(const struct fabric_change *change)
+{
+	for (size_t i = 0; i < change->item_count; i++) {
+		if (item_is_open(&change->items[i]))
+			return DB_CHANGE_RUNNING;
+	}
+	return change->row.state;
+}
+
 void item_write(const struct db_item *row, const char *step, struct buf *out)
 {
 	json_open(out, '{');
@@ -66,7 +81,7 @@ static void state_get(const struct fabric *f, const void *object, struct value *
 	const struct fabric_change *c = object;
 
 	(void)f;
-	value_text(v, fabric_change_state_text(c->row.state));
+	value_text(v, fabric_change_state_text(change_state(c)));
 }
 
 static void started_get(const struct fabric *f, const void *object, struct value *v)
@@ -82,7 +97,7 @@ static void ended_get(const struct fabric *f, const void *object, struct value *
 	const struct fabric_change *c = object;
 
 	(void)f;
-	value_time(v, c->row.ended_wall_ms);
+	value_time(v, change_state(c) == DB_CHANGE_RUNNING ? 0 : c->row.ended_wall_ms);
 }
 
 static void uid_get(const struct fabric *f, const void *object, struct value *v)
@@ -118,8 +133,13 @@ static void operations_put(const struct fabric *f, const void *object, struct bu
 
 	(void)f;
 	json_open(out, '[');
-	for (size_t i = 0; i < c->item_count; i++)
-		item_write(&c->items[i].row, c->items[i].step, out);
+	for (size_t i = 0; i < c->item_count; i++) {
+		struct db_item row = c->items[i].row;
+
+		if (item_is_open(&c->items[i]))
+			row.state = DB_CHANGE_RUNNING;
+		item_write(&row, c->items[i].step, out);
+	}
 	json_close(out, ']');
 }
 
@@ -201,7 +221,7 @@ static void change_get(struct api_call *call)
 		call_refuse_with(call, &p);
 		return;
 	}
-	if (change->row.state != DB_CHANGE_RUNNING || !wait_s) {
+	if (change_state(change) != DB_CHANGE_RUNNING || !wait_s) {
 		resource_get(call, &resource_changes);
 		return;
 	}

@@ -73,10 +73,10 @@ static size_t special_write(struct buf *out, const unsigned char *at, size_t lef
 		buf_bytes(out, escape, 2);
 	} else if (*at == '\n') {
 		buf_text(out, "\\n");
-	} else if (*at < ' ' || *at == 0x7f) {
+	} else if ((*at && *at < ' ') || *at == 0x7f) {
 		buf_printf(out, "\\u%04x", *at);
 	} else {
-		n = json_utf8_length(at, left);
+		n = *at ? json_utf8_length(at, left) : 0;
 		if (n)
 			buf_bytes(out, at, n);
 		else
@@ -125,7 +125,7 @@ void json_number(struct buf *out, uint64_t n)
 	buf_bytes(out, digits + at, sizeof(digits) - at);
 }
 
-void json_bool(struct buf *out, bool b)
+void json_boolean(struct buf *out, bool b)
 {
 	comma(out);
 	buf_text(out, b ? "true" : "false");
@@ -152,7 +152,7 @@ void json_member_number(struct buf *out, const char *key, uint64_t n)
 void json_member_bool(struct buf *out, const char *key, bool b)
 {
 	json_key(out, key);
-	json_bool(out, b);
+	json_boolean(out, b);
 }
 
 void json_member_time(struct buf *out, const char *key, uint64_t wall_ms)

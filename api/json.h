@@ -14,11 +14,11 @@ void json_open(struct buf *out, char bracket);  /* '{' or '[' */
 void json_begin(struct buf *out);               /* '{' without a look at what stands before */
 void json_close(struct buf *out, char bracket); /* '}' or ']' */
 void json_key(struct buf *out, const char *key);
-/* Escaped; bytes that are not UTF-8 become U+FFFD. NULL: null. */
+/* Escaped; bytes that are not UTF-8, and NUL, become U+FFFD. NULL: null. */
 void json_text(struct buf *out, const char *text);
 void json_text_n(struct buf *out, const char *text, size_t length);
 void json_number(struct buf *out, uint64_t n);
-void json_bool(struct buf *out, bool b);
+void json_boolean(struct buf *out, bool b);
 void json_null(struct buf *out);
 
 void json_member_text(struct buf *out, const char *key, const char *text);

@@ -69,7 +69,7 @@ static void value_write(const struct value *v, struct buf *out)
 		json_number(out, v->number);
 		break;
 	case VALUE_BOOL:
-		json_bool(out, v->number);
+		json_boolean(out, v->number);
 		break;
 	}
 }

@@ -94,6 +94,8 @@ const struct fabric_host *host_by_handle(const struct fabric *f, unsigned provid
 					 uint16_t handle);
 const struct fabric_switch *switch_by_handle(const struct fabric *f, unsigned provider,
 					     uint16_t handle);
+/* "done" and the like only once that is durable; running until then. */
+enum db_change_state change_state(const struct fabric_change *change);
 /* One operation of a change: {"op","function",...}. @step: NULL unless it runs. */
 void item_write(const struct db_item *row, const char *step, struct buf *out);
 /* {"dry_run":true,...,"plan":[...]} */

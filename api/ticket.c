@@ -77,8 +77,8 @@ static void change_answer(struct ticket *t)
 	(void)snprintf(location, sizeof(location), "changes/%llu", (unsigned long long)t->id);
 	resource_write(&resource_changes, t->api->fabric, change, out, &hash);
 	buf_text(out, "\n");
-	api_send(t->api, t->conn, change->row.state == DB_CHANGE_RUNNING && t->is_new ? 202 : 200,
-		 location);
+	api_send(t->api, t->conn,
+		 change_state(change) == DB_CHANGE_RUNNING && t->is_new ? 202 : 200, location);
 }
 
 static void ticket_waited(void *arg, int r, uint64_t id)
