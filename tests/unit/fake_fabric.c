@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fake_fabric.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void hosts_fill(struct fabric *f)
+{
+	static const char *const names[] = { "bay1", "ch2/bay10" };
+
+	for (int i = 0; i < 2; i++) {
+		struct fabric_host *h = &f->hosts[i];
+
+		(void)snprintf(h->name, sizeof(h->name), "%s", names[i]);
+		(void)snprintf(h->as.bay, sizeof(h->as.bay), "%s", i ? "bay10" : "bay1");
+		h->present = true;
+		h->as.handle = (uint16_t)(i + 1);
+		h->as.switch_handle = 1;
+		h->as.port = (uint16_t)i;
+		h->as.vports = 240;
+		h->as.chassis = (uint16_t)(i + 1);
+		h->state = i ? FABRIC_HOST_FENCED : FABRIC_HOST_ALIVE;
+		h->epoch = i ? 4 : 1;
+		f->host_list[i] = h;
+	}
+}
+
+static void functions_fill(struct fabric *f)
+{
+	struct fabric_adapter *a = &f->adapter;
+
+	(void)snprintf(a->name, sizeof(a->name), "nic-3fa2");
+	a->present = true;
+	a->as = (struct provider_adapter){ .handle = 1,
+					   .switch_handle = 1,
+					   .port = 2,
+					   .class_code = 0x020000,
+					   .vendor = 0x8086,
+					   .device = 0x10fb,
+					   .serial = "00-1b-21-ff-ff-a5-3f-a2",
+					   .mode = PROVIDER_ADAPTER_SRIOV,
+					   .keeper = PROVIDER_KEEPER_SWITCH,
+					   .num_vfs = FAKE_VFS,
+					   .total_vfs = FAKE_VFS,
+					   .function_count = FAKE_FUNCTIONS };
+	a->first = &f->functions[0];
+	f->adapter_list[0] = a;
+	for (int i = 0; i < FAKE_FUNCTIONS; i++) {
+		struct fabric_function *fn = &f->functions[i];
+
+		(void)snprintf(fn->name, sizeof(fn->name), i ? "nic-3fa2/pf0/vf%d" : "nic-3fa2/pf0",
+			       i);
+		fn->adapter = a;
+		fn->next_in_adapter = i + 1 < FAKE_FUNCTIONS ? &f->functions[i + 1] : NULL;
+		fn->present = true;
+		fn->as.kind = i ? PROVIDER_FUNCTION_VF : PROVIDER_FUNCTION_PF;
+		fn->as.vf = (uint16_t)i;
+		fn->as.vendor = 0x8086;
+		fn->as.device = i ? 0x10ed : 0x10fb;
+		fn->as.identity_can = PROVIDER_IDENTITY_MAC;
+		f->function_list[i] = fn;
+	}
+	f->functions[1].host = &f->hosts[0];
+	f->functions[1].vport = 3;
+	f->functions[1].generation = 9;
+	f->functions[1].identity.mac = 0x02fab0000001;
+	f->functions[1].as.now = (struct provider_binding){
+		.host = 1, .vport = 3, .generation = 9, .identity.mac = 0x02fab0000001
+	};
+}
+
+static void change_fill(struct fabric *f)
+{
+	f->item = (struct fabric_item){ .row = { .change = 7,
+						 .op = DB_OP_ASSIGN,
+						 .function = "nic-3fa2/pf0/vf2",
+						 .host = "bay1",
+						 .vport = 4,
+						 .generation = 1 },
+					.fn = &f->functions[2],
+					.change = &f->change,
+					.step = "bind" };
+	f->change = (struct fabric_change){ .row = { .id = 7, .uid = 10, .started_wall_ms = 1000 },
+					    .items = &f->item,
+					    .item_count = 1 };
+	f->functions[2].item = &f->item;
+	f->change_list[0] = &f->change;
+	f->step = (struct db_step){ .wall_ms = 2000, .what = "suspected", .detail = "2 beats" };
+	f->incident = (struct fabric_incident){ .row = { .id = 3,
+							 .host = "ch2/bay10",
+							 .state = DB_INCIDENT_MOVING,
+							 .cause = "silent",
+							 .change = 7,
+							 .started_wall_ms = 1000 },
+						.steps = &f->step,
+						.step_count = 1 };
+	f->incident_list[0] = &f->incident;
+}
+
+void fake_init(struct fabric *f)
+{
+	memset(f, 0, sizeof(*f));
+	config_init(&f->config);
+	f->health = (struct fabric_health){ .status = "ok", .ready = true, .adopted = true };
+	(void)snprintf(f->sw.name, sizeof(f->sw.name), "sw0");
+	f->sw.as = (struct provider_switch){ .handle = 1, .chassis = 1 };
+	f->switch_list[0] = &f->sw;
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(f->ports[i].name, sizeof(f->ports[i].name), "sw0/p%d", i);
+		f->ports[i].as.switch_handle = 1;
+		f->ports[i].as.number = (uint16_t)i;
+		f->port_list[i] = &f->ports[i];
+	}
+	hosts_fill(f);
+	functions_fill(f);
+	change_fill(f);
+	f->event_first = 1;
+	f->event_last = 5;
+}
+
+/* ---- texts ---- */
+
+const char *fabric_host_state_text(enum fabric_host_state state)
+{
+	static const char *const texts[FABRIC_HOST_STATES] = {
+		"unknown", "alive",   "suspect",     "fencing",
+		"fenced",  "blocked", "maintenance", "quarantined",
+	};
+
+	return texts[state];
+}
+
+const char *fabric_function_state_text(enum fabric_function_state state)
+{
+	static const char *const texts[FABRIC_FUNCTION_STATES] = { "free",    "bound", "parked",
+								   "blocked", "doubt", "bad" };
+
+	return texts[state];
+}
+
+enum fabric_function_state fabric_function_state(const struct fabric_function *fn)
+{
+	return fn->host ? FABRIC_FUNCTION_BOUND : FABRIC_FUNCTION_FREE;
+}
+
+bool fabric_function_is_kept(const struct fabric_function *fn)
+{
+	return fn->as.kind == PROVIDER_FUNCTION_PF;
+}
+
+const char *fabric_change_state_text(enum db_change_state state)
+{
+	static const char *const texts[DB_CHANGE_STATES] = { "running", "done",   "refused",
+							     "parked",  "failed", "cancelled" };
+
+	return texts[state];
+}
+
+const char *fabric_op_text(enum db_op op)
+{
+	static const char *const texts[DB_OPS] = { "assign", "release", "move" };
+
+	return texts[op];
+}
+
+const char *fabric_change_kind_text(enum db_change_kind kind)
+{
+	static const char *const texts[DB_CHANGE_KINDS] = { "asked", "failover", "repair" };
+
+	return texts[kind];
+}
+
+/* ---- reading ---- */
+
+const struct config *fabric_config(const struct fabric *f)
+{
+	return &f->config;
+}
+
+const char *fabric_incarnation(const struct fabric *f)
+{
+	(void)f;
+	return "11111111-2222-3333-4444-555555555555";
+}
+
+void fabric_health_get(const struct fabric *f, struct fabric_health *out)
+{
+	*out = f->health;
+}
+
+size_t fabric_provider_count(const struct fabric *f)
+{
+	(void)f;
+	return 1;
+}
+
+void fabric_provider_get(const struct fabric *f, size_t i, struct fabric_provider_view *out)
+{
+	(void)f;
+	(void)i;
+	*out = (struct fabric_provider_view){ .name = "sim", .state = PROVIDER_READY };
+}
+
+#define LIST(name, plural, type, n)                                                      \
+	const struct type *const *fabric_##plural(const struct fabric *f, size_t *count) \
+	{                                                                                \
+		*count = n;                                                              \
+		return f->name##_list;                                                   \
+	}
+LIST(switch, switches, fabric_switch, 1)
+LIST(port, ports, fabric_port, 3)
+LIST(host, hosts, fabric_host, 2)
+LIST(adapter, adapters, fabric_adapter, 1)
+LIST(function, functions, fabric_function, FAKE_FUNCTIONS)
+LIST(change, changes, fabric_change, 1)
+LIST(incident, incidents, fabric_incident, 1)
+
+#define FIND(one, plural, type)                                                        \
+	const struct type *fabric_##one##_find(const struct fabric *f, const char *id) \
+	{                                                                              \
+		size_t count = 0;                                                      \
+		const struct type *const *list = fabric_##plural(f, &count);           \
+                                                                                       \
+		for (size_t i = 0; i < count; i++)                                     \
+			if (!strcmp(list[i]->name, id))                                \
+				return list[i];                                        \
+		return NULL;                                                           \
+	}
+FIND(switch, switches, fabric_switch)
+FIND(port, ports, fabric_port)
+FIND(host, hosts, fabric_host)
+FIND(adapter, adapters, fabric_adapter)
+FIND(function, functions, fabric_function)
+
+const struct fabric_change *fabric_change_find(const struct fabric *f, uint64_t id)
+{
+	return id == f->change.row.id ? &f->change : NULL;
+}
+
+const struct fabric_incident *fabric_incident_find(const struct fabric *f, uint64_t id)
+{
+	return id == f->incident.row.id ? &f->incident : NULL;
+}
+
+void fabric_differences(const struct fabric *f,
+			void (*fn)(void *arg, const struct fabric_difference *d), void *arg)
+{
+	const struct fabric_difference d = { "missing", "nic-3fa2/pf0/vf1", "bound nowhere" };
+
+	(void)f;
+	fn(arg, &d);
+}
+
+bool fabric_events_after(const struct fabric *f, uint64_t n,
+			 void (*fn)(void *arg, const struct db_event *event), void *arg,
+			 uint64_t *first)
+{
+	*first = f->event_first;
+	for (uint64_t i = f->event_first; fn && i <= f->event_last; i++) {
+		struct db_event event = { .n = i, .wall_ms = 1000, .type = "host.alive" };
+
+		(void)snprintf(event.detail, sizeof(event.detail), "event \"%d\"", (int)i);
+		if (i > n)
+			fn(arg, &event);
+	}
+	return n + 1 >= f->event_first;
+}
+
+uint64_t fabric_event_last(const struct fabric *f)
+{
+	return f->event_last;
+}
+
+/* ---- asking ---- */
+
+static int noted(struct fabric *f, uint32_t uid, struct fabric_problem *problem,
+		 fabric_answer_fn *fn, void *arg)
+{
+	f->requests++;
+	f->uid = uid;
+	if (f->result && problem) {
+		problem->field = f->refused_field;
+		(void)snprintf(problem->reason, sizeof(problem->reason), "because");
+	}
+	if (f->result)
+		return f->result;
+	f->answer = fn;
+	f->answer_arg = arg;
+	return 0;
+}
+
+static void request_note(struct fabric *f, const struct fabric_request *request)
+{
+	f->op_count = request->op_count;
+	memcpy(f->ops, request->ops,
+	       sizeof(*f->ops) * (request->op_count < 4 ? request->op_count : 4));
+	(void)snprintf(f->key, sizeof(f->key), "%s", request->key ? request->key : "");
+	f->hash = request->hash;
+}
+
+int fabric_change_request(struct fabric *f, const struct fabric_request *request,
+			  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	request_note(f, request);
+	problem->op = 0;
+	return noted(f, request->uid, problem, fn, arg);
+}
+
+void fabric_plan_done(struct fabric_plan *plan)
+{
+	free(plan->items);
+}
+
+static int plan_make(struct fabric *f, struct fabric_plan *out)
+{
+	if (f->result)
+		return f->result;
+	*out = (struct fabric_plan){ .items = calloc(1, sizeof(*out->items)), .item_count = 1 };
+	if (!out->items)
+		abort();
+	out->items[0].row = f->item.row;
+	out->items[0].steps[0] = "unbind it";
+	out->items[0].steps[1] = "read back";
+	(void)snprintf(out->target, sizeof(out->target), "bay1");
+	return 0;
+}
+
+int fabric_change_plan(struct fabric *f, const struct fabric_request *request,
+		       struct fabric_problem *problem, struct fabric_plan *out)
+{
+	request_note(f, request);
+	problem->op = 1;
+	problem->field = f->refused_field;
+	return plan_make(f, out);
+}
+
+int fabric_change_cancel(struct fabric *f, uint64_t id, uint32_t uid, fabric_answer_fn *fn,
+			 void *arg)
+{
+	f->number = id;
+	return noted(f, uid, NULL, fn, arg);
+}
+
+int fabric_change_wait(struct fabric *f, uint64_t id, fabric_answer_fn *fn, void *arg)
+{
+	f->number = id;
+	f->waiter = fn;
+	f->waiter_arg = arg;
+	return 0;
+}
+
+void fabric_change_unwait(struct fabric *f, void *arg)
+{
+	f->unwaits++;
+	if (f->waiter_arg == arg)
+		f->waiter = NULL;
+}
+
+int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
+		uint64_t received_ms, uint64_t *epoch)
+{
+	const struct fabric_host *h = fabric_host_find(f, host);
+
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	(void)snprintf(f->boot_id, sizeof(f->boot_id), "%s", boot_id);
+	f->seq = seq;
+	f->number = received_ms;
+	if (!h)
+		return REFUSE_NO_HOST;
+	*epoch = h->epoch;
+	return h->state == FABRIC_HOST_FENCED ? REFUSE_HOST_FENCED : f->result;
+}
+
+int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,
+			  fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->flag = spare;
+	return noted(f, uid, NULL, fn, arg);
+}
+
+int fabric_host_failover(struct fabric *f, const char *host, uint32_t uid,
+			 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_host_failover_plan(struct fabric *f, const char *host, struct fabric_problem *problem,
+			      struct fabric_plan *out)
+{
+	(void)host;
+	(void)problem;
+	return plan_make(f, out);
+}
+
+int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
+			struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incident, uint32_t uid,
+			      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->number = incident;
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
+		 fabric_answer_fn *fn, void *arg)
+{
+	int r = plan_make(f, out);
+
+	f->flag = dry_run;
+	return r || dry_run ? r : noted(f, uid, NULL, fn, arg);
+}
+
+int fabric_view(struct fabric *f, const char *host, fabric_view_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host ? host : "");
+	if (host && !fabric_host_find(f, host))
+		return REFUSE_NO_HOST;
+	if (f->result)
+		return f->result;
+	f->view = fn;
+	f->view_arg = arg;
+	return 0;
+}
+
+void fabric_view_cancel(struct fabric *f, void *arg)
+{
+	(void)arg;
+	f->cancelled_views++;
+	f->view = NULL;
+}
