@@ -48,6 +48,7 @@ struct client {
 		bool running;
 		bool begun; /* what it shows is fixed by now */
 		bool again; /* asked for since */
+		bool stale; /* the switch has rebooted since: handles mean something else */
 		uint32_t id;
 		struct wire_scan_in in;
 	} scan;
@@ -219,8 +220,10 @@ static int on_event(struct client *c, const struct wire_frame *f)
 
 	if (r)
 		return r;
-	if (event.kind == PROVIDER_EVENT_REBOOT)
+	if (event.kind == PROVIDER_EVENT_REBOOT) {
 		(void)snprintf(c->hello.boot_id, sizeof(c->hello.boot_id), "%s", event.boot_id);
+		c->scan.stale |= c->scan.running && c->scan.begun;
+	}
 	c->sink.told(c->sink.arg, &event);
 	return 0;
 }
@@ -255,15 +258,22 @@ static int scan_ask(struct client *c)
 	c->scan.running = true;
 	c->scan.begun = false;
 	c->scan.again = false;
+	c->scan.stale = false;
 	c->scan.id = ++c->next_id;
 	wire_scan_put(stream_out(c->stream), c->scan.id);
 	return client_send(c);
 }
 
+/* Tells it, or asks for another one where it is too old for those who asked. */
 static void scan_tell(struct client *c, struct provider_scan *scan, const char *why)
 {
 	bool again = c->scan.again;
 
+	if (c->scan.stale) {
+		provider_scan_free(scan);
+		(void)scan_ask(c); /* it sends, no more */
+		return;
+	}
 	c->scan.running = false;
 	c->sink.scanned_take(c->sink.arg, scan, scan ? NULL : why);
 	if (again && !c->scan.running && client_is_up(c))

@@ -18,7 +18,14 @@ static const enum lane lanes[PROVIDER_VERBS] = {
 	[PROVIDER_READ_HOST] = LANE_READ,
 };
 
-enum { BUCKETS = 8192, BUCKET_BITS = 13, RETRY_MS = 1, SMOOTHING = 16, SERVICE_FIRST_US = 600 };
+enum {
+	BUCKETS = 8192,
+	BUCKET_BITS = 13,
+	RETRY_MS = 1,
+	SMOOTHING = 16,
+	SERVICE_FIRST_US = 1200,
+	SLOW_US = 5000
+};
 
 /* What an operation touches, and a settle waits for. */
 enum { TOUCH_FUNCTION = 1, TOUCH_HOST, TOUCH_ALL };
@@ -80,6 +87,7 @@ struct lane_set {
 	uint32_t flying;
 	uint32_t window;
 	int64_t service_us; /* smoothed: of the switch's own time, by one command */
+	bool has_learnt;    /* it has completed one: service_us says something */
 	uint64_t last_ms;   /* of the last completion */
 	uint64_t retry_ms;  /* the provider takes no more before */
 };
@@ -454,16 +462,32 @@ static void window_set(const struct provider_queue *q, struct lane_set *set)
 	set->window = (uint32_t)window;
 }
 
-/* A command has kept its switch busy since it was sent, or since the one before it was done. */
+/*
+ * A command has kept its switch busy since it was sent, or since the one before it was done. Times
+ * are in whole milliseconds: what is below that shows only in the mean, what is far above shows at
+ * once.
+ */
 static void window_learn(struct provider_queue *q, const struct entry *e, uint64_t now_ms)
 {
 	struct lane_set *set = &q->switches[e->switch_index];
 	uint64_t since_ms = max64(e->sent_ms, set->last_ms);
 	int64_t sample_us = now_ms > since_ms ? (int64_t)(now_ms - since_ms) * 1000 : 0;
+	bool is_slow = sample_us >= SLOW_US && sample_us > 4 * set->service_us;
 
 	set->last_ms = now_ms;
-	set->service_us += (sample_us - set->service_us) / SMOOTHING;
+	set->has_learnt = true;
+	set->service_us += (sample_us - set->service_us) / (is_slow ? 2 : SMOOTHING);
 	window_set(q, set);
+}
+
+/* What stands before a new command in its switch may keep it waiting, without anything being wrong:
+ * before anything is known of the switch, as long as each may take; then twice what each takes. */
+static uint64_t wait_allowed_ms(const struct lane_set *set, uint32_t timeout_ms)
+{
+	uint64_t each_us =
+		set->has_learnt ? 2 * (uint64_t)set->service_us : 1000 * (uint64_t)timeout_ms;
+
+	return set->flying * each_us / 1000;
 }
 
 /* Does the answer fit the question? */
@@ -515,12 +539,13 @@ static int entry_send(struct provider_queue *q, struct entry *e, uint64_t now_ms
 {
 	int r;
 
+	e->op.deadline_ms = now_ms + e->timeout_ms;
 	if (!is_settle(e)) {
+		e->op.deadline_ms += wait_allowed_ms(&q->switches[e->switch_index], e->timeout_ms);
 		r = entry_link(q, e);
 		if (r)
 			return -EAGAIN;
 	}
-	e->op.deadline_ms = now_ms + e->timeout_ms;
 	r = q->provider->ops->submit(q->provider, &e->op);
 	if (r) {
 		if (!is_settle(e))
@@ -691,6 +716,7 @@ int provider_queue_attach(struct provider_queue *q, struct provider *p,
 		struct lane_set *set = &q->switches[i];
 
 		set->service_us = SERVICE_FIRST_US;
+		set->has_learnt = false;
 		set->last_ms = now_ms;
 		set->retry_ms = 0;
 		window_set(q, set);

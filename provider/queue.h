@@ -9,6 +9,11 @@
  * never more than the switch's depth. An isolate command may go beyond the window, not beyond the
  * depth.
  *
+ * The deadline of a command allows for those before it in its switch: timeout_ms each until the
+ * switch has answered at all, then twice the mean of what each takes. So a switch of 15 s per
+ * command is not taken for a dead one, and a lost answer of a fast one shows after timeout_ms and
+ * some 10 ms.
+ *
  * A completion without an answer is UNKNOWN: it comes at the deadline even when the provider
  * forgets it, and an answer that comes later still is dropped (S19).
  *
@@ -68,7 +73,8 @@ void provider_queue_detach(struct provider_queue *q, uint64_t now_ms);
 /**
  * provider_queue_put() - takes a copy of @op
  * @switch_handle: 1 ..; not looked at for PROVIDER_SETTLE
- * @op: its deadline_ms is not looked at: it is set to now + @timeout_ms when it is sent
+ * @op: its deadline_ms is not looked at: it is set when it is sent, to now + @timeout_ms and the
+ *      allowance above
  *
  * Return: 0; -ENOTCONN detached; -ENOBUFS full; -EINVAL (provider_op_check(), no such switch, or
  * its attempt is in the queue already); -ENOMEM. Nothing completes unless 0 was returned.

@@ -688,6 +688,7 @@ static void without_a_barrier_an_answer_leaves_no_tail(void **state)
 static void an_unknown_reset_reaches_every_function_and_an_unplaced_unbind_every_host(void **state)
 {
 	struct rig *rig = *state;
+	const struct provider_op unbind = { .attempt = 2, .verb = PROVIDER_UNBIND, .function = 1 };
 	const struct provider_op function = { .attempt = 10,
 					      .verb = PROVIDER_SETTLE,
 					      .function = 77 };
@@ -698,7 +699,7 @@ static void an_unknown_reset_reaches_every_function_and_an_unplaced_unbind_every
 
 	without_barrier(rig);
 	put(rig, 1, PROVIDER_RESET, 1, 0);
-	put(rig, 2, PROVIDER_UNBIND, 1, 0);
+	assert_int_equal(provider_queue_put(rig->q, 2, &unbind, TIMEOUT_MS), 0);
 	advance(rig);
 	advance_to(rig, rig->now_ms + TIMEOUT_MS);
 	put_op(rig, &function);
@@ -808,7 +809,42 @@ static void the_window_holds_about_5_ms_of_the_switchs_time(void **state)
 		if (most < cases[i].least || most > cases[i].most)
 			fail_msg("%u at once with %u us each", most, (unsigned)cases[i].service_us);
 	}
-	assert_int_equal(provider_queue_window(rig->q, 2), 8); /* learnt by each switch alone */
+	assert_int_equal(provider_queue_window(rig->q, 2), 4); /* learnt by each switch alone */
+}
+
+static void a_slow_switch_is_not_taken_for_a_dead_one(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t most;
+
+	/* 15 s each, of which a command may take 20: none may end as UNKNOWN for its place alone */
+	for (uint64_t i = 1; i <= 40; i++) {
+		const struct provider_op op = { .attempt = i,
+						.verb = PROVIDER_RESET,
+						.function = 1 };
+
+		assert_int_equal(provider_queue_put(rig->q, 1, &op, 20000), 0);
+	}
+	serve(rig, 40, 15000000, &most);
+	for (uint64_t i = 1; i <= 40; i++)
+		assert_int_equal(outcome_of(rig, i), PROVIDER_DONE);
+	assert_int_equal(most, 2);
+}
+
+static void the_lost_answer_of_a_fast_switch_shows_in_time(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t most;
+
+	for (uint64_t i = 1; i <= 1000; i++)
+		put(rig, i, PROVIDER_RESET, 1, 0);
+	serve(rig, 1000, 100, &most);
+	for (uint64_t i = 2001; i <= 2064; i++)
+		put(rig, i, PROVIDER_RESET, 1, 0);
+	advance(rig);
+	assert_true(rig->sent_count > 1010);
+	for (size_t i = 1000; i < rig->sent_count; i++)
+		assert_true(rig->sent[i].deadline_ms <= rig->now_ms + TIMEOUT_MS + 12);
 }
 
 static void the_window_never_exceeds_the_depth(void **state)
@@ -977,6 +1013,8 @@ int main(void)
 		TEST(s18_without_a_barrier_an_earlier_life_is_waited_out),
 		TEST(tails_outlive_a_reconnect),
 		TEST(the_window_holds_about_5_ms_of_the_switchs_time),
+		TEST(a_slow_switch_is_not_taken_for_a_dead_one),
+		TEST(the_lost_answer_of_a_fast_switch_shows_in_time),
 		TEST(the_window_never_exceeds_the_depth),
 		TEST(a_fence_passes_a_full_window),
 		TEST(switches_do_not_wait_for_each_other),

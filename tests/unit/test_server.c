@@ -629,6 +629,24 @@ static void a_scan_asked_for_while_one_arrives_gets_one_of_its_own(void **state)
 	assert_int_equal(rig->model.scans, 2);
 }
 
+static void a_scan_that_a_reboot_made_stale_is_taken_again(void **state)
+{
+	struct rig *rig = *state;
+	const struct provider_event reboot = { .kind = PROVIDER_EVENT_REBOOT, .boot_id = "boot-2" };
+
+	rig->model.functions = PROVIDER_FUNCTIONS_MAX;
+	assert_int_equal(rig->client->ops->scan(rig->client), 0);
+	UNTIL(rig, rig->model.scans == 1);
+	rig->model.functions = 20;
+	rig->model.sink.told(rig->model.sink.arg, &reboot);
+	UNTIL(rig, rig->ears.events == 1);
+	assert_int_equal(rig->ears.scans, 0);
+	assert_int_equal(rig->client->ops->scan(rig->client), 0); /* as its user does */
+	UNTIL(rig, rig->ears.scans == 1);
+	assert_int_equal(rig->ears.scan_functions, 20);
+	assert_int_equal(rig->model.scans, 2);
+}
+
 static void a_scan_that_fails_says_why(void **state)
 {
 	struct rig *rig = *state;
@@ -1152,6 +1170,7 @@ int main(void)
 		CONNECTED(s19_an_answer_after_the_deadline_counts_for_nothing),
 		CONNECTED(a_scan_of_65536_functions_holds_up_no_completion),
 		CONNECTED(a_scan_asked_for_while_one_arrives_gets_one_of_its_own),
+		CONNECTED(a_scan_that_a_reboot_made_stale_is_taken_again),
 		CONNECTED(a_scan_that_fails_says_why),
 		CONNECTED(a_scan_for_a_manager_that_is_gone_goes_nowhere),
 		CONNECTED(a_view_shows_each_function_and_then_ends),
