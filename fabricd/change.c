@@ -297,8 +297,9 @@ void change_items_durable(struct fabric *f, uint64_t id)
 		item->fn->item = NULL;
 		function_noticed(f, item->fn);
 	}
-	if (!change || change->row.state == DB_CHANGE_RUNNING)
+	if (!change || change->row.state == DB_CHANGE_RUNNING || change->run.is_over)
 		return;
+	change->run.is_over = true;
 	incident_change_ended(f, change);
 	while (change->run.waiters) {
 		struct fabric_waiter *w = change->run.waiters;
@@ -857,6 +858,7 @@ void change_resume(struct fabric *f, struct fabric_change *change)
 	if (!change->run.open) {
 		/* Its last items were stored, and their change with them: one transaction. */
 		change->row.state = change_outcome(change);
+		change->run.is_over = true;
 		f->change_running--;
 	}
 }
@@ -1008,16 +1010,10 @@ int fabric_change_wait(struct fabric *f, uint64_t id, fabric_answer_fn *fn, void
 
 	if (!change)
 		return REFUSE_NO_CHANGE;
-	if (change->row.state != DB_CHANGE_RUNNING && !change->run.open) {
-		bool is_stored = true;
-
-		for (size_t i = 0; i < change->item_count; i++)
-			is_stored = is_stored && change->items[i].fn->item != &change->items[i];
-		if (is_stored) {
-			answer_soon(f, fn, arg, 0, id);
-			wake(f);
-			return 0;
-		}
+	if (change->run.is_over) {
+		answer_soon(f, fn, arg, 0, id);
+		wake(f);
+		return 0;
 	}
 	waiter = malloc(sizeof(*waiter));
 	if (!waiter)

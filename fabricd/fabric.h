@@ -159,6 +159,7 @@ struct fabric_change {
 		size_t open; /* items that are not stored as ended */
 		bool effect_wanted;
 		bool is_stored_soon;  /* items have ended, and wait for the next batch */
+		bool is_over;         /* its end is durable, its functions are unlocked */
 		bool identities_move; /* an identity goes from one of its functions to another */
 		struct fabric_waiter *waiters;
 	} run;

@@ -518,7 +518,7 @@ static struct fabric_change *change_of(struct fabric *f, const struct fabric_inc
 {
 	struct fabric_change *change = change_find(f, incident->row.change);
 
-	return change && change->row.state == DB_CHANGE_RUNNING ? change : NULL;
+	return change && !change->run.is_over ? change : NULL;
 }
 
 void incidents_advance(struct fabric *f)

@@ -231,7 +231,8 @@ static void changes_tie(struct fabric *f)
 
 		for (size_t n = 0; n < change->item_count; n++)
 			change->items[n].change = change;
-		if (change->row.state == DB_CHANGE_RUNNING)
+		change->run.is_over = change->row.state != DB_CHANGE_RUNNING;
+		if (!change->run.is_over)
 			change_resume(f, change);
 	}
 }
