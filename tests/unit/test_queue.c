@@ -776,6 +776,8 @@ static void serve(struct rig *rig, uint64_t count, uint64_t service_us, uint32_t
 			*most = flying;
 		assert_true(served < rig->sent_count);
 		busy_us += service_us;
+		if (busy_us / 1000 > rig->now_ms)
+			advance_to(rig, busy_us / 1000 - 1); /* what is overdue ends before */
 		rig->now_ms = busy_us / 1000;
 		answer(rig, rig->sent[served++].attempt, PROVIDER_DONE);
 		advance(rig);
