@@ -22,6 +22,9 @@
 #include "fabricd/listen.h"
 #include "fabricd/options.h"
 #include "provider/client.h"
+#ifdef FABRIC_ABORT_POINTS
+#include "fabricd/abort_point.h"
+#endif
 
 enum {
 	EXIT_REFUSED = 1,
@@ -64,6 +67,10 @@ static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
 {
 	struct daemon *d = arg;
 
+#ifdef FABRIC_ABORT_POINTS
+	if (abort_point_holds_journal())
+		return;
+#endif
 	db_writer_submit_take(d->writer, batch, cookie);
 }
 
@@ -295,6 +302,9 @@ static int daemon_open_fabric(struct daemon *d)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
 				      .published = io_published,
+#ifdef FABRIC_ABORT_POINTS
+				      .point = abort_point,
+#endif
 				      .arg = d };
 	char why[DB_TEXT_MAX] = "";
 	int r = fabric_new(&d->config, &io, &d->fabric);
