@@ -45,7 +45,10 @@ static const struct sim_device devices[] = {
 		.identity_can = PROVIDER_IDENTITY_MAC,
 		.width = 1,
 		.mtps = 2500,
-		.bars = { { 128 * KIB }, { 512 * KIB }, { 0 }, { 16 * KIB } },
+		.bars = { { .bytes = 128 * KIB },
+			  { .bytes = 512 * KIB },
+			  { 0 },
+			  { .bytes = 16 * KIB } },
 	},
 	{
 		.name = "ethernet-mra",
@@ -151,7 +154,7 @@ static const struct sim_device devices[] = {
 		.flr = false, /* its reset is the card's */
 		.width = 16,
 		.mtps = 8000,
-		.bars = { { 16 * MIB },
+		.bars = { { .bytes = 16 * MIB },
 			  { 256 * MIB, true, true },
 			  { 0 },
 			  { 32 * MIB, true, true } },

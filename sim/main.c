@@ -60,7 +60,7 @@ struct command {
 	int most;
 	unsigned takes; /* bits of options */
 	unsigned needs;
-	enum sim_exit (*run)(const struct call *call);
+	int (*run)(const struct call *call);
 	const char *more; /* what else the help says */
 };
 
@@ -77,13 +77,13 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
 	fputc('\n', stderr);
 }
 
-static enum sim_exit usage(const struct command *command)
+static int usage(const struct command *command)
 {
 	complain("see fabricsim %s%s--help", command ? command->name : "", command ? " " : "");
 	return EXIT_USAGE;
 }
 
-static enum sim_exit print(const struct buf *out)
+static int print(const struct buf *out)
 {
 	if (out->failed) {
 		complain("out of memory");
@@ -107,7 +107,7 @@ static int chassis_load(const char *path, struct sim_chassis **out)
 	return r;
 }
 
-static enum sim_exit do_run(const struct call *call)
+static int do_run(const struct call *call)
 {
 	OWNED(sim_chassis_free) struct sim_chassis *chassis = NULL;
 	const char *level = call->options[OPT_LOG] ? call->options[OPT_LOG] : "notice";
@@ -119,10 +119,10 @@ static enum sim_exit do_run(const struct call *call)
 	log_setup("fabricsim", (enum log_level)log_level_parse(level));
 	if (chassis_load(call->options[OPT_CHASSIS], &chassis))
 		return EXIT_REFUSED;
-	return sim_serve(chassis, call->options[OPT_STATE], call->options[OPT_SOCKET]);
+	return (int)sim_serve(chassis, call->options[OPT_STATE], call->options[OPT_SOCKET]);
 }
 
-static enum sim_exit do_check(const struct call *call)
+static int do_check(const struct call *call)
 {
 	OWNED(sim_chassis_free) struct sim_chassis *chassis = NULL;
 
@@ -149,7 +149,7 @@ static bool number_of(const struct call *call, enum option_id id, unsigned or_el
 	return true;
 }
 
-static enum sim_exit do_generate(const struct call *call)
+static int do_generate(const struct call *call)
 {
 	OWNED(sim_chassis_free) struct sim_chassis *chassis = NULL;
 	OWNED(buf_done) struct buf out = { 0 };
@@ -169,7 +169,7 @@ static enum sim_exit do_generate(const struct call *call)
 }
 
 /* Asks the running switch; its reasons go to standard error. */
-static enum sim_exit ask(const struct call *call, const char *request, struct buf *answer)
+static int ask(const struct call *call, const char *request, struct buf *answer)
 {
 	char why[PROVIDER_TEXT_MAX];
 	int r = provider_control(call->options[OPT_SOCKET], request, answer, why);
@@ -183,11 +183,11 @@ static enum sim_exit ask(const struct call *call, const char *request, struct bu
 
 /* The next page of bindings into @out; @after is where the one behind it begins, 0: that was all.
  */
-static enum sim_exit bindings_page(const struct call *call, unsigned long *after, struct buf *out)
+static int bindings_page(const struct call *call, unsigned long *after, struct buf *out)
 {
 	OWNED(buf_done) struct buf answer = { 0 };
 	char request[64], *at, *line;
-	enum sim_exit r;
+	int r;
 
 	snprintf(request, sizeof(request), "bindings %lu", *after);
 	r = ask(call, request, &answer);
@@ -204,7 +204,7 @@ static enum sim_exit bindings_page(const struct call *call, unsigned long *after
 	return EXIT_DONE;
 }
 
-static enum sim_exit do_bindings(const struct call *call)
+static int do_bindings(const struct call *call)
 {
 	OWNED(buf_done) struct buf out = { 0 };
 	unsigned long after = 0;
@@ -215,7 +215,7 @@ static enum sim_exit do_bindings(const struct call *call)
 	}
 	buf_text(&out, "[");
 	do {
-		enum sim_exit r = bindings_page(call, &after, &out);
+		int r = bindings_page(call, &after, &out);
 
 		if (r)
 			return r;
@@ -225,12 +225,12 @@ static enum sim_exit do_bindings(const struct call *call)
 }
 
 /* The command and its arguments, as they stand on the command line. */
-static enum sim_exit do_words(const struct call *call)
+static int do_words(const struct call *call)
 {
 	OWNED(buf_done) struct buf answer = { 0 };
 	char request[REQUEST_MAX];
 	size_t length = (size_t)snprintf(request, sizeof(request), "%s", call->command->name);
-	enum sim_exit r;
+	int r;
 
 	for (int i = 0; i < call->count; i++) {
 		if (!call->arguments[i][0] || strchr(call->arguments[i], ' ') ||
@@ -342,7 +342,7 @@ static int call_parse(struct call *call, int argc, char **argv)
 	return -1;
 }
 
-static enum sim_exit call_run(const struct call *call)
+static int call_run(const struct call *call)
 {
 	for (int i = 0; i < OPTIONS; i++)
 		if (call->command->needs & BIT(i) && !call->options[i]) {
@@ -381,5 +381,5 @@ int main(int argc, char **argv)
 		return usage(NULL);
 	}
 	r = call_parse(&call, argc - 1, argv + 1);
-	return r >= 0 ? r : (int)call_run(&call);
+	return r >= 0 ? r : call_run(&call);
 }
