@@ -37,6 +37,7 @@ struct options {
 	const char *defect;
 	bool story;
 	bool all_defects;
+	bool twice;
 };
 
 static struct world world;
@@ -90,6 +91,27 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	return 0;
 }
 
+/* Each seed two times: what happened must be the same, to the last line. */
+static int run_twice(const struct options *o)
+{
+	for (uint64_t seed = o->first; seed <= o->last; seed++) {
+		uint64_t hash[2];
+
+		for (unsigned i = 0; i < 2; i++) {
+			memset(&world, 0, sizeof(world));
+			(void)world_run(&world, seed, o->minutes); /* judged elsewhere */
+			hash[i] = world.story_hash;
+			world_done(&world);
+		}
+		if (hash[0] != hash[1]) {
+			(void)printf("seed %" PRIu64 " does not replay\n", seed);
+			return 1;
+		}
+	}
+	(void)printf("seeds %" PRIu64 "-%" PRIu64 " replay exactly\n", o->first, o->last);
+	return 0;
+}
+
 #ifdef FABRIC_DEFECTS
 static int run_defects(const struct options *o)
 {
@@ -116,7 +138,7 @@ static int run_defects(const struct options *o)
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "usage: simulation [--seeds A[-B]] [--minutes N] [--story]"
+	(void)fprintf(out, "usage: simulation [--seeds A[-B]] [--minutes N] [--story] [--twice]"
 #ifdef FABRIC_DEFECTS
 			   " [--defects | --defect NAME]"
 #endif
@@ -132,6 +154,7 @@ int main(int argc, char **argv)
 		{ "defect", required_argument, NULL, 'd' },
 		{ "defects", no_argument, NULL, 'D' },
 		{ "story", no_argument, NULL, 'y' },
+		{ "twice", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -161,6 +184,9 @@ int main(int argc, char **argv)
 		case 'y':
 			o.story = true;
 			break;
+		case 't':
+			o.twice = true;
+			break;
 		case 'h':
 			usage(stdout);
 			return 0;
@@ -177,5 +203,7 @@ int main(int argc, char **argv)
 	(void)defects;
 	(void)o.all_defects;
 #endif
+	if (o.twice)
+		return run_twice(&o);
 	return run_seeds(&o, false, broken) ? 1 : 0;
 }

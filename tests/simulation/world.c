@@ -38,6 +38,8 @@ void world_story(struct world *w, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(line + at, sizeof(*w->story) - (size_t)at, format, args);
 	va_end(args);
+	for (const char *c = line; *c; c++)
+		w->story_hash = (w->story_hash ^ (uint8_t)*c) * 0x100000001b3u;
 	if (w->print)
 		(void)printf("%s\n", line);
 }

@@ -146,6 +146,7 @@ struct world {
 	char broken[DB_TEXT_MAX]; /* the invariant that was broken; "": none */
 	char story[WORLD_STORY][192];
 	size_t story_count;
+	uint64_t story_hash; /* of every line: two runs of one seed have the same */
 };
 
 /* Runs one seed for @minutes of trouble, then into quiet. Return: 0, or 1 with @w->broken set. */
