@@ -225,6 +225,8 @@ static void item_settle_owner(struct fabric *f, struct fabric_item *item)
 static void item_store(struct fabric *f, struct fabric_item *item)
 {
 	static const char *const types[DB_CHANGE_STATES] = {
+		[DB_CHANGE_RUNNING] = "function.running",
+		[DB_CHANGE_REFUSED] = "function.refused",
 		[DB_CHANGE_DONE] = "function.done",
 		[DB_CHANGE_PARKED] = "function.parked",
 		[DB_CHANGE_FAILED] = "function.failed",
@@ -945,12 +947,12 @@ void items_advance(struct fabric *f)
 		items_each(f, wait_over);
 	}
 	for (size_t i = 0; i < f->provider_count; i++)
-		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++)
+		for (size_t s = 1; s <= f->providers[i]->switch_count; s++)
 			flow_refill(f, &f->providers[i]->flows[s]);
 	ready_decide(f);
 	for (size_t i = 0; i < f->provider_count; i++)
-		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++)
-			flow_read(f->providers[i], s);
+		for (size_t s = 1; s <= f->providers[i]->switch_count; s++)
+			flow_read(f->providers[i], (uint16_t)s);
 	for (size_t c = 0; c < f->change_count; c++)
 		if (f->changes[c]->run.is_stored_soon && f->changes[c]->durable)
 			change_store_ended(f, f->changes[c]);
@@ -963,7 +965,7 @@ uint64_t items_next_ms(const struct fabric *f)
 	if (f->ready)
 		return 0;
 	for (size_t i = 0; i < f->provider_count; i++)
-		for (uint16_t s = 1; s <= f->providers[i]->switch_count; s++) {
+		for (size_t s = 1; s <= f->providers[i]->switch_count; s++) {
 			const struct flow *flow = &f->providers[i]->flows[s];
 			uint64_t hold = flow->want_count ? flow_hold_until(flow) : UINT64_MAX;
 

@@ -358,7 +358,7 @@ static size_t functions_of(struct fabric *f, const struct fabric_host *host, boo
 {
 	size_t n = 0;
 
-	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
 		struct fabric_function *fn = host->vports[v];
 
 		if (!fn || fn->host != host)
@@ -426,7 +426,7 @@ static struct fabric_change *failover_change(struct fabric *f, struct fabric_hos
 
 	if (!change)
 		return NULL;
-	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++)
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++)
 		taken[v] = target->vports[v] || v > target->as.vports;
 	for (size_t i = 0; i < count; i++) {
 		uint16_t vport = fns[i]->vport;
@@ -758,10 +758,10 @@ int fabric_host_failover(struct fabric *f, const char *name, uint32_t uid,
 {
 	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
 	struct fabric_incident *incident;
-	struct fabric_host *target;
-	struct fabric_host *host;
+	struct fabric_host *target = NULL;
+	struct fabric_host *host = NULL;
 	char cause[DB_TEXT_MAX];
-	size_t count;
+	size_t count = 0;
 	int r = failover_check(f, name, problem, &host, &target, fns, &count);
 
 	if (r)
@@ -779,10 +779,10 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 			      struct fabric_plan *out)
 {
 	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
-	struct fabric_host *target;
-	struct fabric_host *host;
+	struct fabric_host *target = NULL;
+	struct fabric_host *host = NULL;
 	struct fabric_change *change;
-	size_t count;
+	size_t count = 0;
 	int r = failover_check(f, name, problem, &host, &target, fns, &count);
 
 	*out = (struct fabric_plan){ 0 };

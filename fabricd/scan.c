@@ -214,7 +214,7 @@ static void take_adapters(struct intake *in)
 	free(p->functions);
 	p->functions = calloc(scan->function_count + 1, sizeof(*p->functions));
 	p->function_count = p->functions ? scan->function_count : 0;
-	for (size_t i = 0; i < scan->adapter_count; i++) {
+	for (size_t i = 0; p->function_count && i < scan->adapter_count; i++) {
 		const struct provider_adapter *as = &scan->adapters[i];
 		struct fabric_adapter *adapter = take_adapter(in, as);
 		struct fabric_function **next = adapter ? &adapter->first : NULL;
