@@ -410,6 +410,7 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 		op.identity = item->row.identity;
 	}
 	item->run.attempt = op.attempt;
+	item->run.last = next;
 	item->run.at = ITEM_EFFECT;
 	item->run.seen_valid = false;
 	item->fn->doubt = false;
@@ -748,14 +749,15 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 	}
 	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
 		return;
-	if (next == (enum handover_next)item->run.last)
+	if (next == (enum handover_next)item->run.last) {
 		item->run.tries++; /* done, it was said, and read back undone */
+		item->run.last = HANDOVER_READ; /* once, however often it waits for room */
+	}
 	if (item->run.tries >= f->config.command_attempts) {
 		item_give_up(f, item,
 			     item->row.reason[0] ? item->row.reason : "the switch does not do it");
 		return;
 	}
-	item->run.last = next;
 	item_effect(f, item, next);
 }
 
