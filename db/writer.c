@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "db/inside.h"
 
 /* A transaction takes batches until it has so many rows or batches: 4096 rows take some 40 ms. */
@@ -101,6 +102,7 @@ static void write_alone(struct db_writer *w, struct db_batch *batch)
 static void group_write(struct db_writer *w, struct db_batch **group, size_t n)
 {
 	bool is_refused = false;
+	size_t rows = 0;
 	int r = w->error;
 
 	if (!r)
@@ -112,8 +114,11 @@ static void group_write(struct db_writer *w, struct db_batch **group, size_t n)
 		return;
 	}
 	w->error = r;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		group[i]->result = r;
+		rows += group[i]->n;
+	}
+	log_debug("database: transaction of %zu batch%s, %zu rows", n, n == 1 ? "" : "es", rows);
 }
 
 static void group_answer(struct db_writer *w, struct db_batch **group, size_t n)
