@@ -247,6 +247,7 @@ static void item_store(struct fabric *f, struct fabric_item *item)
 		      row->host[0] ? row->host : "nowhere", row->reason[0] ? ": " : "",
 		      row->reason);
 	item->run.at = ITEM_STORED;
+	item->run.stored = f->next_cookie;
 }
 
 static enum db_change_state change_outcome(const struct fabric_change *change)
@@ -279,6 +280,7 @@ static void change_store_ended(struct fabric *f, struct fabric_change *change)
 		change->row.ended_wall_ms = f->io.wall_ms(f->io.arg);
 		f->change_running--;
 		db_put_change(batch_open(f), &change->row);
+		change->run.end_stored = f->next_cookie;
 		change_event(f, change);
 		log_notice("change %" PRIu64 ": %s", change->row.id,
 			   fabric_change_state_text(change->row.state));
@@ -286,20 +288,23 @@ static void change_store_ended(struct fabric *f, struct fabric_change *change)
 	batch_after(f, AFTER_ITEMS, change->row.id);
 }
 
-/* Unlocked only now: before, a crash would find the item open and go on with it. */
-void change_items_durable(struct fabric *f, uint64_t id)
+/* Unlocked only now: before, a crash would find the item open and go on with it. Items that ended
+ * later stand in a later batch. */
+void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie)
 {
 	struct fabric_change *change = change_find(f, id);
 
 	for (size_t i = 0; change && i < change->item_count; i++) {
 		struct fabric_item *item = &change->items[i];
 
-		if (item->run.at != ITEM_STORED || item->fn->item != item)
+		if (item->run.at != ITEM_STORED || item->run.stored > cookie ||
+		    item->fn->item != item)
 			continue;
 		item->fn->item = NULL;
 		function_noticed(f, item->fn);
 	}
-	if (!change || change->row.state == DB_CHANGE_RUNNING || change->run.is_over)
+	if (!change || change->row.state == DB_CHANGE_RUNNING || change->run.is_over ||
+	    change->run.end_stored > cookie)
 		return;
 	change->run.is_over = true;
 	incident_change_ended(f, change);
@@ -750,7 +755,7 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
 		return;
 	if (next == (enum handover_next)item->run.last) {
-		item->run.tries++; /* done, it was said, and read back undone */
+		item->run.tries++;              /* done, it was said, and read back undone */
 		item->run.last = HANDOVER_READ; /* once, however often it waits for room */
 	}
 	if (item->run.tries >= f->config.command_attempts) {

@@ -145,6 +145,7 @@ struct fabric_item {
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
 		bool reset_done;
+		uint64_t stored;          /* batch that tells of its end */
 		struct fabric_item *next; /* in one list at a time */
 	} run;
 };
@@ -159,6 +160,7 @@ struct fabric_change {
 		size_t open; /* items that are not stored as ended */
 		bool effect_wanted;
 		bool is_stored_soon;  /* items have ended, and wait for the next batch */
+		uint64_t end_stored;  /* batch that tells of its end, and of its last item's */
 		bool is_over;         /* its end is durable, its functions are unlocked */
 		bool identities_move; /* an identity goes from one of its functions to another */
 		struct fabric_waiter *waiters;

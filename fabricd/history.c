@@ -114,7 +114,8 @@ void batch_submit(struct fabric *f)
 	f->io.submit_take(f->io.arg, TAKE(f->batch), open->cookie);
 }
 
-static void follow(struct fabric *f, const struct after *after)
+/* @cookie: of the batch that has been written. */
+static void follow(struct fabric *f, const struct after *after, uint64_t cookie)
 {
 	switch (after->kind) {
 	case AFTER_ANSWER:
@@ -127,7 +128,7 @@ static void follow(struct fabric *f, const struct after *after)
 		change_effect_durable(f, after->id);
 		break;
 	case AFTER_ITEMS:
-		change_items_durable(f, after->id);
+		change_items_durable(f, after->id, cookie);
 		break;
 	case AFTER_FENCE:
 		fence_stored(f, after->id);
@@ -166,7 +167,7 @@ void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why)
 	for (size_t i = 0; i < p->event_count && !r; i++)
 		history_publish(f, &p->events[i]);
 	for (size_t i = 0; i < p->after_count && !r; i++)
-		follow(f, &p->afters[i]);
+		follow(f, &p->afters[i], cookie);
 	for (size_t i = 0; i < p->after_count && r; i++)
 		if (p->afters[i].kind == AFTER_ANSWER)
 			p->afters[i].fn(p->afters[i].arg, REFUSE_FROZEN, 0);

@@ -251,7 +251,8 @@ MUST_USE int plan_steps(struct fabric *f, const struct fabric_change *change,
 /* ---- change.c ---- */
 void change_intent_durable(struct fabric *f, uint64_t id);
 void change_effect_durable(struct fabric *f, uint64_t id);
-void change_items_durable(struct fabric *f, uint64_t id);
+/* @cookie: the batch that has been written, with all before it. */
+void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie);
 void change_resume(struct fabric *f, struct fabric_change *change);
 void items_advance(struct fabric *f);
 uint64_t items_next_ms(const struct fabric *f);
