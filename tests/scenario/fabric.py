@@ -181,12 +181,14 @@ class Fabric:
         return process
 
     def is_ready(self):
-        process = self.processes.get("fabricd")
-        if process and process.poll() is not None:
-            raise AssertionError(f"fabricd ended with {process.returncode}")
+        if self.manager_has_died():
+            raise AssertionError(f"fabricd ended with {self.processes['fabricd'].returncode}")
+        return self.answers_health()
+
+    def answers_health(self):
         try:
             return self.get("/v1/health", raw=True)[0] == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def manager_has_died(self):
