@@ -1,0 +1,1560 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The safety rules (docs/safety.md), each at the brain itself: struct fabric stands between a
+ * modelled switch, a database in memory and agents that beat, on a clock of this program. What
+ * leaves for the switch is noted in order, and commits can be held back.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "fabricd/fabric.h"
+#include "sim/model.h"
+
+enum {
+	HOSTS = 8,
+	BEAT = 1000,
+	WINDOW = 5 * BEAT,
+	START = 1000000,
+	STEADY = 20 * BEAT, /* after it every host is a warm spare */
+	MOVED = 8 * BEAT, /* after it a host that fell silent is fenced, and its functions moved */
+	SENT = 4096,
+	EVENTS = 1024,
+};
+
+static const char *const VF1 = "nic-0001/pf0/vf1";
+static const char *const VF2 = "nic-0001/pf0/vf2";
+static const char *const VF3 = "nic-0001/pf0/vf3";
+static const char *const GPU0 = "gpu-0001/f0";
+static const char *const GPU1 = "gpu-0001/f1";
+enum { BAY1 = 1, BAY2, BAY3, BAY8 = 8 };
+enum { MAC1 = 0x0200000000a1, MAC2 = 0x0200000000a2 };
+
+/* ---- what stands around the brain ---- */
+
+struct commit {
+	struct commit *next;
+	uint64_t cookie;
+	uint64_t since_ms;
+	struct db_batch *batch;
+};
+
+struct agent {
+	bool beats;
+	unsigned boots;
+	uint64_t seq;
+	uint64_t epoch;
+	int answer; /* to its last beat */
+};
+
+/* One switch, and the manager's end of the way to it. */
+struct reach {
+	struct provider base;
+	struct house *house;
+	struct provider *inner;
+	struct sim_chassis *chassis;
+	struct sim_model *model;
+	bool is_cut; /* nothing of it gets through: neither time nor news */
+};
+
+struct house {
+	uint64_t now_ms;
+	int64_t wall_skew_ms;
+	struct reach reach[2];
+	unsigned reaches;
+	struct db *db;
+	struct fabric *fabric;
+	struct commit *commits;
+	bool holds_commits;
+	int commit_fails; /* -errno for the next ones; 0: they succeed */
+	struct agent agents[HOSTS];
+	uint64_t next_beat_ms;
+	struct provider_op sent[SENT];
+	size_t sent_count;
+	struct {
+		char type[DB_NAME_MAX];
+		char subject[DB_NAME_MAX];
+		uint64_t at_ms;
+	} events[EVENTS];
+	size_t event_count;
+	struct {
+		unsigned count;
+		int r;
+		uint64_t id;
+	} answer;
+};
+
+static int reach_submit(struct provider *p, const struct provider_op *op)
+{
+	struct reach *reach = (struct reach *)p;
+	struct house *h = reach->house;
+
+	assert_true(h->sent_count < SENT);
+	h->sent[h->sent_count++] = *op;
+	return reach->inner->ops->submit(reach->inner, op);
+}
+
+static int reach_scan(struct provider *p)
+{
+	struct reach *reach = (struct reach *)p;
+
+	return reach->inner->ops->scan(reach->inner);
+}
+
+static int reach_view(struct provider *p, uint16_t host, uint64_t cookie)
+{
+	struct reach *reach = (struct reach *)p;
+
+	return reach->inner->ops->view(reach->inner, host, cookie);
+}
+
+static void reach_advance(struct provider *p, uint64_t now_ms)
+{
+	struct reach *reach = (struct reach *)p;
+
+	if (!reach->is_cut)
+		reach->inner->ops->advance(reach->inner, now_ms);
+}
+
+static uint64_t reach_next_ms(const struct provider *p)
+{
+	const struct reach *reach = (const struct reach *)p;
+
+	return reach->is_cut ? UINT64_MAX : reach->inner->ops->next_ms(reach->inner);
+}
+
+static const struct provider_ops reach_ops = {
+	.name = "reach",
+	.submit = reach_submit,
+	.scan = reach_scan,
+	.view = reach_view,
+	.advance = reach_advance,
+	.next_ms = reach_next_ms,
+};
+
+static uint64_t io_now(void *arg)
+{
+	return ((struct house *)arg)->now_ms;
+}
+
+static uint64_t io_wall(void *arg)
+{
+	const struct house *h = arg;
+
+	return (uint64_t)(1700000000000 + (int64_t)h->now_ms + h->wall_skew_ms);
+}
+
+static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
+{
+	struct house *h = arg;
+	struct commit *c = calloc(1, sizeof(*c));
+	struct commit **last = &h->commits;
+
+	assert_non_null(c);
+	*c = (struct commit){ .cookie = cookie, .since_ms = h->now_ms, .batch = batch };
+	while (*last)
+		last = &(*last)->next;
+	*last = c;
+}
+
+static uint64_t io_waiting(void *arg)
+{
+	const struct house *h = arg;
+
+	return h->commits ? h->commits->since_ms : 0;
+}
+
+static void io_published(void *arg, const struct db_event *event)
+{
+	struct house *h = arg;
+	size_t n = h->event_count++;
+
+	assert_true(n < EVENTS);
+	(void)snprintf(h->events[n].type, DB_NAME_MAX, "%s", event->type);
+	(void)snprintf(h->events[n].subject, DB_NAME_MAX, "%s", event->subject);
+	h->events[n].at_ms = h->now_ms;
+}
+
+static void on_answer(void *arg, int r, uint64_t id)
+{
+	struct house *h = arg;
+
+	h->answer.count++;
+	h->answer.r = r;
+	h->answer.id = id;
+}
+
+static void commits_advance(struct house *h)
+{
+	while (h->commits && !h->holds_commits) {
+		struct commit *c = h->commits;
+		char why[DB_TEXT_MAX] = "";
+		int r = h->commit_fails ? h->commit_fails : db_apply(h->db, c->batch, why);
+
+		assert_true(r == 0 || r == h->commit_fails);
+		h->commits = c->next;
+		fabric_written(h->fabric, c->cookie, r, "the test says so");
+		db_batch_free(c->batch);
+		free(c);
+	}
+}
+
+static void agent_beat(struct house *h, unsigned n)
+{
+	struct agent *a = &h->agents[n];
+	char bay[16];
+	char boot[32];
+
+	(void)snprintf(bay, sizeof(bay), "bay%u", n + 1);
+	(void)snprintf(boot, sizeof(boot), "boot-%u-%u", n, a->boots);
+	a->answer = fabric_beat(h->fabric, bay, boot, ++a->seq, h->now_ms, &a->epoch);
+}
+
+static void beats_advance(struct house *h)
+{
+	if (h->now_ms < h->next_beat_ms)
+		return;
+	h->next_beat_ms = h->now_ms + BEAT;
+	for (unsigned n = 0; n < HOSTS; n++)
+		if (h->agents[n].beats)
+			agent_beat(h, n);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void house_step(struct house *h, uint64_t end_ms)
+{
+	uint64_t next = earlier(end_ms, earlier(h->next_beat_ms, fabric_next_ms(h->fabric)));
+
+	if (h->commits && !h->holds_commits)
+		next = h->now_ms;
+	for (unsigned i = 0; i < h->reaches; i++)
+		next = earlier(next, h->reach[i].base.ops->next_ms(&h->reach[i].base));
+	if (next > h->now_ms)
+		h->now_ms = next;
+	for (unsigned i = 0; i < h->reaches; i++)
+		h->reach[i].base.ops->advance(&h->reach[i].base, h->now_ms);
+	commits_advance(h);
+	beats_advance(h);
+	fabric_advance(h->fabric);
+}
+
+static void run(struct house *h, uint64_t ms)
+{
+	uint64_t end_ms = h->now_ms + ms;
+
+	while (h->now_ms < end_ms)
+		house_step(h, end_ms);
+	house_step(h, end_ms);
+}
+
+/* A manager begins, on the database and the switches that there are. */
+static void manager_start(struct house *h)
+{
+	const struct fabric_io io = { .now_ms = io_now,
+				      .wall_ms = io_wall,
+				      .submit_take = io_submit_take,
+				      .db_waiting_since_ms = io_waiting,
+				      .published = io_published,
+				      .arg = h };
+	struct config config;
+	char why[DB_TEXT_MAX] = "";
+
+	config_init(&config);
+	assert_int_equal(fabric_new(&config, &io, &h->fabric), 0);
+	assert_int_equal(fabric_load(h->fabric, h->db, why), 0);
+	for (unsigned i = 0; i < h->reaches; i++) {
+		struct provider_sink sink;
+		unsigned number;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "sim%u", i);
+		assert_int_equal(fabric_provider_add(h->fabric, name, &sink, &number), 0);
+		h->reach[i].inner = sim_model_provider(h->reach[i].model, &sink);
+		assert_non_null(h->reach[i].inner);
+		fabric_provider_set(h->fabric, number, &h->reach[i].base);
+	}
+	fabric_start(h->fabric);
+}
+
+/* It dies: what was not durable is lost, what was sent goes on. */
+static void manager_kill(struct house *h)
+{
+	fabric_free(h->fabric);
+	h->fabric = NULL;
+	for (unsigned i = 0; i < h->reaches; i++)
+		provider_close(h->reach[i].inner);
+	while (h->commits) {
+		struct commit *next = h->commits->next;
+
+		db_batch_free(h->commits->batch);
+		free(h->commits);
+		h->commits = next;
+	}
+	h->holds_commits = false;
+}
+
+static void reach_new(struct house *h, const char *bays, unsigned hosts, bool has_adapters)
+{
+	struct reach *reach = &h->reach[h->reaches++];
+	struct sim_chassis *c = sim_chassis_new("safety");
+	char path[SIM_CHASSIS_WHY];
+	char why[SIM_CHASSIS_WHY];
+	struct sim_adapter *a;
+	struct sim_host *host;
+
+	assert_non_null(sim_chassis_add_switch(c, "sw0"));
+	c->command_ms = 1;
+	c->timeout_ms = 1000;
+	c->checks_identity = false; /* the manager's own guards are what is proved */
+	c->has_barrier = true;
+	for (unsigned i = 1; i <= hosts; i++) {
+		char bay[16];
+
+		(void)snprintf(bay, sizeof(bay), "%s%u", bays, i);
+		host = sim_chassis_add_host(c, bay, 1);
+		assert_non_null(host);
+		host->window_bytes = 512 << 20;
+	}
+	if (has_adapters) {
+		a = sim_chassis_add_adapter(c, sim_device_find("ethernet"), "E0001", 1);
+		a->num_vfs = 8;
+		a->keeper = PROVIDER_KEEPER_SWITCH;
+		a = sim_chassis_add_adapter(c, sim_device_find("gpu"), "G0001", 1);
+		a->pfs = 2;
+	}
+	assert_int_equal(sim_chassis_check(c, path, why), 0);
+	reach->base.ops = &reach_ops;
+	reach->house = h;
+	reach->chassis = c;
+	assert_int_equal(sim_model_new(c, &reach->model), 0);
+	sim_model_seed(reach->model, h->reaches);
+}
+
+static int house_begin(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	char why[DB_TEXT_MAX] = "";
+
+	assert_non_null(h);
+	log_setup("safety", (enum log_level)0);
+	h->now_ms = START;
+	assert_int_equal(db_open_fast(":memory:", why, &h->db), 0);
+	reach_new(h, "bay", HOSTS, true);
+	for (unsigned n = 0; n < HOSTS; n++)
+		h->agents[n].beats = true;
+	*state = h;
+	return 0;
+}
+
+static int house_end(void **state)
+{
+	struct house *h = *state;
+
+	manager_kill(h);
+	for (unsigned i = 0; i < h->reaches; i++) {
+		sim_model_free(h->reach[i].model);
+		sim_chassis_free(h->reach[i].chassis);
+	}
+	db_close(h->db);
+	free(h);
+	return 0;
+}
+
+/* ---- looking and asking ---- */
+
+static const struct fabric_host *host(const struct house *h, const char *name)
+{
+	const struct fabric_host *found = fabric_host_find(h->fabric, name);
+
+	assert_non_null(found);
+	return found;
+}
+
+static const struct fabric_function *function(const struct house *h, const char *name)
+{
+	const struct fabric_function *found = fabric_function_find(h->fabric, name);
+
+	assert_non_null(found);
+	return found;
+}
+
+/* Where the switch itself has it; 0: nowhere. */
+static unsigned at_switch(const struct house *h, const char *name)
+{
+	const struct sim_map *map = sim_model_map(h->reach[0].model);
+
+	return map->functions[function(h, name)->as.handle - 1].now.host;
+}
+
+static uint64_t mac_at_switch(const struct house *h, const char *name)
+{
+	const struct sim_map *map = sim_model_map(h->reach[0].model);
+
+	return map->functions[function(h, name)->as.handle - 1].now.identity.mac;
+}
+
+static const struct provider_host_state *state_at_switch(const struct house *h, unsigned host)
+{
+	return &sim_model_map(h->reach[0].model)->hosts[host - 1].state;
+}
+
+static unsigned events(const struct house *h, const char *type, const char *subject)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < h->event_count; i++)
+		n += !strcmp(h->events[i].type, type) &&
+		     (!subject || !strcmp(h->events[i].subject, subject));
+	return n;
+}
+
+/* How many commands of @verb left since there were @from of all kinds. */
+static unsigned sent(const struct house *h, enum provider_verb verb, size_t from)
+{
+	unsigned n = 0;
+
+	for (size_t i = from; i < h->sent_count; i++)
+		n += h->sent[i].verb == verb;
+	return n;
+}
+
+static bool is_effect(enum provider_verb verb)
+{
+	return verb != PROVIDER_READ && verb != PROVIDER_READ_HOST && verb != PROVIDER_SETTLE;
+}
+
+static unsigned effects(const struct house *h, size_t from)
+{
+	unsigned n = 0;
+
+	for (size_t i = from; i < h->sent_count; i++)
+		n += is_effect(h->sent[i].verb);
+	return n;
+}
+
+static void fault(struct house *h, enum provider_verb verb, enum sim_fault_kind kind, uint32_t ms,
+		  uint32_t count)
+{
+	const struct sim_fault fault = { verb, kind, ms, count };
+
+	assert_int_equal(sim_model_fault(h->reach[0].model, &fault), 0);
+}
+
+static struct fabric_request_op op(enum db_op verb, const char *fn, const char *host, uint64_t mac)
+{
+	struct fabric_request_op op = { .op = verb, .has_identity = mac != 0 };
+
+	(void)snprintf(op.function, sizeof(op.function), "%s", fn);
+	(void)snprintf(op.host, sizeof(op.host), "%s", host);
+	op.identity.mac = mac;
+	return op;
+}
+
+static int request(struct house *h, const struct fabric_request_op *ops, size_t count)
+{
+	const struct fabric_request request = { .ops = ops, .op_count = count };
+	struct fabric_problem problem;
+
+	return fabric_change_request(h->fabric, &request, &problem, on_answer, h);
+}
+
+static int ask(struct house *h, enum db_op verb, const char *fn, const char *host, uint64_t mac)
+{
+	const struct fabric_request_op one = op(verb, fn, host, mac);
+
+	return request(h, &one, 1);
+}
+
+static void assign(struct house *h, const char *fn, const char *host, uint64_t mac)
+{
+	assert_int_equal(ask(h, DB_OP_ASSIGN, fn, host, mac), 0);
+	run(h, 500);
+	assert_string_equal(function(h, fn)->host->name, host);
+	assert_null(function(h, fn)->item);
+}
+
+static void spare(struct house *h, const char *name)
+{
+	assert_int_equal(fabric_host_set_spare(h->fabric, name, true, 0, on_answer, h), 0);
+}
+
+static void silence(struct house *h, unsigned bay)
+{
+	h->agents[bay - 1].beats = false;
+}
+
+static int failover(struct house *h, const char *name)
+{
+	struct fabric_problem problem;
+
+	return fabric_host_failover(h->fabric, name, 0, &problem, on_answer, h);
+}
+
+static int readmit(struct house *h, const char *name)
+{
+	struct fabric_problem problem;
+
+	return fabric_host_readmit(h->fabric, name, 0, &problem, on_answer, h);
+}
+
+static struct fabric_health health(const struct house *h)
+{
+	struct fabric_health out;
+
+	fabric_health_get(h->fabric, &out);
+	return out;
+}
+
+/* All beat, bay8 is a warm spare, VF1 with its MAC and VF2 are at bay1. */
+static void usual(struct house *h)
+{
+	manager_start(h);
+	run(h, STEADY);
+	spare(h, "bay8");
+	assign(h, VF1, "bay1", MAC1);
+	assign(h, VF2, "bay1", 0);
+}
+
+/* ---- S1 ---- */
+
+static void s1_every_step_of_a_move_is_read_back_before_the_next(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+	bool is_read = false;
+
+	usual(h);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	run(h, 500);
+
+	assert_int_equal(at_switch(h, VF1), BAY2);
+	for (size_t i = from; i < h->sent_count; i++) {
+		enum provider_verb verb = h->sent[i].verb;
+
+		/* A reset binds nothing: it alone may follow another step's reading. */
+		if (is_effect(verb) && verb != PROVIDER_IDENTITY)
+			assert_true(is_read);
+		is_read = verb == PROVIDER_READ || (is_read && verb == PROVIDER_RESET);
+	}
+	assert_int_equal(sent(h, PROVIDER_BIND, from), 1);
+	assert_true(is_read); /* "done" was read back too */
+}
+
+static void s1_a_fence_that_is_not_proved_blocks_the_host_and_nothing_of_it_moves(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	silence(h, BAY1);
+	run(h, WINDOW + 25 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(events(h, "host.blocked", "bay1"), 1);
+	assert_string_equal(health(h).status, "degraded");
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_string_equal(function(h, VF1)->host->name, "bay1");
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), REFUSE_FUNCTION_BLOCKED);
+
+	sim_model_fault_clear(h->reach[0].model);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s1_a_person_vouches_for_the_host_and_not_for_the_read_back(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	silence(h, BAY1);
+	run(h, WINDOW + 25 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(fabric_host_fence_confirm(h->fabric, "bay1", host(h, "bay1")->incident, 0,
+						   &problem, on_answer, h),
+			 0);
+	run(h, 20 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY1); /* still: so it is bound nowhere else */
+	assert_int_equal(sent(h, PROVIDER_BIND, 0), 2);
+}
+
+static void s1_a_command_without_answer_is_looked_for_not_repeated(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_LOST, 0, 1);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	run(h, 5 * BEAT);
+
+	assert_int_equal(at_switch(h, VF3), BAY3);
+	assert_int_equal(sent(h, PROVIDER_BIND, 0), 3); /* VF1, VF2, VF3: each once */
+}
+
+/* ---- S2 ---- */
+
+static void s2_wall_time_may_jump_and_nobody_is_judged_by_it(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (int i = 0; i < 20; i++) {
+		h->wall_skew_ms = i % 2 ? 86400000 : -86400000;
+		run(h, BEAT);
+	}
+
+	assert_int_equal(events(h, "host.suspect", NULL), 0);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+/* ---- S3 ---- */
+
+static void s3_a_manager_that_was_stopped_judges_nobody_for_a_window(void **state)
+{
+	struct house *h = *state;
+	uint64_t from;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, BEAT);
+	h->now_ms += 30 * BEAT; /* SIGSTOP */
+	h->next_beat_ms = h->now_ms;
+	from = h->now_ms;
+	run(h, WINDOW - BEAT);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+
+	run(h, 3 * BEAT);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+	assert_int_equal(events(h, "host.fencing", NULL), 1);
+	for (size_t i = 0; i < h->event_count; i++)
+		if (!strcmp(h->events[i].type, "host.fencing"))
+			assert_true(h->events[i].at_ms >= from + WINDOW);
+}
+
+static void s3_a_database_that_owes_an_answer_stops_all_verdicts(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	spare(h, "bay7");
+	house_step(h, h->now_ms);
+	h->holds_commits = true;
+	spare(h, "bay6");
+	silence(h, BAY1);
+	from = h->sent_count;
+	run(h, WINDOW + 5 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(effects(h, from), 0);
+	h->holds_commits = false;
+	run(h, WINDOW + 3 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+static void s3_a_beat_that_came_twice_or_late_counts_for_nothing(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	usual(h);
+	silence(h, BAY1);
+	for (unsigned i = 0; i < 8; i++) {
+		run(h, BEAT);
+		if (host(h, "bay1")->state == FABRIC_HOST_ALIVE ||
+		    host(h, "bay1")->state == FABRIC_HOST_SUSPECT)
+			assert_int_equal(fabric_beat(h->fabric, "bay1", "boot-0-0",
+						     h->agents[0].seq, h->now_ms, &epoch),
+					 REFUSE_FIELD);
+	}
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+/* ---- S4 ---- */
+
+static void s4_when_many_fall_silent_at_once_nobody_is_fenced_and_it_is_told(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned bay = 1; bay <= 4; bay++)
+		silence(h, bay);
+	run(h, 30 * BEAT);
+
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+	assert_int_equal(events(h, "failover.hold", NULL), 1);
+	assert_true(health(h).hold);
+	for (unsigned bay = 2; bay <= 4; bay++)
+		h->agents[bay - 1].beats = true;
+	run(h, WINDOW - BEAT);
+	assert_int_equal(events(h, "host.fencing", NULL), 0); /* a full fresh window */
+	run(h, 5 * BEAT);
+	assert_int_equal(events(h, "host.fencing", NULL), 1);
+	assert_int_equal(events(h, "failover.resume", NULL), 1);
+}
+
+static void s4_a_storm_in_one_chassis_holds_no_other(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	reach_new(h, "slot", 4, false);
+	manager_start(h);
+	for (unsigned i = 0; i < 20; i++) {
+		run(h, BEAT);
+		for (unsigned n = 1; n <= 4; n++) {
+			char name[16];
+
+			(void)snprintf(name, sizeof(name), "slot%u", n);
+			assert_int_equal(
+				fabric_beat(h->fabric, name, "boot", i + 1, h->now_ms, &epoch), 0);
+		}
+	}
+	silence(h, BAY1); /* all four slots fall silent with it */
+	run(h, MOVED);
+
+	assert_true(health(h).hold);
+	assert_int_equal(events(h, "host.fencing", NULL), 1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+/* ---- S5 ---- */
+
+static void s5_one_failover_at_a_time_for_each_switch(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 900, 0); /* the first one takes its time */
+	silence(h, BAY1);
+	silence(h, BAY2);
+	run(h, WINDOW + 500);
+	assert_int_equal(events(h, "host.fencing", NULL), 1);
+
+	run(h, 20 * BEAT);
+	assert_int_equal(events(h, "host.fencing", NULL), 2);
+}
+
+static void s5_proved_deaths_wait_for_nobody(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 900, 0);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY1, SIM_HOST_POWER, false), 0);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY2, SIM_HOST_POWER, false), 0);
+	run(h, 500);
+
+	assert_int_equal(events(h, "host.fencing", NULL), 2);
+}
+
+static void s5_after_six_failovers_in_ten_minutes_the_seventh_waits(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 7; n++) {
+		silence(h, BAY2);
+		run(h, 10 * BEAT);
+		if (n == 6)
+			break;
+		assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+		h->agents[BAY2 - 1].beats = true;
+		run(h, 2 * BEAT);
+		assert_int_equal(readmit(h, "bay2"), 0);
+		run(h, 10 * BEAT);
+		assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+	}
+
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_SUSPECT);
+	assert_int_equal(events(h, "host.fencing", "bay2"), 6);
+	run(h, 600 * BEAT);
+	assert_int_equal(events(h, "host.fencing", "bay2"), 7);
+}
+
+/* ---- S6 ---- */
+
+static void s6_after_a_start_a_dead_host_has_one_full_window(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, BEAT);
+	manager_kill(h);
+	h->now_ms += 60 * BEAT;
+	h->next_beat_ms = h->now_ms;
+	h->event_count = 0;
+	manager_start(h);
+	run(h, WINDOW - BEAT);
+	assert_true(health(h).ready);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+
+	run(h, 3 * BEAT);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+	assert_int_equal(events(h, "host.fencing", NULL), 1);
+}
+
+static void s6_no_verdict_before_reconcile_is_finished(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	manager_kill(h);
+	silence(h, BAY1);
+	h->event_count = 0;
+	/* Something that an earlier life has sent is still under way. */
+	fault(h, PROVIDER_RESET, SIM_FAULT_LATE, 20 * BEAT, 1);
+	{
+		const struct provider_op late = { .attempt = 1,
+						  .verb = PROVIDER_RESET,
+						  .function = 3,
+						  .deadline_ms = h->now_ms + 100 };
+		struct provider_sink none = { 0 };
+		struct provider *old = sim_model_provider(h->reach[0].model, &none);
+
+		(void)old->ops->submit(old, &late);
+		provider_close(old);
+	}
+	manager_start(h);
+	run(h, 15 * BEAT);
+	assert_false(health(h).ready);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+
+	run(h, 5 * BEAT + WINDOW + 2 * BEAT);
+	assert_true(health(h).ready);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+}
+
+static void s6_one_dead_switch_delays_no_other_chassis(void **state)
+{
+	struct house *h = *state;
+
+	reach_new(h, "slot", 4, false);
+	h->reach[1].is_cut = true;
+	usual(h);
+	assert_false(health(h).ready);
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s6_a_switch_that_comes_back_gives_everybody_a_full_window(void **state)
+{
+	struct house *h = *state;
+	uint64_t back_ms;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, WINDOW - 500);
+	sim_model_reboot(h->reach[0].model, 0);
+	back_ms = h->now_ms;
+	run(h, WINDOW - BEAT);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+
+	run(h, 3 * BEAT);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+	assert_true(h->now_ms > back_ms + WINDOW);
+}
+
+/* ---- S7 ---- */
+
+static void s7_a_host_without_power_or_link_is_fenced_at_once(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY1, SIM_HOST_POWER, false), 0);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY2, SIM_HOST_LINK, false), 0);
+	run(h, 500);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+/* ---- S8 ---- */
+
+static void s8_nothing_leaves_before_the_intent_is_durable(void **state)
+{
+	struct house *h = *state;
+	unsigned answers;
+	size_t from;
+
+	usual(h);
+	answers = h->answer.count;
+	from = h->sent_count;
+	h->holds_commits = true;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	run(h, 500);
+	assert_int_equal(h->sent_count, from);
+	assert_int_equal(h->answer.count, answers);
+
+	h->holds_commits = false;
+	run(h, 500);
+	assert_int_equal(h->answer.count, answers + 1);
+	assert_int_equal(at_switch(h, VF3), BAY3);
+}
+
+static void s8_the_first_effect_is_announced_before_it_leaves(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	while (!sent(h, PROVIDER_READ, from))
+		house_step(h, h->now_ms + 1);
+	h->holds_commits = true;
+	run(h, 500);
+	assert_int_equal(effects(h, from), 0);
+
+	h->holds_commits = false;
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF3), BAY3);
+}
+
+static void s8_what_was_under_way_is_completed_after_a_crash(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay3", 0), 0);
+	while (!sent(h, PROVIDER_RESET, from))
+		house_step(h, h->now_ms + 1);
+	manager_kill(h);
+	from = h->sent_count;
+	manager_start(h);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+	assert_string_equal(function(h, VF1)->host->name, "bay3");
+	/* It settles and reads before it goes on. */
+	assert_int_equal(h->sent[from].verb, PROVIDER_SETTLE);
+	for (size_t i = from; i < h->sent_count && !is_effect(h->sent[i].verb); i++)
+		from = i;
+	assert_int_equal(h->sent[from].verb, PROVIDER_READ);
+}
+
+static void a_change_may_be_cancelled_before_its_first_effect_and_not_after(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	h->holds_commits = true;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	run(h, 50);
+	{
+		size_t count;
+		const struct fabric_change *const *all = fabric_changes(h->fabric, &count);
+
+		assert_int_equal(
+			fabric_change_cancel(h->fabric, all[count - 1]->row.id, 0, on_answer, h),
+			0);
+	}
+	h->holds_commits = false;
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF3), 0);
+	assert_null(function(h, VF3)->host);
+
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	while (!effects(h, from))
+		house_step(h, h->now_ms + 1);
+	assert_int_equal(fabric_change_cancel(h->fabric, function(h, VF3)->item->row.change, 0,
+					      on_answer, h),
+			 REFUSE_NOT_CANCELLABLE);
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF3), BAY3);
+}
+
+/* ---- S9 ---- */
+
+static void s9_a_fenced_host_stays_fenced_whatever_it_beats(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	h->agents[0].beats = true;
+	run(h, 600 * BEAT);
+
+	assert_int_equal(h->agents[0].answer, REFUSE_HOST_FENCED);
+	assert_int_equal(h->agents[0].epoch, host(h, "bay1")->epoch);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_true(state_at_switch(h, BAY1)->isolated);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_HOST_FENCED);
+}
+
+static void s9_it_is_fenced_after_a_restart_too(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	manager_kill(h);
+	h->agents[0].beats = true;
+	manager_start(h);
+	run(h, 60 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(h->agents[0].answer, REFUSE_HOST_FENCED);
+}
+
+static void s9_what_was_moved_does_not_come_back_with_the_host(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	h->agents[0].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 60 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(h->agents[0].answer, 0);
+	assert_false(state_at_switch(h, BAY1)->isolated);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(host(h, "bay1")->functions, 0);
+	assert_false(host(h, "bay1")->spare);
+}
+
+/* ---- S11 ---- */
+
+static void s11_a_spare_that_has_just_begun_to_beat_is_no_target(void **state)
+{
+	struct house *h = *state;
+
+	silence(h, BAY8);
+	usual(h);
+	h->agents[BAY8 - 1].beats = true;
+	run(h, BEAT);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), 0);
+	assert_int_equal(fabric_function_state(function(h, VF1)), FABRIC_FUNCTION_PARKED);
+
+	run(h, 3 * WINDOW);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+}
+
+/* ---- S14 ---- */
+
+static void s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[6];
+	char names[6][32];
+	size_t from;
+	uint64_t epoch;
+
+	usual(h);
+	epoch = host(h, "bay3")->epoch;
+	/* One command at a time, so that binds wait in the queue when the door closes. */
+	fault(h, PROVIDER_BIND, SIM_FAULT_DELAY, 400, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "nic-0001/pf0/vf%u", i + 3);
+		ops[i] = op(DB_OP_ASSIGN, names[i], "bay3", 0);
+	}
+	from = h->sent_count;
+	assert_int_equal(request(h, ops, 6), 0);
+	while (!sent(h, PROVIDER_BIND, from))
+		house_step(h, h->now_ms + 1);
+	assert_int_equal(failover(h, "bay3"), 0);
+	from = h->sent_count;
+	run(h, 30 * BEAT);
+
+	assert_true(host(h, "bay3")->epoch > epoch);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_FENCED);
+	for (size_t i = from; i < h->sent_count; i++)
+		assert_false(h->sent[i].verb == PROVIDER_BIND && h->sent[i].host == BAY3);
+}
+
+static void s14_every_owner_has_a_higher_generation_than_the_one_before(void **state)
+{
+	struct house *h = *state;
+	uint64_t generation;
+
+	usual(h);
+	generation = function(h, VF1)->generation;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	run(h, 500);
+	assert_true(function(h, VF1)->generation > generation);
+	generation = function(h, VF1)->generation;
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF1, "", 0), 0);
+	run(h, 500);
+	manager_kill(h);
+	manager_start(h);
+	run(h, BEAT);
+	assign(h, VF1, "bay3", 0);
+	assert_true(function(h, VF1)->generation > generation + 1);
+}
+
+/* Another manager's command, straight at the switch. */
+static void foreign(struct house *h, enum provider_verb verb, const char *fn, unsigned bay,
+		    uint16_t vport, uint64_t generation)
+{
+	const struct provider_op op = { .attempt = 1ull << 60,
+					.verb = verb,
+					.function = function(h, fn)->as.handle,
+					.host = (uint16_t)bay,
+					.vport = vport,
+					.generation = generation,
+					.deadline_ms = h->now_ms + 1000 };
+	struct provider_sink none = { 0 };
+	struct provider *other = sim_model_provider(h->reach[0].model, &none);
+
+	(void)other->ops->submit(other, &op);
+	provider_close(other);
+	run(h, 20);
+}
+
+static void s14_a_manager_that_meets_a_higher_generation_freezes(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY3, 20, 99);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	run(h, 10 * BEAT);
+
+	assert_true(health(h).frozen);
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), REFUSE_FROZEN);
+	silence(h, BAY1);
+	run(h, 10 * BEAT);
+	assert_int_equal(effects(h, from), 0);
+}
+
+/* ---- S15 ---- */
+
+static void s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	from = h->sent_count;
+	h->commit_fails = -EIO;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	run(h, 500);
+	assert_int_equal(h->answer.r, REFUSE_FROZEN);
+	assert_true(health(h).frozen);
+
+	h->commit_fails = 0; /* what a page cache shows after that proves nothing */
+	silence(h, BAY1);
+	run(h, 20 * BEAT);
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), BAY1); /* the data path stays as it is */
+}
+
+/* ---- S16 ---- */
+
+static void s16_between_two_owners_there_is_a_reset(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+	bool is_reset = false;
+
+	usual(h);
+	from = h->sent_count;
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	for (size_t i = from; i < h->sent_count; i++) {
+		if (h->sent[i].function != function(h, VF1)->as.handle)
+			continue;
+		if (h->sent[i].verb == PROVIDER_UNBIND)
+			is_reset = false;
+		if (h->sent[i].verb == PROVIDER_RESET)
+			is_reset = true;
+		if (h->sent[i].verb == PROVIDER_BIND)
+			assert_true(is_reset);
+	}
+}
+
+static void s16_a_reset_that_would_hit_another_owner_is_refused(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	assign(h, GPU0, "bay1", 0);
+	from = h->sent_count;
+
+	assert_int_equal(ask(h, DB_OP_ASSIGN, GPU1, "bay2", 0), REFUSE_BLAST);
+	assert_int_equal(ask(h, DB_OP_MOVE, GPU0, "bay2", 0), 0); /* nobody else is hit */
+	run(h, 500);
+	assert_int_equal(at_switch(h, GPU0), BAY2);
+	assert_int_equal(effects(h, from), 3);
+}
+
+static void s16_a_card_that_is_reset_as_one_moves_as_one(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[2];
+
+	usual(h);
+	ops[0] = op(DB_OP_ASSIGN, GPU0, "bay1", 0);
+	ops[1] = op(DB_OP_ASSIGN, GPU1, "bay1", 0);
+	assert_int_equal(request(h, ops, 2), 0);
+	run(h, 500);
+	assert_int_equal(at_switch(h, GPU0), BAY1);
+	assert_int_equal(at_switch(h, GPU1), BAY1);
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	assert_int_equal(at_switch(h, GPU0), BAY8);
+	assert_int_equal(at_switch(h, GPU1), BAY8);
+}
+
+/* ---- S17 ---- */
+
+static void s17_an_identity_that_lives_is_given_to_nobody_else(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[2];
+
+	usual(h);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", MAC1), REFUSE_IDENTITY_TAKEN);
+	ops[0] = op(DB_OP_ASSIGN, VF3, "bay2", MAC2);
+	ops[1] = op(DB_OP_ASSIGN, "nic-0001/pf0/vf4", "bay2", MAC2);
+	assert_int_equal(request(h, ops, 2), REFUSE_IDENTITY_TAKEN);
+	run(h, 500);
+	assert_null(function(h, VF3)->host);
+}
+
+static void s17_an_identity_that_only_the_switch_shows_is_taken_too(void **state)
+{
+	struct house *h = *state;
+	struct provider_op op = { .attempt = 1ull << 61, .verb = PROVIDER_IDENTITY };
+	struct provider_sink none = { 0 };
+	struct provider *other;
+
+	usual(h);
+	op.function = function(h, VF3)->as.handle;
+	op.identity.mac = MAC2;
+	op.deadline_ms = h->now_ms + 1000;
+	manager_kill(h);
+	other = sim_model_provider(h->reach[0].model, &none);
+	(void)other->ops->submit(other, &op);
+	provider_close(other);
+	manager_start(h);
+	run(h, BEAT);
+
+	assert_int_equal(mac_at_switch(h, VF3), MAC2);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, "nic-0001/pf0/vf4", "bay2", MAC2),
+			 REFUSE_IDENTITY_TAKEN);
+}
+
+static void s17_an_identity_is_cleared_at_its_old_place_before_it_is_set_at_the_new(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[2];
+	size_t from;
+	bool is_cleared = false;
+
+	usual(h);
+	from = h->sent_count;
+	ops[0] = op(DB_OP_ASSIGN, VF3, "bay3", MAC1);
+	ops[1] = op(DB_OP_RELEASE, VF1, "", 0);
+	assert_int_equal(request(h, ops, 2), 0);
+	run(h, 3 * BEAT);
+
+	assert_int_equal(mac_at_switch(h, VF1), 0);
+	assert_int_equal(mac_at_switch(h, VF3), MAC1);
+	for (size_t i = from; i < h->sent_count; i++) {
+		if (h->sent[i].verb != PROVIDER_IDENTITY)
+			continue;
+		if (h->sent[i].function == function(h, VF1)->as.handle)
+			is_cleared = true;
+		else if (h->sent[i].identity.mac == MAC1)
+			assert_true(is_cleared);
+	}
+}
+
+static void s17_an_identity_is_set_before_the_host_can_see_the_function(void **state)
+{
+	struct house *h = *state;
+	bool is_set = false;
+
+	usual(h);
+	for (size_t i = 0; i < h->sent_count; i++) {
+		if (h->sent[i].function != function(h, VF1)->as.handle)
+			continue;
+		if (h->sent[i].verb == PROVIDER_IDENTITY && h->sent[i].identity.mac == MAC1)
+			is_set = true;
+		if (h->sent[i].verb == PROVIDER_BIND)
+			assert_true(is_set);
+	}
+	assert_true(is_set);
+}
+
+/* ---- S19 ---- */
+
+static void s19_after_no_answer_nothing_is_read_before_the_switch_has_settled(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_LATE, 10 * BEAT, 1); /* carried out long after */
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	while (!sent(h, PROVIDER_BIND, from))
+		house_step(h, h->now_ms + 1);
+	from = h->sent_count;
+	run(h, 6 * BEAT);
+	assert_int_equal(fabric_function_state(function(h, VF3)), FABRIC_FUNCTION_DOUBT);
+	assert_int_equal(sent(h, PROVIDER_READ, from), 0);
+	assert_int_equal(effects(h, from), 0);
+	assert_true(sent(h, PROVIDER_SETTLE, from) > 0);
+
+	run(h, 10 * BEAT);
+	assert_int_equal(at_switch(h, VF3), BAY3);
+	assert_int_equal(effects(h, from), 0); /* it was there */
+}
+
+static void s19_a_manager_that_starts_settles_before_it_scans_or_does_anything(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	manager_kill(h);
+	from = h->sent_count;
+	manager_start(h);
+	run(h, 500);
+
+	assert_true(h->sent_count > from);
+	assert_int_equal(h->sent[from].verb, PROVIDER_SETTLE);
+	assert_int_equal(h->sent[from].function, 0);
+	assert_int_equal(h->sent[from].host, 0);
+}
+
+/* ---- S20 ---- */
+
+static void s20_the_door_is_closed_durably_before_the_first_command_of_a_fence(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	h->holds_commits = true;
+	from = h->sent_count;
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, 500);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCING);
+	assert_int_equal(h->sent_count, from);
+
+	h->holds_commits = false;
+	run(h, 500);
+	assert_int_equal(h->sent[from].verb, PROVIDER_ISOLATE);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+static void s20_whatever_the_virtual_switch_shows_is_unbound_whoever_bound_it(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	foreign(h, PROVIDER_BIND, VF3, BAY1, 20, 0);
+	assert_int_equal(at_switch(h, VF3), BAY1);
+	assert_null(function(h, VF3)->host); /* no assignment says so */
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF3), 0);
+}
+
+static void s20_a_bind_in_flight_is_waited_out_before_the_host_counts_as_fenced(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0); /* nothing but waiting helps */
+	fault(h, PROVIDER_BIND, SIM_FAULT_LATE, 10 * BEAT, 1);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), 0);
+	while (!sent(h, PROVIDER_BIND, from))
+		house_step(h, h->now_ms + 1);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, 8 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCING);
+
+	run(h, 20 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_not_equal(at_switch(h, VF3), BAY1);
+}
+
+static void s20_a_late_beat_does_not_cancel_a_fence(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_DELAY, 900, 1);
+	silence(h, BAY1);
+	while (host(h, "bay1")->state != FABRIC_HOST_FENCING)
+		house_step(h, h->now_ms + 1);
+	agent_beat(h, 0);
+	assert_int_equal(h->agents[0].answer, REFUSE_HOST_FENCED);
+	run(h, 5 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s20_a_switch_that_rebooted_fences_its_fenced_hosts_again(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	from = h->sent_count;
+	sim_model_reboot(h->reach[0].model, 4); /* into a map where VF1 and VF2 are at bay1 */
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_false(state_at_switch(h, BAY1)->isolated);
+	run(h, 2 * WINDOW);
+
+	assert_true(state_at_switch(h, BAY1)->isolated);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+	while (!is_effect(h->sent[from].verb))
+		from++;
+	assert_int_equal(h->sent[from].verb, PROVIDER_ISOLATE); /* before anything else */
+}
+
+/* ---- a new or restored database ---- */
+
+static void a_new_database_repairs_nothing_before_it_is_told_to_adopt(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan = { 0 };
+	char why[DB_TEXT_MAX];
+	size_t from;
+
+	usual(h);
+	manager_kill(h);
+	db_close(h->db);
+	assert_int_equal(db_open_fast(":memory:", why, &h->db), 0);
+	from = h->sent_count;
+	manager_start(h);
+	run(h, 30 * BEAT);
+	assert_string_equal(health(h).status, "adopt");
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF1, "bay2", 0), REFUSE_ADOPT);
+
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0); /* what is free works at once */
+	run(h, BEAT);
+	assert_int_equal(at_switch(h, VF3), BAY2);
+	assert_int_equal(fabric_adopt(h->fabric, false, 0, &plan, on_answer, h), 0);
+	assert_int_equal(plan.item_count, 2);
+	fabric_plan_done(&plan);
+	run(h, 10 * BEAT);
+	assert_string_equal(function(h, VF1)->host->name, "bay1");
+	assert_int_equal(function(h, VF1)->identity.mac, MAC1);
+	assert_string_equal(health(h).status, "ok");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(s1_every_step_of_a_move_is_read_back_before_the_next),
+		TEST(s1_a_fence_that_is_not_proved_blocks_the_host_and_nothing_of_it_moves),
+		TEST(s1_a_person_vouches_for_the_host_and_not_for_the_read_back),
+		TEST(s1_a_command_without_answer_is_looked_for_not_repeated),
+		TEST(s2_wall_time_may_jump_and_nobody_is_judged_by_it),
+		TEST(s3_a_manager_that_was_stopped_judges_nobody_for_a_window),
+		TEST(s3_a_database_that_owes_an_answer_stops_all_verdicts),
+		TEST(s3_a_beat_that_came_twice_or_late_counts_for_nothing),
+		TEST(s4_when_many_fall_silent_at_once_nobody_is_fenced_and_it_is_told),
+		TEST(s4_a_storm_in_one_chassis_holds_no_other),
+		TEST(s5_one_failover_at_a_time_for_each_switch),
+		TEST(s5_proved_deaths_wait_for_nobody),
+		TEST(s5_after_six_failovers_in_ten_minutes_the_seventh_waits),
+		TEST(s6_after_a_start_a_dead_host_has_one_full_window),
+		TEST(s6_no_verdict_before_reconcile_is_finished),
+		TEST(s6_one_dead_switch_delays_no_other_chassis),
+		TEST(s6_a_switch_that_comes_back_gives_everybody_a_full_window),
+		TEST(s7_a_host_without_power_or_link_is_fenced_at_once),
+		TEST(s8_nothing_leaves_before_the_intent_is_durable),
+		TEST(s8_the_first_effect_is_announced_before_it_leaves),
+		TEST(s8_what_was_under_way_is_completed_after_a_crash),
+		TEST(a_change_may_be_cancelled_before_its_first_effect_and_not_after),
+		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
+		TEST(s9_it_is_fenced_after_a_restart_too),
+		TEST(s9_what_was_moved_does_not_come_back_with_the_host),
+		TEST(s11_a_spare_that_has_just_begun_to_beat_is_no_target),
+		TEST(s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed),
+		TEST(s14_every_owner_has_a_higher_generation_than_the_one_before),
+		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
+		TEST(s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing),
+		TEST(s16_between_two_owners_there_is_a_reset),
+		TEST(s16_a_reset_that_would_hit_another_owner_is_refused),
+		TEST(s16_a_card_that_is_reset_as_one_moves_as_one),
+		TEST(s17_an_identity_that_lives_is_given_to_nobody_else),
+		TEST(s17_an_identity_that_only_the_switch_shows_is_taken_too),
+		TEST(s17_an_identity_is_cleared_at_its_old_place_before_it_is_set_at_the_new),
+		TEST(s17_an_identity_is_set_before_the_host_can_see_the_function),
+		TEST(s19_after_no_answer_nothing_is_read_before_the_switch_has_settled),
+		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
+		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
+		TEST(s20_whatever_the_virtual_switch_shows_is_unbound_whoever_bound_it),
+		TEST(s20_a_bind_in_flight_is_waited_out_before_the_host_counts_as_fenced),
+		TEST(s20_a_late_beat_does_not_cancel_a_fence),
+		TEST(s20_a_switch_that_rebooted_fences_its_fenced_hosts_again),
+		TEST(a_new_database_repairs_nothing_before_it_is_told_to_adopt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
