@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <grp.h>
+#include <sys/stat.h>
+
 #include <cmocka.h>
 #include <json-c/json.h>
 
@@ -938,6 +941,112 @@ static void a_long_history_arrives_whole_at_the_clients_pace(void **state)
 	assert_int_equal(next, FAKE_EVENTS + 1);
 }
 
+/* ---- rights ---- */
+
+enum { NOBODY = 65534 };
+
+/* A connection of another user, with another group: credentials are those of connect(). Needs root.
+ */
+static void reopen_as_nobody(struct rig *rig)
+{
+	int r;
+
+	client_close(&rig->c);
+	assert_int_equal(setgroups(0, NULL), 0);
+	assert_int_equal(setegid(NOBODY), 0);
+	assert_int_equal(seteuid(NOBODY), 0);
+	r = client_open(&rig->c, rig->base, rig->path);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setegid(0), 0);
+	assert_int_equal(r, 0);
+}
+
+/* The API again, under a configuration that names Debian's group of gid 65534. */
+static void restart_with(struct rig *rig, char *group)
+{
+	struct api_config config = { .path = rig->path, .fd = -1 };
+	char why[512];
+
+	if (geteuid())
+		skip();
+	api_free(rig->api);
+	rig->api = NULL;
+	if (group)
+		memcpy(group, "nogroup", sizeof("nogroup"));
+	assert_int_equal(api_new(rig->base, &rig->fabric, &config, why, &rig->api), 0);
+	*strrchr(rig->path, '/') = '\0';
+	assert_int_equal(chmod(rig->path, 0755), 0);
+	rig->path[strlen(rig->path)] = '/';
+	reopen_as_nobody(rig);
+}
+
+static void who_is_in_no_group_gets_403_whatever_it_asks(void **state)
+{
+	struct rig *rig = *state;
+
+	restart_with(rig, NULL);
+	assert_int_equal(get(rig, "/v1/health"), 403);
+	assert_string_equal(text_at(rig, "code"), "forbidden");
+	assert_int_equal(get(rig, "/v1/hosts/bay1"), 403);
+	assert_int_equal(get(rig, "/v1/no-such-thing"), 403);
+	assert_int_equal(send_body(rig, "BREW", "/v1/hosts", "{}"), 403);
+	assert_int_equal(send_body(rig, "POST", "/v1/changes", ASSIGN "}"), 403);
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/heartbeat", "{" BOOT ",\"seq\":1}"),
+			 403);
+	assert_int_equal(rig->fabric.requests, 0);
+	assert_string_equal(rig->fabric.host, "");
+}
+
+static void a_reader_may_read_and_no_more(void **state)
+{
+	struct rig *rig = *state;
+
+	restart_with(rig, rig->fabric.config.group_ro);
+	assert_int_equal(get(rig, "/v1/functions"), 200);
+	assert_int_equal(send_body(rig, "POST", "/v1/changes", ASSIGN ",\"dry_run\":true}"), 403);
+	assert_int_equal(send_body(rig, "PATCH", "/v1/hosts/bay1", "{\"spare\":true}"), 403);
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/heartbeat", "{" BOOT ",\"seq\":1}"),
+			 403);
+	assert_int_equal(rig->fabric.requests, 0);
+}
+
+static void an_operator_may_change_but_not_vouch(void **state)
+{
+	struct rig *rig = *state;
+
+	restart_with(rig, rig->fabric.config.group_op);
+	assert_int_equal(send_body(rig, "POST", "/v1/changes", ASSIGN ",\"dry_run\":true}"), 200);
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/heartbeat", "{" BOOT ",\"seq\":1}"),
+			 204);
+	assert_int_equal(send_body(rig, "POST", "/v1/adopt", "{\"dry_run\":true}"), 403);
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/fence-confirm", "{\"incident\":3}"),
+			 403);
+}
+
+static void an_admin_may_all(void **state)
+{
+	struct rig *rig = *state;
+
+	restart_with(rig, rig->fabric.config.group_admin);
+	assert_int_equal(send_body(rig, "POST", "/v1/adopt", "{\"dry_run\":true}"), 200);
+}
+
+static void a_hosts_own_user_may_beat_for_that_host_alone(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.config.host_uids[0].uid = NOBODY;
+	memcpy(rig->fabric.config.host_uids[0].host, "bay1", sizeof("bay1"));
+	rig->fabric.config.host_uid_count = 1;
+	restart_with(rig, NULL);
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/heartbeat", "{" BOOT ",\"seq\":1}"),
+			 204);
+	assert_int_equal(
+		send_body(rig, "PUT", "/v1/hosts/ch2/bay10/heartbeat", "{" BOOT ",\"seq\":1}"),
+		403);
+	assert_int_equal(get(rig, "/v1/hosts/bay1"), 403);
+}
+
 /* ---- the table ---- */
 
 struct listing {
@@ -1007,6 +1116,11 @@ int main(void)
 		WITH_RIG(another_incarnation_is_a_gap_and_all_that_there_is),
 		WITH_RIG(events_that_are_not_durable_are_not_told),
 		WITH_RIG(a_long_history_arrives_whole_at_the_clients_pace),
+		WITH_RIG(who_is_in_no_group_gets_403_whatever_it_asks),
+		WITH_RIG(a_reader_may_read_and_no_more),
+		WITH_RIG(an_operator_may_change_but_not_vouch),
+		WITH_RIG(an_admin_may_all),
+		WITH_RIG(a_hosts_own_user_may_beat_for_that_host_alone),
 		cmocka_unit_test(commands_can_be_listed),
 	};
 
