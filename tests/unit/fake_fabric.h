@@ -57,4 +57,7 @@ struct fabric {
 	unsigned cancelled_views;
 };
 
+/* How often the events were walked through. */
+extern unsigned fake_event_walks;
+
 void fake_init(struct fabric *f);
