@@ -376,6 +376,14 @@ static void act_stop(struct world *w)
 		    w->stopped_until_ms - w->now_ms);
 }
 
+static void act_disconnect(struct world *w)
+{
+	uint64_t for_ms = 10 + world_random(w, 5000);
+
+	world_story(w, "the switch is not reached for %" PRIu64 " ms", for_ms);
+	world_disconnect(w, for_ms);
+}
+
 static void act_kill(struct world *w)
 {
 	w->kill_in = (unsigned)(1 + world_random(w, 12));
@@ -408,13 +416,14 @@ static void act(struct world *w)
 		unsigned weight;
 		bool needs_manager;
 	} acts[] = {
-		{ act_assign, 24, true },  { act_release, 8, true },
-		{ act_move, 20, true },    { act_hand_identity, 5, true },
-		{ act_spare, 12, true },   { act_failover, 2, true },
-		{ act_cancel, 3, true },   { act_fault, 28, false },
-		{ act_die, 3, false },     { act_hang, 5, false },
-		{ act_network, 3, false }, { act_stop, 3, true },
-		{ act_kill, 10, true },    { act_reboot, 1, false },
+		{ act_assign, 24, true },    { act_release, 8, true },
+		{ act_move, 20, true },      { act_hand_identity, 5, true },
+		{ act_spare, 12, true },     { act_failover, 2, true },
+		{ act_cancel, 3, true },     { act_fault, 28, false },
+		{ act_die, 3, false },       { act_hang, 5, false },
+		{ act_network, 3, false },   { act_stop, 3, true },
+		{ act_kill, 10, true },      { act_reboot, 1, false },
+		{ act_disconnect, 3, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;

@@ -3,6 +3,7 @@
 #include "tests/simulation/world.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,6 +76,8 @@ static int wire_submit(struct provider *p, const struct provider_op *op)
 {
 	struct wire *wire = wire_of(p);
 
+	if (!wire->inner)
+		return -ENOTCONN;
 	if (wire->w->dead)
 		return 0;
 	if (wire->w->print)
@@ -89,6 +92,8 @@ static int wire_scan(struct provider *p)
 {
 	struct wire *wire = wire_of(p);
 
+	if (!wire->inner)
+		return -ENOTCONN;
 	return wire->w->dead ? 0 : wire->inner->ops->scan(wire->inner);
 }
 
@@ -96,7 +101,7 @@ static int wire_view(struct provider *p, uint16_t host, uint64_t cookie)
 {
 	struct wire *wire = wire_of(p);
 
-	return wire->inner->ops->view(wire->inner, host, cookie);
+	return wire->inner ? wire->inner->ops->view(wire->inner, host, cookie) : -ENOTCONN;
 }
 
 static void wire_advance(struct provider *p, uint64_t now_ms)
@@ -307,6 +312,7 @@ static void manager_bury(struct world *w)
 	w->wire = NULL;
 	w->dead = false;
 	w->stopped_until_ms = 0;
+	w->reconnect_ms = 0;
 	news_drop(w);
 	/* What was handed to the disk may have got there, in order; nobody was told. */
 	while (w->commits) {
@@ -329,13 +335,33 @@ static void manager_bury(struct world *w)
 	w->commits_last = &w->commits;
 }
 
+static void wire_open(struct world *w)
+{
+	struct provider_sink sink = {
+		on_completed, on_scanned_take, on_told, on_state, on_viewed, w
+	};
+
+	w->wire->inner = sim_model_provider(w->model, &sink);
+	assert(w->wire->inner);
+	w->reconnect_ms = 0;
+}
+
+/* What was sent goes on at the switch; what it answers is lost. */
+void world_disconnect(struct world *w, uint64_t for_ms)
+{
+	if (!w->wire || !w->wire->inner || w->dead)
+		return;
+	provider_close(w->wire->inner);
+	w->wire->inner = NULL;
+	news_drop(w);
+	news_add(w, NEWS_STATE)->state = PROVIDER_LOST;
+	w->reconnect_ms = w->now_ms + for_ms;
+}
+
 static void manager_start(struct world *w)
 {
 	const struct fabric_io io = { io_now,   io_wall, io_submit_take, io_waiting, io_published,
 				      io_point, w };
-	struct provider_sink sink = {
-		on_completed, on_scanned_take, on_told, on_state, on_viewed, w
-	};
 	struct config config;
 	char why[DB_TEXT_MAX];
 	unsigned number;
@@ -350,8 +376,7 @@ static void manager_start(struct world *w)
 	if (fabric_new(&config, &io, &w->fabric) || fabric_load(w->fabric, w->db, why) ||
 	    fabric_provider_add(w->fabric, "sim", &w->wire->sink, &number))
 		abort();
-	w->wire->inner = sim_model_provider(w->model, &sink);
-	assert(w->wire->inner);
+	wire_open(w);
 	fabric_provider_set(w->fabric, number, &w->wire->base);
 	fabric_start(w->fabric);
 	actors_know(w);
@@ -441,6 +466,8 @@ static uint64_t world_next_ms(const struct world *w)
 		return earlier(next, w->stopped_until_ms);
 	if (w->news)
 		return w->now_ms;
+	if (w->reconnect_ms)
+		next = earlier(next, w->reconnect_ms);
 	return earlier(next, fabric_next_ms(w->fabric));
 }
 
@@ -455,6 +482,8 @@ static void world_step(struct world *w)
 		manager_bury(w);
 	if (!w->fabric && w->now_ms >= w->start_ms)
 		manager_start(w);
+	if (w->reconnect_ms && w->now_ms >= w->reconnect_ms && world_manager_runs(w))
+		wire_open(w);
 	commits_advance(w);
 	beats_advance(w);
 	news_advance(w);
@@ -497,7 +526,7 @@ static void on_effect(void *arg, const struct sim_effect *effect)
 	check_effect(arg, effect);
 }
 
-/* Seven blades on two switches, three shared adapters, a whole one and a plain one. */
+/* Seven blades on two switches; adapters shared, whole, plain and multi-root aware. */
 static void chassis_make(struct world *w)
 {
 	static const struct {
@@ -509,6 +538,8 @@ static void chassis_make(struct world *w)
 		{ "ethernet", 8, PROVIDER_KEEPER_SWITCH },
 		{ "fc", 0, PROVIDER_KEEPER_NONE },
 		{ "nvme", 0, PROVIDER_KEEPER_NONE },
+		{ "nvme-sriov", 2, PROVIDER_KEEPER_NONE },
+		{ "ethernet-mra", 0, PROVIDER_KEEPER_SWITCH },
 	};
 
 	w->chassis = sim_chassis_new("world");

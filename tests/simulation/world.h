@@ -119,8 +119,9 @@ struct world {
 	struct wire *wire;
 	bool dead; /* killed in the middle of a step: nothing of it reaches the outside any more */
 	uint64_t stopped_until_ms;
-	uint64_t start_ms; /* when it is started again */
-	unsigned kill_in;  /* points until it is killed; 0: not at all */
+	uint64_t start_ms;     /* when it is started again */
+	uint64_t reconnect_ms; /* when its connection to the switch is back; 0: it is there */
+	unsigned kill_in;      /* points until it is killed; 0: not at all */
 	uint64_t kills;
 	struct commit *commits;
 	struct commit **commits_last;
@@ -157,6 +158,8 @@ uint64_t world_random(struct world *w, uint64_t below);
 void world_story(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_broken(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool world_manager_runs(const struct world *w);
+/* Its connection to the switch breaks. */
+void world_disconnect(struct world *w, uint64_t for_ms);
 void world_kill(struct world *w, const char *where);
 
 /* actors.c */
