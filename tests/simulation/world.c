@@ -126,7 +126,7 @@ static const struct provider_ops wire_ops = {
 	.next_ms = wire_next_ms,
 };
 
-static struct news *news_add(struct world *w, int kind)
+static struct news *news_add(struct world *w, enum news_kind kind)
 {
 	struct news *n = calloc(1, sizeof(*n));
 

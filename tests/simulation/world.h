@@ -62,9 +62,10 @@ struct beat {
 };
 
 /* Something from the switch on its way to the manager. */
+enum news_kind { NEWS_COMPLETED, NEWS_SCANNED, NEWS_TOLD, NEWS_STATE };
 struct news {
 	struct news *next;
-	enum { NEWS_COMPLETED, NEWS_SCANNED, NEWS_TOLD, NEWS_STATE } kind;
+	enum news_kind kind;
 	struct provider_completion done;
 	struct provider_binding *bindings;
 	struct provider_scan *scan;
