@@ -344,7 +344,8 @@ static bool incident_begun(struct ticket *t, int r, uint64_t id)
 	(void)snprintf(location, sizeof(location), "incidents/%" PRIu64, id);
 	resource_write(&resource_incidents, t->api->fabric, incident, call_body(t->api), &hash);
 	buf_text(&t->api->body, "\n");
-	api_send(t->api, t->conn, incident->row.state == DB_INCIDENT_DONE ? 200 : 202, location);
+	api_send(t->api, t->conn, incident_state(incident) == DB_INCIDENT_DONE ? 200 : 202,
+		 location);
 	return false;
 }
 

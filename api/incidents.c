@@ -15,6 +15,13 @@ static const char *state_text(enum db_incident_state state)
 	return texts[state];
 }
 
+enum db_incident_state incident_state(const struct fabric_incident *incident)
+{
+	if (incident->row.state == DB_INCIDENT_DONE && incident->unstored)
+		return DB_INCIDENT_MOVING;
+	return incident->row.state;
+}
+
 static void id_get(const struct fabric *f, const void *object, struct value *v)
 {
 	const struct fabric_incident *i = object;
@@ -36,7 +43,7 @@ static void state_get(const struct fabric *f, const void *object, struct value *
 	const struct fabric_incident *i = object;
 
 	(void)f;
-	value_text(v, state_text(i->row.state));
+	value_text(v, state_text(incident_state(i)));
 }
 
 static void cause_get(const struct fabric *f, const void *object, struct value *v)
@@ -76,7 +83,7 @@ static void ended_get(const struct fabric *f, const void *object, struct value *
 	const struct fabric_incident *i = object;
 
 	(void)f;
-	value_time(v, i->row.ended_wall_ms);
+	value_time(v, incident_state(i) == DB_INCIDENT_DONE ? i->row.ended_wall_ms : 0);
 }
 
 static void timeline_put(const struct fabric *f, const void *object, struct buf *out)

@@ -96,6 +96,8 @@ const struct fabric_switch *switch_by_handle(const struct fabric *f, unsigned pr
 					     uint16_t handle);
 /* "done" and the like only once that is durable; running until then. */
 enum db_change_state change_state(const struct fabric_change *change);
+/* The same for an incident: moving until then. */
+enum db_incident_state incident_state(const struct fabric_incident *incident);
 /* One operation of a change: {"op","function",...}. @step: NULL unless it runs. */
 void item_write(const struct db_item *row, const char *step, struct buf *out);
 /* {"dry_run":true,...,"plan":[...]} */

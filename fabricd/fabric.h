@@ -174,6 +174,7 @@ struct fabric_incident {
 	size_t step_count;
 	uint64_t started_ms; /* of its first step, boot-time clock */
 	uint64_t retry_ms;   /* blocked: when its fence is tried again */
+	unsigned unstored;   /* batches with @row that are not durable yet */
 };
 
 struct fabric_provider_view {

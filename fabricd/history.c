@@ -137,6 +137,9 @@ static void follow(struct fabric *f, const struct after *after, uint64_t cookie)
 		f->attempt_reserved = after->id;
 		f->attempts_asked = false;
 		break;
+	case AFTER_INCIDENT:
+		incident_durable(f, after->id);
+		break;
 	}
 }
 

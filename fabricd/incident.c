@@ -80,9 +80,19 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 		      detail);
 }
 
-static void incident_store(struct fabric *f, const struct fabric_incident *incident)
+static void incident_store(struct fabric *f, struct fabric_incident *incident)
 {
 	db_put_incident(batch_open(f), &incident->row);
+	batch_after(f, AFTER_INCIDENT, incident->row.id);
+	incident->unstored++;
+}
+
+void incident_durable(struct fabric *f, uint64_t id)
+{
+	struct fabric_incident *incident = incident_get(f, id);
+
+	if (incident)
+		incident->unstored--;
 }
 
 static void incident_end(struct fabric *f, struct fabric_incident *incident, const char *how)

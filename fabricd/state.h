@@ -88,6 +88,7 @@ enum after_kind {
 	AFTER_ITEMS,    /* id: change */
 	AFTER_FENCE,    /* id: serial of the fence: its host's epoch is stored */
 	AFTER_ATTEMPTS, /* id: highest reserved */
+	AFTER_INCIDENT, /* id: incident */
 };
 struct after {
 	enum after_kind kind;
@@ -296,6 +297,7 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
 void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
 void incident_change_ended(struct fabric *f, struct fabric_change *change);
+void incident_durable(struct fabric *f, uint64_t id);
 void incidents_advance(struct fabric *f);
 void incidents_resume(struct fabric *f, struct fabric_provider *p);
 void hosts_judge(struct fabric *f);

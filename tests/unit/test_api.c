@@ -463,6 +463,23 @@ static void an_end_is_told_only_once_it_is_durable(void **state)
 	assert_non_null(at(rig, "ended"));
 }
 
+static void an_incident_has_ended_only_once_that_is_durable(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.incident.row.state = DB_INCIDENT_DONE;
+	rig->fabric.incident.row.ended_wall_ms = 5000;
+	rig->fabric.incident.unstored = 1;
+	assert_int_equal(get(rig, "/v1/incidents/3"), 200);
+	assert_string_equal(text_at(rig, "state"), "moving");
+	assert_null(at(rig, "ended"));
+	rig->fabric.incident.unstored = 0;
+
+	assert_int_equal(get(rig, "/v1/incidents/3"), 200);
+	assert_string_equal(text_at(rig, "state"), "done");
+	assert_non_null(at(rig, "ended"));
+}
+
 static void a_client_that_leaves_a_wait_is_forgotten(void **state)
 {
 	struct rig *rig = *state;
@@ -1095,6 +1112,7 @@ int main(void)
 		WITH_RIG(waiting_answers_when_the_change_ends),
 		WITH_RIG(waiting_ends_with_its_time),
 		WITH_RIG(an_end_is_told_only_once_it_is_durable),
+		WITH_RIG(an_incident_has_ended_only_once_that_is_durable),
 		WITH_RIG(a_client_that_leaves_a_wait_is_forgotten),
 		WITH_RIG(an_answer_to_one_who_has_left_finds_nobody),
 		WITH_RIG(a_refused_change_names_the_field),
