@@ -151,15 +151,28 @@ static void write_function(const struct topo_graph *g, size_t i, FILE *out)
 	(void)fputc('}', out);
 }
 
-int topo_json_write(const struct topo_graph *g, const char *source, FILE *out)
+int topo_json_write_part(const struct topo_graph *g, const char *source, size_t from, size_t count,
+			 FILE *out)
 {
-	(void)fputs("{\"source\":", out);
-	write_text(source, out);
-	(void)fputs(",\"functions\":[", out);
-	for (size_t i = 0; i < g->count; i++) {
+	size_t end = count < g->count - from ? from + count : g->count;
+
+	if (!from) {
+		(void)fputs("{\"source\":", out);
+		write_text(source, out);
+		(void)fputs(",\"functions\":[", out);
+	}
+	for (size_t i = from; i < end; i++) {
 		(void)fputs(i ? ",\n" : "\n", out);
 		write_function(g, i, out);
 	}
-	(void)fputs("\n]}\n", out);
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	if (end == g->count)
+		(void)fputs("\n]}\n", out);
+	return ferror(out) ? -EIO : 0;
+}
+
+int topo_json_write(const struct topo_graph *g, const char *source, FILE *out)
+{
+	int r = topo_json_write_part(g, source, 0, g->count, out);
+
+	return r ? r : fflush(out) ? -EIO : 0;
 }
