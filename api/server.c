@@ -48,6 +48,7 @@ struct server_conn {
 	int fd;
 	struct event readable;
 	struct event writable;
+	struct event again; /* a timer of no length: the loop looks at everybody else first */
 	enum conn_state state;
 	uid_t uid;
 	enum server_right right;
@@ -131,6 +132,7 @@ static void conn_close(struct server_conn *c)
 	c->gone = NULL;
 	(void)event_del(&c->readable);
 	(void)event_del(&c->writable);
+	(void)event_del(&c->again);
 	(void)close(c->fd); /* nothing to do about it */
 	if (gone)
 		gone(c->arg);
@@ -477,6 +479,14 @@ static bool conn_may_take(const struct server_conn *c)
 	return !c->dead && c->state == CONN_READING && !c->closing && out_waiting(c) < OUT_FULL;
 }
 
+/* event_active() would come back before the loop has looked for what others sent. */
+static void conn_again(struct server_conn *c)
+{
+	static const struct timeval none;
+
+	(void)evtimer_add(&c->again, &none); /* fails only without memory: times out */
+}
+
 /* Answers what has arrived, flushes, and reads on. */
 static void conn_process(struct server_conn *c)
 {
@@ -488,7 +498,7 @@ static void conn_process(struct server_conn *c)
 		more = conn_request_take(c);
 	conn_flush(c);
 	if (more && conn_may_take(c) && !out_waiting(c) && in_waiting(c))
-		event_active(&c->readable, EV_READ, 0); /* others first */
+		conn_again(c);
 	else
 		more = false;
 	conn_reading_update(c);
@@ -558,6 +568,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		conn_done(c);
 	else
 		conn_process(c);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_process(arg);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -657,7 +674,8 @@ static void conn_open(struct server *s, int fd, uid_t uid, enum server_right rig
 	struct server_conn *c = calloc(1, sizeof(*c));
 
 	if (!c || event_assign(&c->readable, s->base, fd, EV_READ | EV_PERSIST, on_readable, c) ||
-	    event_assign(&c->writable, s->base, fd, EV_WRITE, on_writable, c)) {
+	    event_assign(&c->writable, s->base, fd, EV_WRITE, on_writable, c) ||
+	    evtimer_assign(&c->again, s->base, on_again, c)) {
 		free(c);
 		(void)close(fd);
 		return;

@@ -12,7 +12,10 @@
 #include "topology/json.h"
 #include "topology/tree.h"
 
-enum { VIEWS_MAX = 4 }; /* at once: each may hold the whole fabric */
+enum {
+	VIEWS_MAX = 4, /* at once: each may hold the whole fabric */
+	SLICE = 2048,  /* functions written in one turn of the loop: some 5 ms */
+};
 
 enum view_format { VIEW_JSON, VIEW_TREE, VIEW_LSPCI };
 
@@ -34,6 +37,13 @@ struct view {
 	struct topo_graph graph;
 	struct buf text; /* of a capture */
 	int failed;      /* of adding; 0: none */
+	bool collected;  /* the fabric calls no more */
+	/* the graph, being written */
+	size_t at;
+	struct event *slice;
+	FILE *stream;
+	char *written;
+	size_t written_length;
 };
 
 static void view_free(struct view *view)
@@ -42,6 +52,11 @@ static void view_free(struct view *view)
 	view->api->view_count--;
 	topo_graph_done(&view->graph);
 	buf_done(&view->text);
+	if (view->slice)
+		event_free(view->slice);
+	if (view->stream)
+		(void)fclose(view->stream); /* what it holds is thrown away */
+	free(view->written);
 	free(view);
 }
 
@@ -49,7 +64,8 @@ static void view_gone(void *arg)
 {
 	struct view *view = arg;
 
-	fabric_view_cancel(view->api->fabric, view);
+	if (!view->collected)
+		fabric_view_cancel(view->api->fabric, view);
 	view_free(view);
 }
 
@@ -97,72 +113,105 @@ static void view_add(struct view *view, const struct provider_config *config)
 
 /* ---- answering ---- */
 
-static int graph_write(struct view *view, FILE *out)
+static int tree_write(struct view *view)
 {
-	if (view->format == VIEW_JSON)
-		return topo_json_write(&view->graph, view->title, out);
-	return topo_tree_write(&view->graph, view->title, false, out);
-}
-
-static int graph_text(struct view *view, struct buf *out)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *stream;
 	int r;
 
 	topo_graph_sort(&view->graph);
 	r = topo_graph_link(&view->graph);
 	if (r)
 		return r;
-	stream = open_memstream(&text, &length);
-	if (!stream)
-		return -ENOMEM;
-	r = graph_write(view, stream);
-	if (fclose(stream))
+	view->stream = open_memstream(&view->written, &view->written_length);
+	return view->stream ? topo_tree_write(&view->graph, view->title, false, view->stream)
+			    : -ENOMEM;
+}
+
+static void view_refuse(struct view *view, int r, const char *why)
+{
+	struct problem p;
+
+	problem_init(&p, r);
+	(void)snprintf(p.detail, sizeof(p.detail), "%s", why);
+	api_send_problem(view->api, view->conn, &p);
+}
+
+/* Answers with the stream's text, and ends. */
+static void view_finish(struct view *view, int r)
+{
+	struct buf *out = call_body(view->api);
+
+	if (view->stream && fclose(view->stream))
 		r = -ENOMEM;
-	if (!r)
-		buf_bytes(out, text, length);
-	free(text);
-	return r;
+	view->stream = NULL;
+	if (r) {
+		view_refuse(view, r, "");
+	} else {
+		buf_bytes(out, view->written, view->written_length);
+		buf_bytes(out, view->text.data, view->text.length);
+		out->failed |= view->text.failed;
+		api_send_text(view->api, view->conn, formats[view->format].type);
+	}
+	view_free(view);
+}
+
+/* A large fabric takes long to write: some of it, then everybody else has a turn. */
+static void view_slice(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval none;
+	struct view *view = arg;
+	int r = topo_json_write_part(&view->graph, view->title, view->at, SLICE, view->stream);
+
+	(void)fd;
+	(void)what;
+	view->at += SLICE;
+	if (r || view->at >= view->graph.count || evtimer_add(view->slice, &none))
+		view_finish(view, r);
+}
+
+/* Return: 0 and the text follows; or what went wrong. */
+static int graph_begin(struct view *view)
+{
+	static const struct timeval none;
+	int r;
+
+	topo_graph_sort(&view->graph);
+	r = topo_graph_link(&view->graph);
+	if (r)
+		return r;
+	view->stream = open_memstream(&view->written, &view->written_length);
+	view->slice = evtimer_new(view->api->base, view_slice, view);
+	if (!view->stream || !view->slice)
+		return -ENOMEM;
+	return evtimer_add(view->slice, &none) ? -ENOMEM : 0;
 }
 
 static void view_answer(struct view *view)
 {
-	struct buf *out = call_body(view->api);
-	struct problem p;
 	int r = view->failed;
 
-	if (!r && view->format == VIEW_LSPCI)
-		buf_bytes(out, view->text.data, view->text.length);
-	else if (!r)
-		r = graph_text(view, out);
-	if (r) {
-		problem_init(&p, r);
-		api_send_problem(view->api, view->conn, &p);
-		return;
-	}
-	out->failed |= view->text.failed;
-	api_send_text(view->api, view->conn, formats[view->format].type);
+	if (!r && view->format == VIEW_JSON)
+		r = graph_begin(view);
+	else if (!r && view->format == VIEW_TREE)
+		r = tree_write(view);
+	if (r || view->format != VIEW_JSON)
+		view_finish(view, r);
 }
 
 static void view_take(void *arg, const struct provider_config *config, const char *why)
 {
 	struct view *view = arg;
-	struct problem p;
 
 	if (config) {
 		view_add(view, config);
 		return;
 	}
+	view->collected = true;
 	if (why && *why) {
-		problem_init(&p, REFUSE_PROVIDER_AWAY);
-		(void)snprintf(p.detail, sizeof(p.detail), "%s", why);
-		api_send_problem(view->api, view->conn, &p);
+		view_refuse(view, REFUSE_PROVIDER_AWAY, why);
+		view_free(view);
 	} else {
 		view_answer(view);
 	}
-	view_free(view);
 }
 
 static void view_start(struct api_call *call, const char *host, enum view_format format)

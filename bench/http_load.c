@@ -20,7 +20,7 @@
 
 #include "common/clock.h"
 
-enum { CONNECTIONS_MAX = 4096, ANSWER_MAX = 256 * 1024 };
+enum { CONNECTIONS_MAX = 4096, ANSWER_MAX = 2 * 1024 * 1024 };
 
 struct load {
 	char request[1024];

@@ -799,6 +799,34 @@ static void topology_and_views_are_made_of_configuration_space(void **state)
 	assert_non_null(strstr(rig->r.body, "8086:10ed"));
 }
 
+static void a_large_topology_is_written_in_slices(void **state)
+{
+	enum { MANY = 5000 };
+	struct rig *rig = *state;
+
+	ask_with(rig, "GET", "/v1/topology", "", NULL);
+	while (!rig->fabric.view)
+		client_turn(rig->base);
+	for (int i = 0; i < MANY; i++)
+		view_one(rig, (uint8_t)(i % 250));
+	rig->fabric.view(rig->fabric.view_arg, NULL, "");
+
+	assert_int_equal(answer(rig), 200);
+	assert_int_equal(json_object_array_length(at(rig, "functions")), MANY);
+	ask_with(rig, "GET", "/v1/topology", "", NULL);
+	rig->fabric.view = NULL;
+	while (!rig->fabric.view)
+		client_turn(rig->base);
+	for (int i = 0; i < MANY; i++)
+		view_one(rig, (uint8_t)(i % 250));
+	rig->fabric.view(rig->fabric.view_arg, NULL, "");
+	client_close(&rig->c); /* while it is being written */
+	for (int i = 0; i < 10; i++)
+		client_turn(rig->base);
+	assert_int_equal(rig->fabric.cancelled_views, 0);
+	rig->c.fd = -1;
+}
+
 static void a_view_that_fails_or_is_left_ends_well(void **state)
 {
 	struct rig *rig = *state;
@@ -1128,6 +1156,7 @@ int main(void)
 		WITH_RIG(health_is_503_until_ready),
 		WITH_RIG(config_lists_every_key),
 		WITH_RIG(topology_and_views_are_made_of_configuration_space),
+		WITH_RIG(a_large_topology_is_written_in_slices),
 		WITH_RIG(a_view_that_fails_or_is_left_ends_well),
 		WITH_RIG(four_views_at_once_and_no_more),
 		WITH_RIG(events_come_from_now_on),

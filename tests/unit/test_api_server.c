@@ -23,6 +23,8 @@ struct rig {
 	unsigned gone;
 	unsigned drained;
 	unsigned requests;
+	int poke;       /* a connection that asks something once 100 requests were served */
+	unsigned poked; /* how many had been served when that one was */
 };
 
 static void note_gone(void *arg)
@@ -55,6 +57,10 @@ static void on_request(void *arg, struct server_conn *c, const struct server_req
 	size_t n = rq->head->target.length;
 
 	rig->requests++;
+	if (rig->requests == 100 && rig->poke > 0)
+		assert_true(send(rig->poke, "GET /p HTTP/1.1\r\n" HOST "\r\n", 28, 0) == 28);
+	if (n == 2 && !memcmp(target, "/p", n))
+		rig->poked = rig->requests;
 	if (n == 5 && !memcmp(target, "/hold", n)) {
 		rig->held = c;
 		server_hold(c, note_gone, rig);
@@ -334,6 +340,27 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	}
 	reply_done(&r);
 	client_close(&c);
+}
+
+static void one_who_pipelines_without_end_does_not_keep_others_waiting(void **state)
+{
+	enum { MANY = 3000 };
+	struct rig *rig = *state;
+	struct client greedy = open_client(rig);
+	struct client c = open_client(rig);
+	OWNED(buf_done) struct buf text = { 0 };
+	struct reply r = { 0 };
+
+	for (int i = 0; i < MANY; i++)
+		buf_text(&text, "GET /g HTTP/1.1\r\n" HOST "\r\n");
+	rig->poke = c.fd;
+	client_send_bytes(&greedy, (const char *)text.data, text.length);
+
+	assert_int_equal(client_reply(&c, true, &r), 200);
+	assert_in_range(rig->poked, 100, 400);
+	reply_done(&r);
+	client_close(&c);
+	client_close(&greedy);
 }
 
 static void large_answers_to_pipelined_requests_wait_for_the_client(void **state)
@@ -681,6 +708,7 @@ int main(void)
 		WITH_RIG(bytes_that_drip_in_make_a_request),
 		WITH_RIG(head_has_a_length_but_no_body_and_keeps_the_connection),
 		WITH_RIG(pipelined_requests_are_answered_in_order),
+		WITH_RIG(one_who_pipelines_without_end_does_not_keep_others_waiting),
 		WITH_RIG(large_answers_to_pipelined_requests_wait_for_the_client),
 		WITH_RIG(expect_continue_is_answered_before_the_body),
 		WITH_RIG(http_10_closes_unless_it_asks_to_be_kept),
