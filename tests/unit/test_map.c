@@ -236,6 +236,37 @@ static void an_identity_lives_once(void **state)
 	assert_int_equal(identify(f, SHARED_VF2, 0x02fab0000001, 0), 0);
 }
 
+/* The slow way to know what the index knows. */
+static bool lives_elsewhere(const struct fixture *f, uint32_t function, uint64_t mac)
+{
+	for (uint32_t i = 1; i <= FUNCTIONS; i++)
+		if (i != function && mac && now(f, i)->identity.mac == mac)
+			return true;
+	return false;
+}
+
+static void identities_that_wander_are_still_found(void **state)
+{
+	static const uint32_t functions[] = { SHARED_VF1,     SHARED_VF2, SHARED_VF2 + 1,
+					      SHARED_VF2 + 2, WHOLE_PF,   MRA_PF0,
+					      MRA_PF1 };
+	struct fixture *f = *state;
+	uint32_t random = 1;
+
+	for (int i = 0; i < 20000; i++) {
+		uint32_t function;
+		uint64_t mac;
+		enum provider_why expected;
+
+		random = random * 1664525 + 1013904223;
+		function = functions[(random >> 16) % 7];
+		mac = (random >> 24) % 6 ? 0x02fab0000000 + (random >> 24) % 6 : 0;
+		expected = lives_elsewhere(f, function, mac) ? PROVIDER_WHY_IDENTITY
+							     : PROVIDER_WHY_NONE;
+		assert_int_equal(identify(f, function, mac, 0), expected);
+	}
+}
+
 static void an_unchecked_switch_lets_an_identity_live_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -408,6 +439,7 @@ int main(void)
 		T(a_reset_that_would_hit_another_owner_is_refused),
 		T(a_reset_of_a_pf_empties_its_vfs),
 		T(an_identity_lives_once),
+		T(identities_that_wander_are_still_found),
 		T(an_unchecked_switch_lets_an_identity_live_twice),
 		T(an_identity_that_a_function_cannot_carry_is_refused),
 		T(num_vfs_change_only_while_none_is_bound),

@@ -499,6 +499,22 @@ static void a_barrier_does_not_wait_for_what_comes_after_it(void **state)
 	assert_int_equal(host_of(f, SHARED_VF1), BAY1);
 }
 
+static void a_later_command_does_not_open_a_barrier(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a;
+
+	set_fault(f, "bind:late=3000:1");
+	submit_bind(f, SHARED_VF1, BAY1, 1);
+	a = submit_settle(f, SHARED_VF1, 0);
+	submit_unbind(f, SHARED_VF1);
+	advance(f, 0);
+	assert_int_equal(f->effect_op.verb, PROVIDER_UNBIND);
+	assert_false(is_answered(f, a));
+	advance(f, DEADLINE + 3000);
+	assert_true(is_answered(f, a));
+}
+
 static void a_barrier_on_all_waits_for_both_switches(void **state)
 {
 	struct fixture *f = *state;
@@ -870,6 +886,21 @@ static void late_commands_and_boots_are_followed_by_the_records(void **state)
 	assert_string_equal(sim_model_hello(f->model)->boot_id, boot_id);
 }
 
+static void a_late_command_that_fell_is_not_remembered(void **state)
+{
+	struct fixture *f = *state;
+	size_t used;
+
+	sim_model_save(f->model, &f->log);
+	sim_model_store(f->model, on_record, f);
+	some_history(f);
+	advance(f, DEADLINE + 100);
+	remake(f);
+	assert_int_equal(sim_model_load(f->model, f->log.data, f->log.length, 20, &used), 0);
+	assert_int_equal(sim_model_pending(f->model), 1);
+	assert_int_equal(host_of(f, SHARED_VF2), BAY1);
+}
+
 static void a_clock_that_started_anew_keeps_late_commands_as_far_away(void **state)
 {
 	struct fixture *f = *state;
@@ -1005,6 +1036,7 @@ int main(void)
 		T(more_faults_than_fit_are_refused),
 		T(a_barrier_waits_for_what_touches_its_function),
 		T(a_barrier_does_not_wait_for_what_comes_after_it),
+		T(a_later_command_does_not_open_a_barrier),
 		T(a_barrier_on_all_waits_for_both_switches),
 		T(a_barrier_on_a_vf_waits_for_its_pf_being_reset),
 		T(a_barrier_on_a_host_waits_for_unbinds_that_name_none),
@@ -1024,6 +1056,7 @@ int main(void)
 		T(a_saved_switch_comes_back_as_it_was),
 		T(records_after_a_snapshot_lead_to_the_same_switch),
 		T(late_commands_and_boots_are_followed_by_the_records),
+		T(a_late_command_that_fell_is_not_remembered),
 		T(a_clock_that_started_anew_keeps_late_commands_as_far_away),
 		T(a_torn_state_is_read_up_to_the_tear),
 		T(a_damaged_state_is_not_believed),

@@ -249,6 +249,72 @@ static void a_whole_adapter_shows_its_vfs_where_the_arithmetic_puts_them(void **
 	expect_lspci_content(f, "-vvv");
 }
 
+static bool is_inside(uint64_t address, uint64_t bytes, const struct topo_window *window)
+{
+	return address >= window->base && address + bytes - 1 <= window->limit;
+}
+
+/* Each BAR that was assigned lies on its size, in a window of the bridge above, beside the others.
+ * Return: how many were. */
+static unsigned check_bars(const struct topo_function *fn, const struct topo_function *up,
+			   const struct sim_bar bars[SIM_BARS])
+{
+	uint64_t begin[SIM_BARS] = { 0 };
+	unsigned assigned = 0;
+
+	for (unsigned i = 0; i < SIM_BARS; i++) {
+		if (!bars[i].bytes)
+			continue;
+		begin[i] = fn->bars[i] & ~0xfu;
+		if (bars[i].is_64)
+			begin[i] |= (uint64_t)fn->bars[i + 1] << 32;
+		if (!begin[i])
+			continue;
+		assigned++;
+		assert_int_equal(begin[i] % bars[i].bytes, 0);
+		assert_true(is_inside(begin[i], bars[i].bytes, &up->bridge.memory) ||
+			    is_inside(begin[i], bars[i].bytes, &up->bridge.prefetchable));
+		for (unsigned j = 0; j < i; j++)
+			assert_true(!begin[j] || begin[j] + bars[j].bytes <= begin[i] ||
+				    begin[i] + bars[i].bytes <= begin[j]);
+	}
+	return assigned;
+}
+
+static void every_bar_lies_in_a_window_or_is_left_out(void **state)
+{
+	static const uint16_t vports[] = { 4, 30, 240 };
+	struct fixture *f = *state;
+	unsigned gpu[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		f->chassis->hosts[0].vports = vports[i];
+		f->chassis->hosts[0].window_bytes = 512 << 20;
+		sim_map_done(&f->map);
+		assert_int_equal(sim_map_init(&f->map, f->chassis), 0);
+		bind(f, SHARED_VF1, BAY1, 1);
+		bind(f, GPU_F0, BAY1, 2);
+		bind(f, WHOLE_PF, BAY1, 3);
+		bind(f, FC_F0, BAY1, 4);
+		view(f, BAY1);
+		(void)check_bars(at(f, 0, 3, 0, 0), at(f, 0, 2, 0, 0),
+				 f->chassis->adapters[SHARED - 1].device.vf_bars);
+		gpu[i] = check_bars(at(f, 0, 4, 0, 0),
+				    vports[i] > 32 ? at(f, 0, 2, 0, 1) : at(f, 0, 2, 1, 0),
+				    f->chassis->adapters[GPU - 1].device.bars);
+		(void)check_bars(at(f, 0, 5, 0, 0),
+				 vports[i] > 32 ? at(f, 0, 2, 0, 2) : at(f, 0, 2, 2, 0),
+				 f->chassis->adapters[WHOLE - 1].device.bars);
+		(void)check_bars(at(f, 0, 6, 0, 0),
+				 vports[i] > 32 ? at(f, 0, 2, 0, 3) : at(f, 0, 2, 3, 0),
+				 f->chassis->adapters[FC - 1].device.bars);
+	}
+	/* 16 MiB below 4 GiB: there is room for it behind 30 vports, and none behind 240. */
+	assert_int_equal(gpu[0], 3);
+	assert_int_equal(gpu[1], 3);
+	assert_int_equal(gpu[2], 2);
+}
+
 static void forty_vports_are_functions_of_devices(void **state)
 {
 	struct fixture *f = *state;
@@ -398,6 +464,7 @@ int main(void)
 		T(a_lone_vf_is_an_ordinary_endpoint),
 		T(a_slot_shows_what_is_bound_and_what_changed),
 		T(a_whole_adapter_shows_its_vfs_where_the_arithmetic_puts_them),
+		T(every_bar_lies_in_a_window_or_is_left_out),
 		T(forty_vports_are_functions_of_devices),
 		T(the_largest_hierarchy_holds_together),
 		T(the_manager_sees_every_function_of_every_card),
