@@ -319,19 +319,6 @@ static int check_identity(struct admission *a, const struct fabric_function *fn,
 	return 0;
 }
 
-/* S16: a reset that is not the function's own hits every function of its adapter. */
-static int check_blast(struct admission *a, const struct fabric_function *fn)
-{
-	if (fn->as.flr)
-		return 0;
-	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter)
-		if (o != fn && o->host && !(o->item && o->item->change == a->change))
-			return refuse(a, REFUSE_BLAST, "function",
-				      "%s has no reset of its own, and %s is at %s", fn->name,
-				      o->name, o->host->name);
-	return 0;
-}
-
 static int admit_op(struct admission *a, const struct fabric_request_op *op)
 {
 	struct fabric *f = a->f;
@@ -348,8 +335,6 @@ static int admit_op(struct admission *a, const struct fabric_request_op *op)
 	r = check_function(a, fn);
 	if (!r)
 		r = check_op(a, op, fn);
-	if (!r)
-		r = check_blast(a, fn);
 	if (!r && op->op != DB_OP_RELEASE) {
 		host = host_get(f, op->host);
 		if (!host)
@@ -393,6 +378,37 @@ static int check_rings(struct admission *a)
 					      item->fn->name, tied->name);
 			next = tied->as.depends;
 		}
+	}
+	return 0;
+}
+
+/* S16: a reset that is not the function's own hits every function of its adapter. */
+static int check_blast(struct admission *a, const struct fabric_function *fn)
+{
+	if (fn->as.flr)
+		return 0;
+	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter) {
+		if (o == fn || (o->item && o->item->change == a->change))
+			continue;
+		if (o->item)
+			return refuse(a, REFUSE_FUNCTION_LOCKED, "function",
+				      "%s has no reset of its own, and change %" PRIu64 " has %s",
+				      fn->name, o->item->row.change, o->name);
+		if (o->host || o->as.now.host)
+			return refuse(a, REFUSE_BLAST, "function",
+				      "%s has no reset of its own, and %s is at %s", fn->name,
+				      o->name, o->host ? o->host->name : "another host");
+	}
+	return 0;
+}
+
+static int check_blasts(struct admission *a)
+{
+	for (a->at = 0; a->at < a->change->item_count; a->at++) {
+		int r = check_blast(a, a->change->items[a->at].fn);
+
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -545,6 +561,8 @@ static int admit(struct fabric *f, const struct fabric_request *request,
 		if (r)
 			break;
 	}
+	if (!r)
+		r = check_blasts(&a);
 	if (!r)
 		r = check_rings(&a);
 	if (!r)

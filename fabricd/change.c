@@ -509,6 +509,22 @@ static void item_settle(struct fabric *f, struct fabric_item *item)
 
 /* ---- what comes back ---- */
 
+/* S16: those that it hit, and that are bound nowhere, need none of their own. */
+static void card_was_reset(struct fabric *f, const struct fabric_function *fn)
+{
+	for (const struct fabric_function *o = fn->adapter->first; o && !fn->as.flr;
+	     o = o->next_in_adapter) {
+		struct fabric_item *item = o->item;
+
+		if (o == fn || !item || o->as.now.host)
+			continue;
+		item->run.reset_done = true;
+		item->run.seen_valid = false;
+		if (item->run.at == ITEM_HOLD)
+			item_ready(f, item);
+	}
+}
+
 static void effect_done(struct fabric *f, struct fabric_item *item, enum provider_verb verb)
 {
 	struct handover_goal goal;
@@ -517,6 +533,7 @@ static void effect_done(struct fabric *f, struct fabric_item *item, enum provide
 		item->run.reset_done = true;
 		/* A reset binds nothing. What it may do is to forget an identity. */
 		item->run.seen_valid = identity_is_empty(&item->run.seen.identity);
+		card_was_reset(f, item->fn);
 	}
 	if (verb == PROVIDER_UNBIND)
 		item->run.reset_done = false;
@@ -708,6 +725,39 @@ static bool item_waits_for_identity(struct fabric *f, struct fabric_item *item)
 	return elsewhere != ELSEWHERE_NOT;
 }
 
+static bool is_under_way(const struct fabric_item *item, enum handover_next step)
+{
+	return item && item->run.at == ITEM_EFFECT && item->run.last == (unsigned)step;
+}
+
+/* S16, for a function without a reset of its own: its card is reset while nothing of it is bound,
+ * and nothing of it is bound while the card may still be reset. */
+static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum handover_next next)
+{
+	char why[DB_TEXT_MAX];
+
+	if (item->fn->as.flr || (next != HANDOVER_RESET && next != HANDOVER_BIND))
+		return false;
+	for (const struct fabric_function *o = item->fn->adapter->first; o;
+	     o = o->next_in_adapter) {
+		bool resets = next == HANDOVER_RESET;
+
+		if (o == item->fn)
+			continue;
+		if (o->doubt || is_under_way(o->item, resets ? HANDOVER_BIND : HANDOVER_RESET) ||
+		    (resets && o->item && o->as.now.host)) {
+			item_hold(item, "waits for the other functions of its card");
+			return true;
+		}
+		if (resets && o->as.now.host) {
+			(void)snprintf(why, sizeof(why), "its reset would hit %s", o->name);
+			item_end(f, item, DB_CHANGE_PARKED, why);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void item_decide(struct fabric *f, struct fabric_item *item)
 {
 	struct handover_goal goal;
@@ -753,6 +803,8 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		return;
 	}
 	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
+		return;
+	if (item_waits_for_card(f, item, next))
 		return;
 	if (next == (enum handover_next)item->run.last) {
 		item->run.tries++;              /* done, it was said, and read back undone */

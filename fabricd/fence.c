@@ -314,7 +314,8 @@ static void one_completed(struct fabric *f, struct fabric_fence *fence,
 	case PROVIDER_SETTLE:
 		if (done->outcome != PROVIDER_DONE && !DEFECT(FENCE_IGNORES_FLIGHT)) {
 			/* Still in progress: nothing is known before it is over. */
-			fence_wait(f, fence, FENCE_SETTLING);
+			if (!too_often(f, fence, "what was sent to it does not come to an end"))
+				fence_wait(f, fence, FENCE_SETTLING);
 			break;
 		}
 		fence->at = FENCE_READING;
