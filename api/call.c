@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/url.h"
 
-enum { ALLOW_MAX = 64, TEXT_MAX = MESSAGE_TARGET_MAX + 1 };
+enum { BODY_KEEP = 1 << 20, ALLOW_MAX = 64, TEXT_MAX = MESSAGE_TARGET_MAX + 1 };
 
 const char *const call_no_params[] = { NULL };
 
@@ -80,7 +80,7 @@ static void answer(struct api *api, struct server_conn *c, int status, const cha
 				 .body = api->body.data,
 				 .length = failed || !type ? 0 : api->body.length,
 			 });
-	if (api->body.room > 1024 * 1024)
+	if (api->body.room > BODY_KEEP)
 		buf_done(&api->body);
 }
 
@@ -343,7 +343,7 @@ static int route_parse(char *path, enum message_method method, struct route *out
 {
 	char *end;
 
-	if (strncmp(path, "/v1/", 4))
+	if (strncmp(path, "/v1/", 4) != 0)
 		return REFUSE_NO_RESOURCE;
 	path += 4;
 	end = strchrnul(path, '/');
@@ -385,7 +385,7 @@ static int params_check(const struct api_call *call, struct problem *p)
 	for (size_t i = 0; call->command->params && i < call->param_count; i++) {
 		const char *const *known = call->command->params;
 
-		while (*known && strcmp(*known, call->params[i].name))
+		while (*known && strcmp(*known, call->params[i].name) != 0)
 			known++;
 		if (*known)
 			continue;

@@ -15,7 +15,7 @@ static int place_parse(const struct api_call *call, const char *text, uint64_t *
 	const char *number = dash ? dash + 1 : text;
 
 	*after = resource_number_parse(number);
-	if (!*after && strcmp(number, "0"))
+	if (!*after && strcmp(number, "0") != 0)
 		return REFUSE_FIELD;
 	*gap = dash && ((size_t)(dash - text) != strlen(incarnation) ||
 			strncmp(text, incarnation, (size_t)(dash - text)) != 0);

@@ -87,8 +87,8 @@ static enum message_method method_find(const char *at, size_t length)
 
 static int version_parse(const char *at, size_t length, struct message_head *out, const char **why)
 {
-	if (length != 8 || memcmp(at, "HTTP/", 5) || at[5] < '0' || at[5] > '9' || at[6] != '.' ||
-	    at[7] < '0' || at[7] > '9')
+	if (length != 8 || memcmp(at, "HTTP/", 5) != 0 || at[5] < '0' || at[5] > '9' ||
+	    at[6] != '.' || at[7] < '0' || at[7] > '9')
 		return refuse(why, REFUSE_HTTP, "the request line does not end in HTTP/1.1");
 	if (at[5] != '1')
 		return refuse(why, REFUSE_HTTP_VERSION, "this is another major version of HTTP");

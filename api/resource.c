@@ -230,7 +230,7 @@ static int filter_add(struct page *page, const char *name, const char *value, st
 	char path[128];
 
 	for (const struct field *field = page->resource->fields; field->name; field++) {
-		if (strcmp(field->name, name) || !field->get)
+		if (strcmp(field->name, name) != 0 || !field->get)
 			continue;
 		page->filters[page->filter_count].field = field;
 		page->filters[page->filter_count++].value = value;

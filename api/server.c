@@ -732,22 +732,27 @@ static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 
 /* ---- time ---- */
 
+/* Has the peer had its time? */
+static bool conn_is_late(const struct server_conn *c, uint64_t now_ms)
+{
+	if (now_ms >= c->write_deadline_ms)
+		return true;
+	return now_ms >= c->deadline_ms &&
+	       (c->state == CONN_LINGER || (c->state == CONN_READING && !out_waiting(c)));
+}
+
 static void conn_tick(struct server_conn *c, uint64_t now_ms)
 {
-	if (now_ms >= c->write_deadline_ms) {
+	if (!conn_is_late(c, now_ms))
+		return;
+	if (c->state != CONN_READING || !c->started || out_waiting(c)) {
 		conn_close(c);
-	} else if (c->state == CONN_LINGER && now_ms >= c->deadline_ms) {
-		conn_close(c);
-	} else if (c->state == CONN_READING && now_ms >= c->deadline_ms && !out_waiting(c)) {
-		if (!c->started) {
-			conn_close(c);
-			return;
-		}
-		c->busy = true;
-		conn_refuse(c, REFUSE_TIMEOUT, "the request was not whole in time");
-		c->busy = false;
-		conn_process(c);
+		return;
 	}
+	c->busy = true;
+	conn_refuse(c, REFUSE_TIMEOUT, "the request was not whole in time");
+	c->busy = false;
+	conn_process(c);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -1120,6 +1120,42 @@ static void commands_can_be_listed(void **state)
 	assert_true(listing.has_adopt);
 }
 
+static char *file_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = calloc(1, 128 * 1024);
+
+	assert_non_null(file);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 128 * 1024 - 1, file) > 0);
+	(void)fclose(file);
+	return text;
+}
+
+static void note_described(void *arg, const char *request, const char *right, const char *summary)
+{
+	const char *yaml = arg;
+	char path[64];
+	const char *name = strstr(request, "/v1/") + 3;
+	const char *id = strstr(name, "/ID");
+
+	(void)right;
+	(void)summary;
+	(void)snprintf(path, sizeof(path), "\n  %.*s%s%s:\n", (int)strcspn(name + 1, "[/") + 1,
+		       name, id && id[3] == '/' ? "/{id}" : "", id && id[3] == '/' ? id + 3 : "");
+	if (!strstr(yaml, path))
+		fail_msg("docs/openapi.yaml does not have%s", path);
+}
+
+static void every_command_is_in_the_description_for_programs(void **state)
+{
+	char *yaml = file_read(TEST_DATA "/../../docs/openapi.yaml");
+
+	(void)state;
+	api_commands(note_described, yaml);
+	free(yaml);
+}
+
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, rig_setup, rig_teardown)
 
 int main(void)
@@ -1171,6 +1207,7 @@ int main(void)
 		WITH_RIG(an_admin_may_all),
 		WITH_RIG(a_hosts_own_user_may_beat_for_that_host_alone),
 		cmocka_unit_test(commands_can_be_listed),
+		cmocka_unit_test(every_command_is_in_the_description_for_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
