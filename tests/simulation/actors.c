@@ -12,8 +12,9 @@ enum { BEAT_MS = 1000 };
 
 /* ---- hosts ---- */
 
-static void actor_power(struct world *w, const struct actor *a, bool on)
+static void actor_power(struct world *w, struct actor *a, bool on)
 {
+	a->dark_ms = w->now_ms; /* at either end of it */
 	if (sim_model_host(w->model, a->handle, SIM_HOST_POWER, on) ||
 	    (on && sim_model_host(w->model, a->handle, SIM_HOST_LINK, true)))
 		abort();
@@ -71,8 +72,7 @@ static void actor_beat(struct world *w, struct actor *a)
 		beat_send(w, a, world_random(w, 3000)); /* doubled */
 	if (luck == 1)
 		return;
-	a->live_before_ms = a->last_live_ms;
-	a->last_live_ms = w->now_ms;
+	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
 }
 
 static void actor_advance(struct world *w, struct actor *a)

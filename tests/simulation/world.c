@@ -229,7 +229,7 @@ static uint64_t io_now(void *arg)
 
 static uint64_t io_wall(void *arg)
 {
-	return 1700000000000u + ((struct world *)arg)->now_ms;
+	return WORLD_EPOCH_MS + ((struct world *)arg)->now_ms;
 }
 
 static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)

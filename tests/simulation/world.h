@@ -27,8 +27,11 @@ enum {
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
 	WORLD_STORY = 200,     /* lines kept for the story of a failure */
-	VERDICT_TOLD_MS = 450, /* a verdict is told once it is durable: so much later, at most */
+	WORLD_LIVES = 64,      /* beats of one agent that are remembered */
 };
+
+/* Wall time when the virtual clock stood at 0. */
+#define WORLD_EPOCH_MS 1700000000000u
 
 struct world;
 
@@ -43,13 +46,14 @@ struct actor {
 	unsigned boots;
 	uint64_t seq;
 	uint64_t next_beat_ms;
-	uint64_t last_live_ms;   /* last beat that no fault of ours swallowed */
-	uint64_t live_before_ms; /* the one before it */
+	uint64_t live_ms[WORLD_LIVES]; /* a ring: last beats that no fault of ours swallowed */
+	unsigned lives;
 	uint64_t quiet_until_ms; /* its beats are lost */
 	uint64_t readmit_ms;     /* an operator lets it in again; 0: nobody is about to */
 	bool fenced;             /* told: it is fenced */
 	uint64_t fenced_ms;      /* since when it is told to be fenced; 0: it is not */
 	bool fence_void;         /* the switch has rebooted, and lets everybody in, since then */
+	uint64_t dark_ms;        /* when the switch last saw it lose its power, or get it back */
 	bool by_hand;            /* an operator asked for its failover */
 };
 
