@@ -66,6 +66,17 @@ static bool is_to_host(const struct provider_op *op, void *arg)
 	return op->host == host->as.handle && op->generation && op->verb == PROVIDER_BIND;
 }
 
+/* An unbind is its function's switch's matter: it stands in that one's queue. */
+static uint16_t switch_of(const struct fabric_provider *p, const struct fabric_fence *fence,
+			  const struct provider_op *op)
+{
+	const struct fabric_function *fn = op->function && op->function <= p->function_count
+						   ? p->functions[op->function - 1]
+						   : NULL;
+
+	return fn && fn->adapter ? fn->adapter->as.switch_handle : fence->host->as.switch_handle;
+}
+
 static bool fence_put(struct fabric *f, struct fabric_fence *fence, struct provider_op *op)
 {
 	struct fabric_provider *p = provider_of_host(f, fence->host);
@@ -73,8 +84,8 @@ static bool fence_put(struct fabric *f, struct fabric_fence *fence, struct provi
 	op->attempt = attempt_next(f);
 	op->epoch = fence->host->epoch;
 	op->host = fence->host->as.handle;
-	return op->attempt && !provider_queue_put(p->queue, fence->host->as.switch_handle, op,
-						  provider_timeout(p));
+	return op->attempt &&
+	       !provider_queue_put(p->queue, switch_of(p, fence, op), op, provider_timeout(p));
 }
 
 static void fence_one(struct fabric *f, struct fabric_fence *fence, enum fence_at at,
