@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host's death, from the verdict to the last read-back, as the incident's time line tells it.
+
+usage: failover.py fast [RUNS]       128 functions, a switch without latency: at most 50 ms
+       failover.py slow MS [RUNS]    16 functions, MS per switch command, against the critical path
+       failover.py virtual MS        the same under a virtual clock, on one and on two switches
+
+The critical path is the longest chain of commands that the plan needs, one queue per switch; see
+critical_path()."""
+import json
+import subprocess
+import sys
+
+from rig import Rig, judge, mac_of, machine, program
+
+HOSTS, VFS = 4, 64
+INTERVAL_MS = 100
+CONFIG = f"""\
+[heartbeat]
+interval = {INTERVAL_MS}ms
+missed = 20
+[failover]
+spare-windows = 1
+"""
+
+
+def prepare(rig, count):
+    """@count functions at the first host, the last one a spare, all beating."""
+    hosts = [row["id"] for row in rig.list("hosts")]
+    functions = [row["id"] for row in rig.list("functions")
+                 if row["kind"] == "vf" and row["id"].startswith("nic-")][:count]
+    assert len(functions) == count
+    for host in hosts:
+        rig.agent(host, INTERVAL_MS)
+    rig.ctl("host", "set", hosts[-1], "--spare", "on")
+    rig.change([{"op": "assign", "function": name, "host": hosts[0],
+                 "identity": {"mac": mac_of(n + 1)}} for n, name in enumerate(functions)])
+    rig.wait("the spare is fit", lambda: rig.request(
+        "POST", f"/v1/hosts/{hosts[0]}/failover", '{"dry_run":true}')[0] == 200)
+    return hosts[0], hosts[-1], functions
+
+
+def fail(rig, victim):
+    """The blade loses its power. Return: the incident once it is done."""
+    rig.processes.pop("agent-" + victim).kill()
+    rig.sim("host", victim, "power", "off")
+    rig.wait("the incident is done", lambda: any(
+        row["state"] == "done" for row in rig.list("incidents", f"&host={victim}")))
+    return rig.get(f"/v1/incidents/{rig.list('incidents', f'&host={victim}')[-1]['id']}")
+
+
+def check(rig, target, functions):
+    bound = {row["function"]: row for row in json.loads(rig.sim("bindings", "-o", "json"))}
+    for n, name in enumerate(functions):
+        if bound[name]["host"] != target or bound[name]["identity"]["mac"] != mac_of(n + 1):
+            sys.exit(f"{name}: the switch shows {bound[name]}")
+
+
+def critical_path(functions):
+    """Commands at the switch that has most to do, with @functions of one adapter at it. Reads of
+    many functions at one adapter are one command. The functions keep their identities, and a reset
+    does not lose them: else two more steps and two more reads."""
+    isolate = 1
+    what_the_host_shows = 1
+    unbinds = functions
+    the_host_is_empty = 1
+    nowhere = 1
+    resets = functions
+    identities_as_wanted = 1
+    binds = functions
+    bound_and_identity = 1
+    return (isolate + what_the_host_shows + unbinds + the_host_is_empty + nowhere + resets +
+            identities_as_wanted + binds + bound_and_identity)
+
+
+def one(count, command_ms):
+    """Milliseconds from the verdict to the end, with all functions read back."""
+    def slow(chassis):
+        chassis["command_ms"] = command_ms
+
+    with Rig(HOSTS, 1, 4, VFS, CONFIG, slow) as rig:
+        victim, target, functions = prepare(rig, count)
+        incident = fail(rig, victim)
+        check(rig, target, functions)
+    at = {step["what"]: step["offset_ms"] for step in incident["timeline"]}
+    return at["done"] - at["verdict"]
+
+
+def fast(runs):
+    return judge("failover of 128 functions, verdict to last read-back",
+                 [one(128, 0) for _ in range(runs)], most=50, unit=" ms")
+
+
+def slow(command_ms, runs):
+    path = critical_path(16)
+    times = [one(16, command_ms) for _ in range(runs)]
+    print(f"critical path: {path} commands of {command_ms} ms; times {sorted(times)} ms")
+    return judge(f"failover of 16 functions at {command_ms} ms per command, of its critical path",
+                 [ms / (path * command_ms) for ms in times], most=1.1)
+
+
+def virtual(command_ms):
+    missed = 0
+    for switches in (1, 2):
+        words = [program("failover_virtual"), "16", str(command_ms), str(switches)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        ms, commands = [int(word) for word in done.stdout.split()[:2]]
+        path = critical_path(16 // switches)
+        print(f"{switches} switch{'es' if switches > 1 else ''}: {commands} commands given; critical "
+              f"path {path} of {command_ms} ms; {ms} ms")
+        missed |= judge(f"the same under the virtual clock, {command_ms} ms per command, "
+                        f"{switches} switch{'es' if switches > 1 else ''}",
+                        [ms / (path * command_ms)], most=1.1)
+    return missed
+
+
+def main():
+    what, *numbers = sys.argv[1:] or ["fast"]
+    numbers = [int(number) for number in numbers]
+    print(machine())
+    if what == "fast":
+        return fast(numbers[0] if numbers else 9)
+    if what == "slow":
+        return slow(numbers[0], numbers[1] if len(numbers) > 1 else 5)
+    return virtual(numbers[0])
+
+
+sys.exit(main())

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole brain against the modelled switch, under a virtual clock, without faults: hosts beat,
+ * commits come a millisecond later unless they are held. For tests and for bench/. */
+#pragma once
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/db.h"
+#include "fabricd/fabric.h"
+#include "sim/model.h"
+
+enum { BRAIN_HOSTS = 16, BRAIN_WALL_MS = 1700000000 };
+
+struct brain_commit {
+	struct brain_commit *next;
+	struct db_batch *batch;
+	uint64_t cookie;
+	uint64_t due_ms;
+};
+
+struct brain {
+	struct sim_chassis *chassis;
+	struct sim_model *model;
+	struct provider *provider;
+	struct provider_sink sink;
+	struct db *db;
+	struct fabric *fabric;
+	uint64_t now_ms;
+	uint64_t beat_ms; /* when the next beats come */
+	uint64_t seq;
+	bool silent[BRAIN_HOSTS]; /* by host handle - 1: does not beat */
+	struct brain_commit *commits;
+	struct brain_commit **last;
+	unsigned may_commit; /* how many batches the disk still takes */
+};
+
+static uint64_t brain_now(void *arg)
+{
+	return ((struct brain *)arg)->now_ms;
+}
+
+static uint64_t brain_wall(void *arg)
+{
+	return BRAIN_WALL_MS + ((struct brain *)arg)->now_ms;
+}
+
+static void brain_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
+{
+	struct brain *b = arg;
+	struct brain_commit *commit = calloc(1, sizeof(*commit));
+
+	assert(commit);
+	*commit = (struct brain_commit){ NULL, batch, cookie, b->now_ms + 1 };
+	*b->last = commit;
+	b->last = &commit->next;
+}
+
+static uint64_t brain_waiting(void *arg)
+{
+	const struct brain *b = arg;
+
+	return b->commits ? b->commits->due_ms - 1 : 0;
+}
+
+/* Takes @chassis over. */
+static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
+{
+	const struct fabric_io io = { .now_ms = brain_now,
+				      .wall_ms = brain_wall,
+				      .submit_take = brain_submit_take,
+				      .db_waiting_since_ms = brain_waiting,
+				      .arg = b };
+	struct config config;
+	char why[DB_TEXT_MAX];
+	unsigned number;
+	int r;
+
+	*b = (struct brain){ .chassis = chassis, .now_ms = 1000000, .may_commit = UINT32_MAX };
+	b->last = &b->commits;
+	config_init(&config);
+	r = sim_model_new(chassis, &b->model);
+	if (!r)
+		r = db_open_fast(":memory:", why, &b->db);
+	if (!r)
+		r = fabric_new(&config, &io, &b->fabric);
+	if (!r)
+		r = fabric_load(b->fabric, b->db, why);
+	if (!r)
+		r = fabric_provider_add(b->fabric, "sim", &b->sink, &number);
+	assert(!r);
+	b->provider = sim_model_provider(b->model, &b->sink);
+	assert(b->provider);
+	fabric_provider_set(b->fabric, number, b->provider);
+	fabric_start(b->fabric);
+}
+
+static void brain_done(struct brain *b)
+{
+	fabric_free(b->fabric);
+	provider_close(b->provider);
+	while (b->commits) {
+		struct brain_commit *next = b->commits->next;
+
+		db_batch_free(b->commits->batch);
+		free(b->commits);
+		b->commits = next;
+	}
+	sim_model_free(b->model);
+	sim_chassis_free(b->chassis);
+	db_close(b->db);
+}
+
+static void brain_commit(struct brain *b)
+{
+	while (b->commits && b->commits->due_ms <= b->now_ms && b->may_commit) {
+		struct brain_commit *commit = b->commits;
+		char why[DB_TEXT_MAX];
+		int r = db_apply(b->db, commit->batch, why);
+
+		assert(!r);
+		b->may_commit--;
+		b->commits = commit->next;
+		if (!b->commits)
+			b->last = &b->commits;
+		fabric_written(b->fabric, commit->cookie, 0, "");
+		db_batch_free(commit->batch);
+		free(commit);
+	}
+}
+
+static void brain_beat(struct brain *b)
+{
+	if (b->now_ms < b->beat_ms)
+		return;
+	b->beat_ms = b->now_ms + 1000;
+	b->seq++;
+	for (size_t i = 0; i < b->chassis->host_count && i < BRAIN_HOSTS; i++) {
+		uint64_t epoch;
+
+		/* Not answered otherwise: before the first scan nobody knows it; it is fenced. */
+		if (!b->silent[i] &&
+		    fabric_beat(b->fabric, b->chassis->hosts[i].bay,
+				"6a39c2a2-7a9c-4e0e-8f3a-000000000001", b->seq, b->now_ms, &epoch))
+			continue;
+	}
+}
+
+static void brain_step(struct brain *b)
+{
+	uint64_t next = fabric_next_ms(b->fabric);
+	uint64_t switches = b->provider->ops->next_ms(b->provider);
+
+	if (switches < next)
+		next = switches;
+	if (b->beat_ms < next)
+		next = b->beat_ms;
+	if (b->commits && b->may_commit && b->commits->due_ms < next)
+		next = b->commits->due_ms;
+	if (next > b->now_ms)
+		b->now_ms = next;
+	b->provider->ops->advance(b->provider, b->now_ms);
+	brain_commit(b);
+	brain_beat(b);
+	fabric_advance(b->fabric);
+}
+
+/* For so long, in virtual time. */
+static void brain_run(struct brain *b, uint64_t ms)
+{
+	uint64_t end = b->now_ms + ms;
+
+	while (b->now_ms < end)
+		brain_step(b);
+}
