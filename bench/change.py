@@ -42,7 +42,7 @@ def check(rig, ops):
 
 
 def ours():
-    with Rig(HOSTS, SWITCHES, ADAPTERS, VFS) as rig:
+    with Rig(HOSTS, SWITCHES, ADAPTERS, VFS, log="debug") as rig:
         ops = operations(rig)
         before = {table: rig.rows(table) for table in TABLES}
         transactions = len(rig.transactions())

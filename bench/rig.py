@@ -48,10 +48,11 @@ class UnixConnection(http.client.HTTPConnection):
 class Rig:
     """A fabric that is measured: `with Rig(...) as rig`."""
 
-    def __init__(self, hosts, switches, adapters, vfs, config="", chassis=None):
+    def __init__(self, hosts, switches, adapters, vfs, config="", chassis=None, log="notice"):
         """@chassis: changes the generated chassis document before it is used."""
         self.folder = tempfile.mkdtemp(prefix="fabric-bench-")
         self.processes = {}
+        self.log_level = log
         self.connection = None
         self.socket = self.at("fabricd.sock")
         self.sim_socket = self.at("sim.sock")
@@ -74,7 +75,7 @@ class Rig:
             self.wait("fabricsim listens", lambda: os.path.exists(self.sim_socket))
             self.start("fabricd", "--config", self.at("fabricd.conf"), "--db", self.at("fabricd.db"),
                        "--socket", self.socket, "--provider", "sim=" + self.sim_socket,
-                       "--log-level", "debug")
+                       "--log-level", self.log_level)
             self.wait("fabricd is ready", self.is_ready)
         except BaseException:
             self.__exit__()
