@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* simulation --seeds A-B [--minutes N] [--defect NAME] [--story]: see world.h. */
+/* simulation --seeds A-B [--minutes N] [--hosts N] [--defect NAME] [--story]: see world.h. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +34,7 @@ struct options {
 	uint64_t first;
 	uint64_t last;
 	unsigned minutes;
+	unsigned hosts;
 	const char *defect;
 	bool story;
 	bool all_defects;
@@ -61,6 +62,7 @@ static void story_print(const struct world *w, uint64_t seed)
 static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 {
 	double start = cpu_seconds();
+	double trouble_s = 1e-9;
 	uint64_t simulated = 0;
 	uint64_t kills = 0;
 	uint64_t failovers = 0;
@@ -69,9 +71,11 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		int r;
 
 		memset(&world, 0, sizeof(world));
+		world.hosts = o->hosts;
 		world.print = o->story;
 		r = world_run(&world, seed, o->minutes);
 		simulated += world.now_ms - 1000000;
+		trouble_s += world.trouble_cpu_s;
 		kills += world.kills;
 		failovers += world.failovers;
 		if (r && !quietly)
@@ -85,9 +89,11 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	if (!quietly)
 		(void)printf(
 			"seeds %" PRIu64 "-%" PRIu64 ": no invariant broken; %.1f hours simulated, "
-			"%" PRIu64 " kills, %" PRIu64 " fences, %.1f minutes per second of CPU\n",
+			"%" PRIu64 " kills, %" PRIu64 " fences, %.1f minutes per second of CPU, "
+			"%.1f while faults are on\n",
 			o->first, o->last, (double)simulated / 3600000, kills, failovers,
-			(double)simulated / 60000 / (cpu_seconds() - start + 1e-9));
+			(double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
+			(double)(o->last - o->first + 1) * o->minutes / trouble_s);
 	return 0;
 }
 
@@ -99,6 +105,7 @@ static int run_twice(const struct options *o)
 
 		for (unsigned i = 0; i < 2; i++) {
 			memset(&world, 0, sizeof(world));
+			world.hosts = o->hosts;
 			(void)world_run(&world, seed, o->minutes); /* judged elsewhere */
 			hash[i] = world.story_hash;
 			world_done(&world);
@@ -138,7 +145,8 @@ static int run_defects(const struct options *o)
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "usage: simulation [--seeds A[-B]] [--minutes N] [--story] [--twice]"
+	(void)fprintf(out, "usage: simulation [--seeds A[-B]] [--minutes N] [--hosts N] [--story] "
+			   "[--twice]"
 #ifdef FABRIC_DEFECTS
 			   " [--defects | --defect NAME]"
 #endif
@@ -151,6 +159,7 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "seeds", required_argument, NULL, 's' },
 		{ "minutes", required_argument, NULL, 'm' },
+		{ "hosts", required_argument, NULL, 'H' },
 		{ "defect", required_argument, NULL, 'd' },
 		{ "defects", no_argument, NULL, 'D' },
 		{ "story", no_argument, NULL, 'y' },
@@ -158,7 +167,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct options o = { .first = 1, .last = 20, .minutes = 3 };
+	struct options o = { .first = 1, .last = 20, .minutes = 3, .hosts = 7 };
 	char broken[DB_TEXT_MAX];
 	int c;
 
@@ -173,6 +182,13 @@ int main(int argc, char **argv)
 		}
 		case 'm':
 			o.minutes = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'H':
+			o.hosts = (unsigned)strtoul(optarg, NULL, 10);
+			if (!o.hosts || o.hosts > WORLD_HOSTS) {
+				usage(stderr);
+				return 2;
+			}
 			break;
 		case 'd':
 			o.defect = optarg;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 
@@ -526,7 +527,7 @@ static void on_effect(void *arg, const struct sim_effect *effect)
 	check_effect(arg, effect);
 }
 
-/* Seven blades on two switches; adapters shared, whole, plain and multi-root aware. */
+/* Blades on two switches; adapters shared, whole, plain and multi-root aware. */
 static void chassis_make(struct world *w)
 {
 	static const struct {
@@ -552,7 +553,7 @@ static void chassis_make(struct world *w)
 	assert(sim_chassis_add_switch(w->chassis, "sw0"));
 	assert(sim_chassis_add_switch(w->chassis, "sw1"));
 	assert(sim_chassis_add_link(w->chassis, 1, 2));
-	for (unsigned i = 0; i < 7; i++) {
+	for (unsigned i = 0; i < w->hosts; i++) {
 		char bay[16];
 		struct sim_host *host;
 
@@ -583,6 +584,7 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 	char path[64];
 	char why[DB_TEXT_MAX];
 	uint64_t steps = 0;
+	clock_t trouble;
 
 	w->seed = seed;
 	w->random = seed * 0x2545f4914f6cdd1du + 1;
@@ -608,8 +610,10 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 	}
 	actors_init(w);
 	w->end_ms = w->now_ms + (uint64_t)minutes * 60000;
+	trouble = clock();
 	while (w->now_ms < w->end_ms && !w->broken[0])
 		world_step(w);
+	w->trouble_cpu_s = (double)(clock() - trouble) / CLOCKS_PER_SEC;
 	actors_quiet(w);
 	/* Longer than holds, blocks, rate limits and the slowest retry, one after the other. */
 	w->end_ms = w->now_ms + 25 * 60000;

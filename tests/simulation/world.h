@@ -22,7 +22,7 @@
 #include "sim/model.h"
 
 enum {
-	WORLD_HOSTS = 8,
+	WORLD_HOSTS = 16,
 	WORLD_FUNCTIONS = 256,
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
@@ -107,6 +107,8 @@ struct world {
 	uint64_t random;
 	uint64_t now_ms;
 	uint64_t end_ms; /* no more trouble from here on */
+	unsigned hosts;
+	double trouble_cpu_s; /* what it took until then */
 	bool quiet;
 	bool print; /* the story as it happens */
 
@@ -155,7 +157,7 @@ struct world {
 	uint64_t story_hash; /* of every line: two runs of one seed have the same */
 };
 
-/* Runs one seed for @minutes of trouble, then into quiet. Return: 0, or 1 with @w->broken set. */
+/* Runs one seed, with @w->hosts, for @minutes of trouble, then into quiet. Return: 0, or 1 with @w->broken set. */
 int world_run(struct world *w, uint64_t seed, unsigned minutes);
 void world_done(struct world *w);
 
