@@ -44,7 +44,11 @@ class Connection:
     def __init__(self, path, role=1, newest=1):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(path)
+        deadline = time.monotonic() + PATIENCE_S
+        while self.socket.connect_ex(path):  # the file is there a moment before anyone listens
+            if time.monotonic() > deadline:
+                raise ConnectionRefusedError(path)
+            time.sleep(0.005)
         self.send(HELLO, struct.pack("<HHB", newest, newest, role) + b"\x04test", version=newest)
 
     def close(self):
