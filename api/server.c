@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,6 +34,7 @@ enum {
 	BACKLOG = 512,
 	GROUPS_MAX = 65536,
 	WHY_MAX = 512,
+	OTHER_FILES = 128, /* descriptors for all but connections */
 };
 
 enum conn_state {
@@ -848,6 +850,22 @@ static int server_start(struct server *s)
 	return 0;
 }
 
+/* Connections that would leave no descriptors for the database and the providers. */
+static void limits_fit(struct server_limits *limits)
+{
+	struct rlimit files;
+	rlim_t room;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return;
+	room = files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES : files.rlim_cur / 2;
+	if (room >= limits->connections)
+		return;
+	log_info("control socket: %u connections, for there may be %u open files", (unsigned)room,
+		 (unsigned)files.rlim_cur);
+	limits->connections = (unsigned)room;
+}
+
 static int server_listen(struct server *s, const char *path, int fd)
 {
 	int r;
@@ -874,6 +892,7 @@ int server_new(struct event_base *base, const char *path, int fd,
 		return -ENOMEM;
 	s->base = base;
 	s->limits = *limits;
+	limits_fit(&s->limits);
 	s->ops = *ops;
 	s->fd = -1;
 	LIST_INIT(&s->conns);

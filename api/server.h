@@ -32,7 +32,7 @@ struct server;
 struct server_conn;
 
 struct server_limits {
-	unsigned connections;          /* in all */
+	unsigned connections;          /* in all; fewer where RLIMIT_NOFILE is low */
 	unsigned connections_uid;      /* of one user, but for those with full rights */
 	unsigned connections_stranger; /* of all users without any right */
 	uint32_t idle_ms;              /* silence between two requests */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -630,6 +631,30 @@ static void a_user_has_so_many_connections_and_no_more(void **state)
 	reply_done(&r);
 }
 
+static void few_open_files_mean_few_connections(void **state)
+{
+	struct rig *rig = *state;
+	struct client c[41];
+	struct reply r = { 0 };
+	struct rlimit before;
+	struct rlimit few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 80; /* half of them for connections */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(start(rig), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 0; i < 41; i++)
+		c[i] = open_client(rig);
+
+	assert_int_equal(client_reply(&c[40], true, &r), 503);
+	assert_int_equal(server_connections(rig->server), 40);
+	for (int i = 0; i < 41; i++)
+		client_close(&c[i]);
+	reply_done(&r);
+}
+
 static void strangers_share_few_connections(void **state)
 {
 	struct rig *rig = *state;
@@ -723,6 +748,7 @@ int main(void)
 		WITH_RIG(a_stream_goes_on_until_the_client_leaves),
 		WITH_RIG(a_stream_that_nobody_reads_is_dropped),
 		WITH_RIG(a_user_has_so_many_connections_and_no_more),
+		WITH_RIG(few_open_files_mean_few_connections),
 		WITH_RIG(strangers_share_few_connections),
 		WITH_RIG(many_connections_are_served_at_once),
 		WITH_RIG(a_socket_left_behind_is_taken_over_and_a_live_one_is_not),
