@@ -448,14 +448,14 @@ static unsigned effects(const struct house *h, size_t from)
 /* Until a command of @verb leaves. */
 static void run_until_sent(struct house *h, enum provider_verb verb, size_t from)
 {
-	for (unsigned steps = 0; steps < 10000 && !sent(h, verb, from); steps++)
+	for (unsigned steps = 0; steps < 60000 && !sent(h, verb, from); steps++)
 		house_step(h, h->now_ms + 1);
 	assert_int_not_equal(sent(h, verb, from), 0);
 }
 
 static void run_until_state(struct house *h, const char *name, enum fabric_host_state state)
 {
-	for (unsigned steps = 0; steps < 20000 && host(h, name)->state != state; steps++)
+	for (unsigned steps = 0; steps < 60000 && host(h, name)->state != state; steps++)
 		house_step(h, h->now_ms + 1);
 	assert_int_equal(host(h, name)->state, state);
 }
@@ -652,10 +652,53 @@ static void one_attempt_is_enough_where_all_goes_well(void **state)
 	assert_int_equal(mac_at_switch(h, VF1), MAC1);
 }
 
+static void s1_what_was_leaving_a_blocked_host_does_not_leave_it(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 0); /* the fence proves nothing */
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, 30 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+
+	sim_model_fault_clear(h->reach[0].model);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY2); /* where it was asked to go */
+}
+
+static int confirm(struct house *h, const char *name)
+{
+	struct fabric_problem problem;
+
+	return fabric_host_fence_confirm(h->fabric, name, host(h, name)->incident, 0, &problem,
+					 on_answer, h);
+}
+
+static void s1_nobody_can_vouch_for_a_host_that_beats(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	assert_int_equal(failover(h, "bay1"), 0);
+	assert_int_equal(confirm(h, "bay1"), REFUSE_HOST_STATE); /* not blocked yet */
+	run(h, 25 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(confirm(h, "bay1"), REFUSE_HOST_STATE);
+	silence(h, BAY1);
+	run(h, WINDOW + BEAT);
+	assert_int_equal(confirm(h, "bay1"), 0);
+}
+
 static void s1_a_person_vouches_for_the_host_and_not_for_the_read_back(void **state)
 {
 	struct house *h = *state;
-	struct fabric_problem problem;
 
 	usual(h);
 	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
@@ -663,9 +706,7 @@ static void s1_a_person_vouches_for_the_host_and_not_for_the_read_back(void **st
 	silence(h, BAY1);
 	run(h, WINDOW + 25 * BEAT);
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
-	assert_int_equal(fabric_host_fence_confirm(h->fabric, "bay1", host(h, "bay1")->incident, 0,
-						   &problem, on_answer, h),
-			 0);
+	assert_int_equal(confirm(h, "bay1"), 0);
 	run(h, 20 * BEAT);
 
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
@@ -1204,6 +1245,72 @@ static void s9_what_was_moved_does_not_come_back_with_the_host(void **state)
 	assert_false(host(h, "bay1")->spare);
 }
 
+static void s9_a_host_is_let_in_only_with_an_empty_virtual_switch(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	foreign(h, PROVIDER_BIND, VF3, BAY3, 20, 0);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	assert_int_equal(failover(h, "bay3"), 0);
+	silence(h, BAY3);
+	run(h, 20 * BEAT);
+	assert_int_equal(confirm(h, "bay3"), 0);
+	run(h, BEAT);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_FENCED);
+	h->agents[BAY3 - 1].beats = true;
+	assert_int_equal(readmit(h, "bay3"), 0);
+	run(h, 20 * BEAT);
+	assert_int_equal(h->answer.r, REFUSE_IN_DOUBT);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_FENCED);
+
+	sim_model_fault_clear(h->reach[0].model);
+	assert_int_equal(readmit(h, "bay3"), 0);
+	run(h, BEAT);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(at_switch(h, VF3), 0);
+}
+
+static void s9_a_blocked_host_that_beats_is_let_in_as_it_is_and_its_fence_ends(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[5];
+	char names[5][32];
+	uint64_t epoch;
+	size_t from;
+
+	usual(h);
+	for (unsigned i = 0; i < 5; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "nic-0001/pf0/vf%u", i + 3);
+		ops[i] = op(DB_OP_ASSIGN, names[i], "bay1", 0);
+	}
+	assert_int_equal(request(h, ops, 5), 0);
+	run(h, BEAT);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run_until_state(h, "bay1", FABRIC_HOST_BLOCKED);
+	sim_model_fault_clear(h->reach[0].model);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_DELAY, 900, 0); /* the others wait behind it */
+	from = h->sent_count;
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	epoch = host(h, "bay1")->epoch;
+	assert_int_equal(readmit(h, "bay1"), 0);
+	sim_model_fault_clear(h->reach[0].model);
+	from = h->sent_count;
+	run(h, 30 * BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(host(h, "bay1")->epoch, epoch + 1);
+	assert_false(state_at_switch(h, BAY1)->isolated);
+	for (size_t i = from; i < h->sent_count; i++)
+		assert_false(h->sent[i].verb == PROVIDER_UNBIND && !h->sent[i].generation);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(at_switch(h, names[4]), BAY1);
+}
+
 /* ---- S11 ---- */
 
 static void s11_a_spare_that_has_just_begun_to_beat_is_no_target(void **state)
@@ -1300,6 +1407,27 @@ static void s14_a_manager_that_meets_a_higher_generation_freezes(void **state)
 	silence(h, BAY1);
 	run(h, 10 * BEAT);
 	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+}
+
+static void s15_what_is_under_way_stands_still_in_a_frozen_fabric(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[2];
+	size_t from;
+
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY3, 20, 99);
+	ops[0] = op(DB_OP_MOVE, VF1, "bay2", 0); /* it meets the generation */
+	ops[1] = op(DB_OP_MOVE, VF2, "bay2", 0);
+	from = h->sent_count;
+	assert_int_equal(request(h, ops, 2), 0);
+	run(h, 10 * BEAT);
+
+	assert_true(health(h).frozen);
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF2), BAY1);
 }
 
 /* ---- S15 ---- */
@@ -1421,7 +1549,8 @@ static void s16_no_reset_hits_a_function_that_has_arrived(void **state)
 	ops[0] = op(DB_OP_ASSIGN, GPU0, "bay1", 0);
 	ops[1] = op(DB_OP_ASSIGN, GPU1, "bay1", 0);
 	for (unsigned i = 0; i < 15; i++) {
-		fault(h, verbs[i / 5], kinds[i % 5], 700, 1);
+		fault(h, verbs[i / 5], kinds[i % 5],
+		      kinds[i % 5] == SIM_FAULT_LATE ? 5 * BEAT : 700, 1);
 		assert_int_equal(request(h, ops, 2), 0);
 		run(h, 20 * BEAT);
 		assert_int_equal(at_switch(h, GPU0), i % 2 ? BAY2 : BAY1);
@@ -1693,6 +1822,8 @@ int main(void)
 		TEST(s1_a_fence_that_is_not_proved_blocks_the_host_and_nothing_of_it_moves),
 		TEST(s1_a_switch_that_never_settles_blocks_the_host_too),
 		TEST(one_attempt_is_enough_where_all_goes_well),
+		TEST(s1_what_was_leaving_a_blocked_host_does_not_leave_it),
+		TEST(s1_nobody_can_vouch_for_a_host_that_beats),
 		TEST(s1_a_person_vouches_for_the_host_and_not_for_the_read_back),
 		TEST(s1_a_command_without_answer_is_looked_for_not_repeated),
 		TEST(s2_wall_time_may_jump_and_nobody_is_judged_by_it),
@@ -1721,10 +1852,13 @@ int main(void)
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
 		TEST(s9_it_is_fenced_after_a_restart_too),
 		TEST(s9_what_was_moved_does_not_come_back_with_the_host),
+		TEST(s9_a_host_is_let_in_only_with_an_empty_virtual_switch),
+		TEST(s9_a_blocked_host_that_beats_is_let_in_as_it_is_and_its_fence_ends),
 		TEST(s11_a_spare_that_has_just_begun_to_beat_is_no_target),
 		TEST(s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed),
 		TEST(s14_every_owner_has_a_higher_generation_than_the_one_before),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
+		TEST(s15_what_is_under_way_stands_still_in_a_frozen_fabric),
 		TEST(s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing),
 		TEST(s16_between_two_owners_there_is_a_reset),
 		TEST(s16_a_reset_that_would_hit_another_owner_is_refused),
