@@ -42,9 +42,9 @@ static void beat(int fd, unsigned host, unsigned long seq)
 {
 	char text[512];
 	char body[128];
-	int length = snprintf(body, sizeof(body),
-			      "{\"boot_id\":\"6a39c2a2-7a9c-4e0e-8f3a-%012u\",\"seq\":%lu}", host,
-			      seq);
+	int length =
+		snprintf(body, sizeof(body),
+			 "{\"boot_id\":\"6a39c2a2-7a9c-4e0e-8f3a-%012u\",\"seq\":%lu}", host, seq);
 
 	length = snprintf(text, sizeof(text),
 			  "PUT /v1/hosts/bay%u/heartbeat HTTP/1.1\r\nHost: fabricd\r\n"
@@ -112,8 +112,7 @@ int main(int argc, char **argv)
 			seconds = number(optarg);
 	}
 	if (!path || !hosts || hosts > HOSTS_MAX || !seconds) {
-		(void)fprintf(stderr,
-			      "usage: beats_load --socket PATH --hosts N --seconds S\n");
+		(void)fprintf(stderr, "usage: beats_load --socket PATH --hosts N --seconds S\n");
 		return 2;
 	}
 	for (unsigned i = 0; i < hosts; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The whole brain against the modelled switch, under a virtual clock, without faults: hosts beat,
- * commits come a millisecond later unless they are held. For tests and for bench/. */
+ * commits come commit_ms later. For tests and for bench/. */
 #pragma once
 
 #include <assert.h>
@@ -34,7 +34,7 @@ struct brain {
 	bool silent[BRAIN_HOSTS]; /* by host handle - 1: does not beat */
 	struct brain_commit *commits;
 	struct brain_commit **last;
-	unsigned may_commit; /* how many batches the disk still takes */
+	uint64_t commit_ms; /* from handing a batch over until it is durable */
 };
 
 static uint64_t brain_now(void *arg)
@@ -53,7 +53,7 @@ static void brain_submit_take(void *arg, struct db_batch *batch, uint64_t cookie
 	struct brain_commit *commit = calloc(1, sizeof(*commit));
 
 	assert(commit);
-	*commit = (struct brain_commit){ NULL, batch, cookie, b->now_ms + 1 };
+	*commit = (struct brain_commit){ NULL, batch, cookie, b->now_ms + b->commit_ms };
 	*b->last = commit;
 	b->last = &commit->next;
 }
@@ -62,7 +62,7 @@ static uint64_t brain_waiting(void *arg)
 {
 	const struct brain *b = arg;
 
-	return b->commits ? b->commits->due_ms - 1 : 0;
+	return b->commits ? b->commits->due_ms - b->commit_ms : 0;
 }
 
 /* Takes @chassis over. */
@@ -78,7 +78,7 @@ static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
 	unsigned number;
 	int r;
 
-	*b = (struct brain){ .chassis = chassis, .now_ms = 1000000, .may_commit = UINT32_MAX };
+	*b = (struct brain){ .chassis = chassis, .now_ms = 1000000, .commit_ms = 1 };
 	b->last = &b->commits;
 	config_init(&config);
 	r = sim_model_new(chassis, &b->model);
@@ -115,13 +115,12 @@ static void brain_done(struct brain *b)
 
 static void brain_commit(struct brain *b)
 {
-	while (b->commits && b->commits->due_ms <= b->now_ms && b->may_commit) {
+	while (b->commits && b->commits->due_ms <= b->now_ms) {
 		struct brain_commit *commit = b->commits;
 		char why[DB_TEXT_MAX];
 		int r = db_apply(b->db, commit->batch, why);
 
 		assert(!r);
-		b->may_commit--;
 		b->commits = commit->next;
 		if (!b->commits)
 			b->last = &b->commits;
@@ -157,7 +156,7 @@ static void brain_step(struct brain *b)
 		next = switches;
 	if (b->beat_ms < next)
 		next = b->beat_ms;
-	if (b->commits && b->may_commit && b->commits->due_ms < next)
+	if (b->commits && b->commits->due_ms < next)
 		next = b->commits->due_ms;
 	if (next > b->now_ms)
 		b->now_ms = next;
