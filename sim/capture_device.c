@@ -92,7 +92,7 @@ int sim_capture_device(struct sim_adapter *adapter, const uint8_t *bytes, size_t
 
 	topo_decode(bytes, length, &f);
 	if (length < 64 || f.vendor == 0xffff || f.header != TOPO_HEADER_NORMAL) {
-		snprintf(why, SIM_CHASSIS_WHY, "not an endpoint");
+		(void)snprintf(why, SIM_CHASSIS_WHY, "not an endpoint");
 		return REFUSE_FIELD;
 	}
 	copy = calloc(1, SIM_CONFIG_BYTES);
@@ -119,8 +119,8 @@ int sim_capture_device(struct sim_adapter *adapter, const uint8_t *bytes, size_t
 	bars_take(d->bars, f.bars);
 	sriov_take(adapter, &f.sriov);
 	link_take(adapter, &f.express.link);
-	snprintf(adapter->model, sizeof(adapter->model), "%04x:%04x as captured", f.vendor,
-		 f.device);
+	(void)snprintf(adapter->model, sizeof(adapter->model), "%04x:%04x as captured", f.vendor,
+		       f.device);
 	return 0;
 }
 
@@ -149,17 +149,17 @@ static int read_from(int fd, struct search *search)
 	int r;
 
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		snprintf(search->why, SIM_CHASSIS_WHY, "not a file");
+		(void)snprintf(search->why, SIM_CHASSIS_WHY, "not a file");
 		return REFUSE_FIELD;
 	}
 	r = capture_read(fd, search_device, search, &error);
 	if (r == REFUSE_SYNTAX) {
-		snprintf(search->why, SIM_CHASSIS_WHY, "line %llu: %.100s",
-			 (unsigned long long)error.line, error.reason);
+		(void)snprintf(search->why, SIM_CHASSIS_WHY, "line %llu: %.100s",
+			       (unsigned long long)error.line, error.reason);
 		return REFUSE_FIELD;
 	}
 	if (!r && !search->is_found) {
-		snprintf(search->why, SIM_CHASSIS_WHY, "the capture has no such device");
+		(void)snprintf(search->why, SIM_CHASSIS_WHY, "the capture has no such device");
 		return REFUSE_FIELD;
 	}
 	return r;
@@ -173,7 +173,7 @@ int sim_capture_read(const char *path, const struct topo_address *address,
 	int r;
 
 	if (fd < 0) {
-		snprintf(why, SIM_CHASSIS_WHY, "%s", strerror(errno));
+		(void)snprintf(why, SIM_CHASSIS_WHY, "%s", strerror(errno));
 		return REFUSE_FIELD;
 	}
 	r = read_from(fd, &search);

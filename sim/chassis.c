@@ -13,7 +13,7 @@ struct sim_chassis *sim_chassis_new(const char *name)
 
 	if (!c)
 		return NULL;
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	c->number = 1;
 	c->timeout_ms = 5000;
 	c->depth = 256;
@@ -69,9 +69,9 @@ uint16_t sim_chassis_free_port(const struct sim_chassis *chassis, uint16_t switc
 		for (unsigned end = 0; end < 2; end++)
 			if (chassis->links[i].switches[end] == switch_handle)
 				taken[chassis->links[i].ports[end] % SIM_CHASSIS_PORTS_MAX] = true;
-	for (uint16_t port = 1; port < SIM_CHASSIS_PORTS_MAX; port++)
+	for (unsigned port = 1; port < SIM_CHASSIS_PORTS_MAX; port++)
 		if (!taken[port])
-			return port;
+			return (uint16_t)port;
 	return 0;
 }
 
@@ -81,7 +81,7 @@ struct sim_switch *sim_chassis_add_switch(struct sim_chassis *chassis, const cha
 
 	if (!s)
 		return NULL;
-	snprintf(s->name, sizeof(s->name), "%s", name);
+	(void)snprintf(s->name, sizeof(s->name), "%s", name);
 	s->vendor =
 		0x11f8; /* Microsemi Switchtec: its fabric commands are this model's nearest kin */
 	s->device = 0x4068;
@@ -107,7 +107,7 @@ struct sim_host *sim_chassis_add_host(struct sim_chassis *chassis, const char *b
 
 	if (!h)
 		return NULL;
-	snprintf(h->bay, sizeof(h->bay), "%s", bay);
+	(void)snprintf(h->bay, sizeof(h->bay), "%s", bay);
 	h->switch_handle = switch_handle;
 	h->port = port;
 	h->vports = 32;
@@ -128,8 +128,8 @@ struct sim_adapter *sim_chassis_add_adapter(struct sim_chassis *chassis,
 	if (!a)
 		return NULL;
 	a->device = *device;
-	snprintf(a->serial, sizeof(a->serial), "%s", serial);
-	snprintf(a->model, sizeof(a->model), "%s", device->model);
+	(void)snprintf(a->serial, sizeof(a->serial), "%s", serial);
+	(void)snprintf(a->model, sizeof(a->model), "%s", device->model);
 	a->switch_handle = switch_handle;
 	a->port = port;
 	a->pfs = 1;
@@ -162,9 +162,9 @@ __attribute__((format(printf, 3, 4))) static int bad(struct check *check, const 
 {
 	va_list args;
 
-	snprintf(check->path, SIM_CHASSIS_WHY, "%s", path);
+	(void)snprintf(check->path, SIM_CHASSIS_WHY, "%s", path);
 	va_start(args, why);
-	vsnprintf(check->why, SIM_CHASSIS_WHY, why, args);
+	(void)vsnprintf(check->why, SIM_CHASSIS_WHY, why, args);
 	va_end(args);
 	return REFUSE_FIELD;
 }
@@ -176,10 +176,10 @@ static int check_port(struct check *check, const char *what, uint16_t handle, ui
 	bool *taken;
 
 	if (!handle || handle > check->switches) {
-		snprintf(path, sizeof(path), "%s/switch", what);
+		(void)snprintf(path, sizeof(path), "%s/switch", what);
 		return bad(check, path, "no such switch");
 	}
-	snprintf(path, sizeof(path), "%s/port", what);
+	(void)snprintf(path, sizeof(path), "%s/port", what);
 	if (!port || port >= SIM_CHASSIS_PORTS_MAX)
 		return bad(check, path, "a port is 1 .. %d", SIM_CHASSIS_PORTS_MAX - 1);
 	taken = &check->ports[(size_t)(handle - 1) * SIM_CHASSIS_PORTS_MAX + port];
@@ -212,7 +212,7 @@ static int check_switches(struct check *check, const struct sim_chassis *c)
 		return bad(check, "/switches", "a chassis has 1 .. %d switches",
 			   PROVIDER_SWITCHES_MAX);
 	for (size_t i = 0; i < c->switch_count; i++) {
-		snprintf(path, sizeof(path), "/switches/%zu/name", i);
+		(void)snprintf(path, sizeof(path), "/switches/%zu/name", i);
 		if (!c->switches[i].name[0] || strchr(c->switches[i].name, '/'))
 			return bad(check, path, "a name is not empty and holds no slash");
 		for (size_t j = 0; j < i; j++)
@@ -233,14 +233,14 @@ static int check_links(struct check *check, const struct sim_chassis *c)
 		const struct sim_link *l = &c->links[i];
 
 		for (unsigned end = 0; end < 2; end++) {
-			snprintf(path, sizeof(path), "/links/%zu/%s", i, end ? "b" : "a");
+			(void)snprintf(path, sizeof(path), "/links/%zu/%s", i, end ? "b" : "a");
 			r = check_port(check, path, l->switches[end], l->ports[end]);
 			if (r)
 				return r;
 		}
 		if (l->switches[0] == l->switches[1])
 			return bad(check, path, "a link is between two switches");
-		snprintf(path, sizeof(path), "/links/%zu", i);
+		(void)snprintf(path, sizeof(path), "/links/%zu", i);
 		r = check_lanes(check, path, l->width, l->mtps);
 		if (r)
 			return r;
@@ -253,22 +253,22 @@ static int check_host(struct check *check, const struct sim_chassis *c, size_t i
 	const struct sim_host *h = &c->hosts[i];
 	char what[32], path[SIM_CHASSIS_WHY];
 
-	snprintf(what, sizeof(what), "/hosts/%zu", i);
-	snprintf(path, sizeof(path), "%s/bay", what);
+	(void)snprintf(what, sizeof(what), "/hosts/%zu", i);
+	(void)snprintf(path, sizeof(path), "%s/bay", what);
 	if (!h->bay[0] || strchr(h->bay, '/'))
 		return bad(check, path, "a bay's name is not empty and holds no slash");
-	snprintf(path, sizeof(path), "%s/vports", what);
+	(void)snprintf(path, sizeof(path), "%s/vports", what);
 	if (!h->vports || h->vports > PROVIDER_VPORTS_MAX)
 		return bad(check, path,
 			   "a host has 1 .. %d vports: each is a bridge of its own, and its bus "
 			   "numbers run out",
 			   PROVIDER_VPORTS_MAX);
-	snprintf(path, sizeof(path), "%s/buses", what);
+	(void)snprintf(path, sizeof(path), "%s/buses", what);
 	/* Bus 0 is the root's, one is the upstream bridge's, one its internal bus. */
 	if (!h->buses || 2u + (unsigned)h->vports * h->buses > 255)
 		return bad(check, path, "%u vports of %u buses need %u bus numbers; 253 can be had",
 			   h->vports, h->buses, (unsigned)h->vports * h->buses);
-	snprintf(path, sizeof(path), "%s/window", what);
+	(void)snprintf(path, sizeof(path), "%s/window", what);
 	if (h->window_bytes < 1 << 20 || h->window_bytes > 1ull << 40 ||
 	    h->window_bytes % (1 << 20))
 		return bad(check, path, "a window is 1 MiB .. 1 TiB in whole MiB");
@@ -312,14 +312,14 @@ static int check_vfs(struct check *check, const struct sim_adapter *a, const cha
 	char path[SIM_CHASSIS_WHY];
 	const struct sim_device *d = &a->device;
 
-	snprintf(path, sizeof(path), "%s/total_vfs", what);
+	(void)snprintf(path, sizeof(path), "%s/total_vfs", what);
 	if (d->mode == PROVIDER_ADAPTER_PLAIN && d->total_vfs)
 		return bad(check, path, "a plain device has no VFs");
 	if (d->total_vfs &&
 	    (!d->first_vf_offset || !d->vf_stride ||
 	     d->first_vf_offset + (uint32_t)(d->total_vfs - 1) * d->vf_stride + a->pfs > 0xffff))
 		return bad(check, path, "the last VF's routing ID lies outside the domain");
-	snprintf(path, sizeof(path), "%s/num_vfs", what);
+	(void)snprintf(path, sizeof(path), "%s/num_vfs", what);
 	if (a->num_vfs > d->total_vfs)
 		return bad(check, path, "%u VFs of %u", a->num_vfs, d->total_vfs);
 	return 0;
@@ -330,7 +330,7 @@ static int check_keeper(struct check *check, const struct sim_chassis *c,
 {
 	char path[SIM_CHASSIS_WHY];
 
-	snprintf(path, sizeof(path), "%s/keeper", what);
+	(void)snprintf(path, sizeof(path), "%s/keeper", what);
 	if (a->device.mode == PROVIDER_ADAPTER_PLAIN && a->keeper != PROVIDER_KEEPER_NONE)
 		return bad(check, path, "a plain device has nothing to keep");
 	if (a->device.mode == PROVIDER_ADAPTER_MRA && a->keeper != PROVIDER_KEEPER_SWITCH)
@@ -347,18 +347,18 @@ static int check_adapter(struct check *check, const struct sim_chassis *c, size_
 	char what[32], path[SIM_CHASSIS_WHY];
 	int r;
 
-	snprintf(what, sizeof(what), "/adapters/%zu", i);
-	snprintf(path, sizeof(path), "%s/pfs", what);
+	(void)snprintf(what, sizeof(what), "/adapters/%zu", i);
+	(void)snprintf(path, sizeof(path), "%s/pfs", what);
 	if (!a->pfs || a->pfs > SIM_CHASSIS_PFS_MAX)
 		return bad(check, path, "1 .. %d", SIM_CHASSIS_PFS_MAX);
-	snprintf(path, sizeof(path), "%s/ring", what);
+	(void)snprintf(path, sizeof(path), "%s/ring", what);
 	if (a->ring && a->pfs < 2)
 		return bad(check, path, "a ring needs two PFs");
 	r = check_vfs(check, a, what);
 	if (!r)
 		r = check_keeper(check, c, a, what);
 	if (!r) {
-		snprintf(path, sizeof(path), "%s/link", what);
+		(void)snprintf(path, sizeof(path), "%s/link", what);
 		r = check_lanes(check, path, a->width, a->mtps);
 	}
 	if (!r && (a->width > a->device.width || a->mtps > a->device.mtps))
@@ -429,8 +429,8 @@ static int generate_adapter(struct sim_chassis *c, unsigned i, unsigned switches
 	struct sim_adapter *a;
 
 	/* An odd factor: the last four digits differ for the first 65536 of them. */
-	snprintf(serial, sizeof(serial), "A0369F%02X%04X", i >> 16,
-		 (i * 40503u + 0x3fa2u) & 0xffffu);
+	(void)snprintf(serial, sizeof(serial), "A0369F%02X%04X", i >> 16,
+		       (i * 40503u + 0x3fa2u) & 0xffffu);
 	a = sim_chassis_add_adapter(c, generated_device(i), serial, (uint16_t)(i % switches + 1));
 	if (!a)
 		return -ENOMEM;
@@ -447,7 +447,7 @@ static int generate_into(struct sim_chassis *c, unsigned hosts, unsigned switche
 	char name[32];
 
 	for (unsigned i = 0; i < switches; i++) {
-		snprintf(name, sizeof(name), "sw%u", i);
+		(void)snprintf(name, sizeof(name), "sw%u", i);
 		if (!sim_chassis_add_switch(c, name))
 			return -ENOMEM;
 	}
@@ -457,7 +457,7 @@ static int generate_into(struct sim_chassis *c, unsigned hosts, unsigned switche
 	for (unsigned i = 0; i < hosts; i++) {
 		struct sim_host *h;
 
-		snprintf(name, sizeof(name), "bay%u", i + 1);
+		(void)snprintf(name, sizeof(name), "bay%u", i + 1);
 		h = sim_chassis_add_host(c, name, (uint16_t)(i % switches + 1));
 		if (!h)
 			return -ENOMEM;
@@ -481,10 +481,11 @@ int sim_chassis_generate(unsigned hosts, unsigned switches, unsigned adapters, u
 
 	if (!switches || switches > PROVIDER_SWITCHES_MAX || hosts > PROVIDER_HOSTS_MAX ||
 	    adapters > SIM_CHASSIS_ADAPTERS_MAX || vfs > UINT16_MAX) {
-		snprintf(why, SIM_CHASSIS_WHY,
-			 "a chassis has at most %d switches, %d hosts, %d adapters, %d VFs each",
-			 PROVIDER_SWITCHES_MAX, PROVIDER_HOSTS_MAX, SIM_CHASSIS_ADAPTERS_MAX,
-			 UINT16_MAX);
+		(void)snprintf(
+			why, SIM_CHASSIS_WHY,
+			"a chassis has at most %d switches, %d hosts, %d adapters, %d VFs each",
+			PROVIDER_SWITCHES_MAX, PROVIDER_HOSTS_MAX, SIM_CHASSIS_ADAPTERS_MAX,
+			UINT16_MAX);
 		return REFUSE_FIELD;
 	}
 	c = sim_chassis_new("generated");
@@ -495,7 +496,7 @@ int sim_chassis_generate(unsigned hosts, unsigned switches, unsigned adapters, u
 		return r;
 	r = sim_chassis_check(c, path, reason);
 	if (r) {
-		snprintf(why, SIM_CHASSIS_WHY, "%.40s: %.110s", path, reason);
+		(void)snprintf(why, SIM_CHASSIS_WHY, "%.40s: %.110s", path, reason);
 		return r;
 	}
 	*out = TAKE(c);

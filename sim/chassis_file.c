@@ -63,7 +63,7 @@ __attribute__((format(printf, 2, 3))) static int bad(struct in *in, const char *
 	va_list args;
 
 	va_start(args, why);
-	vsnprintf(in->why, sizeof(in->why), why, args);
+	(void)vsnprintf(in->why, sizeof(in->why), why, args);
 	va_end(args);
 	return REFUSE_FIELD;
 }
@@ -73,7 +73,7 @@ static size_t path_add(struct in *in, const char *key)
 {
 	size_t length = strlen(in->path);
 
-	snprintf(in->path + length, sizeof(in->path) - length, "/%s", key);
+	(void)snprintf(in->path + length, sizeof(in->path) - length, "/%s", key);
 	return length;
 }
 
@@ -90,8 +90,9 @@ static int take_text(struct in *in, char *target, size_t size, json_object *valu
 	for (const char *at = text; *at; at++)
 		if (iscntrl((unsigned char)*at))
 			return bad(in, "a control character");
+	/* No byte of an older text stays behind it: these arrays are compared and copied whole. */
 	memset(target, 0, size);
-	memcpy(target, text, strlen(text));
+	(void)snprintf(target, size, "%s", text); /* it fits */
 	return 0;
 }
 
@@ -197,7 +198,7 @@ static int refuse_unknown(struct in *in, const struct key *keys, json_object *va
 		const struct key *key = keys;
 
 		(void)member;
-		while (key->name && strcmp(key->name, name))
+		while (key->name && strcmp(key->name, name) != 0)
 			key++;
 		if (!key->name) {
 			path_add(in, name);
@@ -247,7 +248,7 @@ static int take_array(struct in *in, json_object *value, size_t most,
 		char index[24];
 		size_t at;
 
-		snprintf(index, sizeof(index), "%zu", i);
+		(void)snprintf(index, sizeof(index), "%zu", i);
 		at = path_add(in, index);
 		r = take(in, json_object_array_get_idx(value, i));
 		if (!r)
@@ -384,7 +385,7 @@ static int take_model(struct in *in, void *target, json_object *value)
 	if (!d)
 		return bad(in, "no such model");
 	a->device = *d;
-	snprintf(a->model, sizeof(a->model), "%s", d->model);
+	(void)snprintf(a->model, sizeof(a->model), "%s", d->model);
 	a->width = d->width;
 	a->mtps = d->mtps;
 	a->keeper = d->mode == PROVIDER_ADAPTER_MRA ? PROVIDER_KEEPER_SWITCH : PROVIDER_KEEPER_NONE;
@@ -489,8 +490,8 @@ static int capture_take(struct in *in, struct sim_adapter *a, const struct sourc
 	r = sim_capture_read(path, &address, a, in->why);
 	if (r)
 		return r;
-	snprintf(a->capture, sizeof(a->capture), "%s", source->capture);
-	snprintf(a->capture_address, sizeof(a->capture_address), "%s", source->address);
+	(void)snprintf(a->capture, sizeof(a->capture), "%s", source->capture);
+	(void)snprintf(a->capture_address, sizeof(a->capture_address), "%s", source->address);
 	in->path[at] = '\0';
 	return 0;
 }
@@ -589,7 +590,7 @@ static int take_settle(struct in *in, void *target, json_object *value)
 
 	if (r)
 		return r;
-	if (strcmp(text, "barrier") && strcmp(text, "lateness"))
+	if (strcmp(text, "barrier") != 0 && strcmp(text, "lateness") != 0)
 		return bad(in, "barrier or lateness");
 	c->has_barrier = !strcmp(text, "barrier");
 	return 0;
@@ -650,16 +651,16 @@ int sim_chassis_parse(const char *text, size_t length, const char *name, const c
 	struct in in = { .folder = folder };
 	int r;
 
-	snprintf(error, SIM_CHASSIS_ERROR, "%s: out of memory", name);
+	(void)snprintf(error, SIM_CHASSIS_ERROR, "%s: out of memory", name);
 	if (length > SIM_CHASSIS_FILE_MAX) {
-		snprintf(error, SIM_CHASSIS_ERROR, "%s: larger than %d MiB", name,
-			 SIM_CHASSIS_FILE_MAX >> 20);
+		(void)snprintf(error, SIM_CHASSIS_ERROR, "%s: larger than %d MiB", name,
+			       SIM_CHASSIS_FILE_MAX >> 20);
 		return REFUSE_TOO_LARGE;
 	}
 	r = strict_scan(text, length, &syntax);
 	if (r > 0)
-		snprintf(error, SIM_CHASSIS_ERROR, "%s:%u:%u: %s", name, syntax.line, syntax.column,
-			 syntax.reason);
+		(void)snprintf(error, SIM_CHASSIS_ERROR, "%s:%u:%u: %s", name, syntax.line,
+			       syntax.column, syntax.reason);
 	if (!r)
 		r = parse_json(text, length, &tree);
 	if (r)
@@ -669,8 +670,8 @@ int sim_chassis_parse(const char *text, size_t length, const char *name, const c
 		return -ENOMEM;
 	r = parse_tree(&in, tree);
 	if (r > 0)
-		snprintf(error, SIM_CHASSIS_ERROR, "%s: %s: %s", name, in.path[0] ? in.path : "/",
-			 in.why);
+		(void)snprintf(error, SIM_CHASSIS_ERROR, "%s: %s: %s", name,
+			       in.path[0] ? in.path : "/", in.why);
 	if (r)
 		return r;
 	*out = TAKE(chassis);
@@ -701,16 +702,16 @@ int sim_chassis_read(const char *path, struct sim_chassis **out, char *error)
 	const char *slash = strrchr(path, '/');
 	int fd, r;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
-		 slash ? path : ".");
+	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
+		       slash ? path : ".");
 	if (slash == path)
-		snprintf(folder, sizeof(folder), "/.");
+		(void)snprintf(folder, sizeof(folder), "/.");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	r = fd < 0 ? -errno : read_whole(fd, &text);
 	if (fd >= 0)
 		close(fd);
 	if (r) {
-		snprintf(error, SIM_CHASSIS_ERROR, "%s: %s", path, strerror(-r));
+		(void)snprintf(error, SIM_CHASSIS_ERROR, "%s: %s", path, strerror(-r));
 		return r;
 	}
 	return sim_chassis_parse(text.data ? (const char *)text.data : "", text.length, path,

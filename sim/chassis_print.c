@@ -10,7 +10,7 @@ static void print_hex(struct buf *out, const char *key, uint16_t id)
 {
 	char text[8];
 
-	snprintf(text, sizeof(text), "%04x", id);
+	(void)snprintf(text, sizeof(text), "%04x", id);
 	json_member_text(out, key, text);
 }
 
@@ -71,7 +71,8 @@ static void print_identity(struct buf *out, uint8_t can)
 
 	json_key(out, "identity");
 	buf_printf(out, "\"%s%s\"", kind,
-		   can & PROVIDER_IDENTITY_ENFORCED && strcmp(kind, "none") ? "-enforced" : "");
+		   can & PROVIDER_IDENTITY_ENFORCED && strcmp(kind, "none") != 0 ? "-enforced"
+										 : "");
 }
 
 static void print_adapter(struct buf *out, const struct sim_chassis *c, const struct sim_adapter *a)

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { KIB = 1024, MIB = 1024 * 1024 };
+#define KIB 1024ull
+#define MIB (1024 * KIB)
 
 /* The ids are those of real cards, so that a host's tools know what they look at; that a model
  * behaves as its card does is claimed for the fields of its SR-IOV capability alone. */

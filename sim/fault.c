@@ -39,7 +39,7 @@ static bool verb_parse(const char *text, struct sim_fault *out)
 {
 	int verb = provider_verb_parse(text);
 
-	if (strcmp(text, "all") && verb <= 0)
+	if (strcmp(text, "all") != 0 && verb <= 0)
 		return false;
 	out->verb = verb > 0 ? (enum provider_verb)verb : PROVIDER_VERB_NONE;
 	return true;
@@ -52,7 +52,7 @@ static bool kind_parse(char *text, struct sim_fault *out)
 	if (ms)
 		*ms++ = '\0';
 	for (int kind = SIM_FAULT_DELAY; kind < KINDS; kind++) {
-		if (strcmp(text, kinds[kind].name))
+		if (strcmp(text, kinds[kind].name) != 0)
 			continue;
 		out->kind = (enum sim_fault_kind)kind;
 		if (kinds[kind].has_ms != (ms != NULL))
@@ -68,22 +68,22 @@ int sim_fault_parse(const char *text, struct sim_fault *out, char *why)
 	char copy[80], *parts[3] = { copy, NULL, NULL };
 
 	if (strlen(text) >= sizeof(copy)) {
-		snprintf(why, PROVIDER_TEXT_MAX, "a fault is VERB|all:WHAT[:COUNT]");
+		(void)snprintf(why, PROVIDER_TEXT_MAX, "a fault is VERB|all:WHAT[:COUNT]");
 		return REFUSE_FIELD;
 	}
-	snprintf(copy, sizeof(copy), "%s", text);
+	(void)snprintf(copy, sizeof(copy), "%s", text);
 	for (int i = 0; i < 2 && parts[i]; i++) {
 		parts[i + 1] = strchr(parts[i], ':');
 		if (parts[i + 1])
 			*parts[i + 1]++ = '\0';
 	}
 	if (!verb_parse(parts[0], &fault))
-		snprintf(why, PROVIDER_TEXT_MAX, "\"%.60s\" is no command", parts[0]);
+		(void)snprintf(why, PROVIDER_TEXT_MAX, "\"%.60s\" is no command", parts[0]);
 	else if (!parts[1] || !kind_parse(parts[1], &fault))
-		snprintf(why, PROVIDER_TEXT_MAX,
-			 "a fault is delay=MS, late=MS, lost, refused or done-but-failed");
+		(void)snprintf(why, PROVIDER_TEXT_MAX,
+			       "a fault is delay=MS, late=MS, lost, refused or done-but-failed");
 	else if (parts[2] && !number_parse(parts[2], 1, COUNT_MAX, &fault.count))
-		snprintf(why, PROVIDER_TEXT_MAX, "\"%.60s\" is no count", parts[2]);
+		(void)snprintf(why, PROVIDER_TEXT_MAX, "\"%.60s\" is no count", parts[2]);
 	else {
 		*out = fault;
 		return 0;
@@ -100,5 +100,5 @@ void sim_fault_format(const struct sim_fault *fault, char *out)
 	if (kinds[fault->kind].has_ms)
 		n += snprintf(out + n, (size_t)(PROVIDER_TEXT_MAX - n), "=%u", fault->ms);
 	if (fault->count)
-		snprintf(out + n, (size_t)(PROVIDER_TEXT_MAX - n), ":%u", fault->count);
+		(void)snprintf(out + n, (size_t)(PROVIDER_TEXT_MAX - n), ":%u", fault->count);
 }

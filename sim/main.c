@@ -189,7 +189,7 @@ static int bindings_page(const struct call *call, unsigned long *after, struct b
 	char request[64], *at, *line;
 	int r;
 
-	snprintf(request, sizeof(request), "bindings %lu", *after);
+	(void)snprintf(request, sizeof(request), "bindings %lu", *after);
 	r = ask(call, request, &answer);
 	if (r)
 		return r;
@@ -209,7 +209,7 @@ static int do_bindings(const struct call *call)
 	OWNED(buf_done) struct buf out = { 0 };
 	unsigned long after = 0;
 
-	if (call->options[OPT_OUTPUT] && strcmp(call->options[OPT_OUTPUT], "json")) {
+	if (call->options[OPT_OUTPUT] && strcmp(call->options[OPT_OUTPUT], "json") != 0) {
 		complain("-o %s: there is json", call->options[OPT_OUTPUT]);
 		return usage(call->command);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/map.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,7 +113,10 @@ static void build_ring(struct sim_map *map, const struct sim_adapter *a,
 		       const struct provider_adapter *adapter)
 {
 	uint32_t start = adapter->first_function + (a->device.mode == PROVIDER_ADAPTER_MRA);
-	uint32_t each = (adapter->first_function + adapter->function_count - start) / a->pfs;
+	uint32_t each;
+
+	assert(a->pfs);
+	each = (adapter->first_function + adapter->function_count - start) / a->pfs;
 
 	for (uint8_t pf = 0; pf < a->pfs; pf++)
 		for (uint32_t i = 0; i < each; i++)
@@ -240,8 +244,8 @@ static void build_ports(struct sim_map *map, const struct sim_chassis *c)
 /* Each switch starts on an island of its own; a link joins two. */
 static void build_islands(struct sim_map *map, const struct sim_chassis *c)
 {
-	for (uint16_t i = 0; i < map->switch_count; i++)
-		map->island[i] = i;
+	for (size_t i = 0; i < map->switch_count; i++)
+		map->island[i] = (uint16_t)i;
 	for (size_t i = 0; i < c->link_count; i++) {
 		uint16_t from = map->island[c->links[i].switches[0] - 1];
 		uint16_t to = map->island[c->links[i].switches[1] - 1];
@@ -256,7 +260,7 @@ static void build(struct sim_map *map, const struct sim_chassis *c)
 {
 	uint32_t function = 1, vport = 0;
 
-	for (uint16_t i = 0; i < map->switch_count; i++) {
+	for (size_t i = 0; i < map->switch_count; i++) {
 		map->switches[i] = (struct provider_switch){
 			.handle = (uint16_t)(i + 1),
 			.chassis = c->number,
@@ -265,7 +269,7 @@ static void build(struct sim_map *map, const struct sim_chassis *c)
 		};
 		memcpy(map->switches[i].name, c->switches[i].name, sizeof(c->switches[i].name));
 	}
-	for (uint16_t i = 0; i < map->host_count; i++)
+	for (size_t i = 0; i < map->host_count; i++)
 		build_host(map, c, (uint16_t)(i + 1), &vport);
 	for (uint32_t i = 0; i < map->adapter_count; i++)
 		build_adapter(map, &c->adapters[i], i + 1, &function);
@@ -553,7 +557,7 @@ refuse(struct sim_verdict *verdict, enum provider_why why, const char *text, ...
 	verdict->outcome = PROVIDER_REFUSED;
 	verdict->why = why;
 	va_start(args, text);
-	vsnprintf(verdict->text, sizeof(verdict->text), text, args);
+	(void)vsnprintf(verdict->text, sizeof(verdict->text), text, args);
 	va_end(args);
 }
 

@@ -264,7 +264,7 @@ static void answer_verdict(struct sim_model *m, struct sim_cmd *cmd, enum provid
 {
 	struct provider_completion done = { .outcome = outcome, .why = why };
 
-	snprintf(done.text, sizeof(done.text), "%s", text);
+	(void)snprintf(done.text, sizeof(done.text), "%s", text);
 	answer(m, cmd, &done);
 }
 
@@ -301,7 +301,7 @@ static void answer_effect(struct sim_model *m, struct sim_cmd *cmd,
 	if (cmd->fault == SIM_FAULT_FAILED && done.outcome == PROVIDER_DONE) {
 		done.outcome = PROVIDER_FAILED;
 		done.why = PROVIDER_WHY_FAULT;
-		snprintf(done.text, sizeof(done.text), "told to say so");
+		(void)snprintf(done.text, sizeof(done.text), "told to say so");
 	}
 	if (done.outcome == PROVIDER_DONE && cmd->op.verb == PROVIDER_READ)
 		read_functions(m, &cmd->op, &done);
@@ -543,7 +543,7 @@ static void pass_over(struct sim_model *m, struct sim_cmd *cmd, struct sim_verdi
 		.why = PROVIDER_WHY_FAULT,
 	};
 
-	snprintf(verdict->text, sizeof(verdict->text), "told to refuse");
+	(void)snprintf(verdict->text, sizeof(verdict->text), "told to refuse");
 	if (m->observe)
 		m->observe(m->observe_arg, &effect);
 }
@@ -881,15 +881,15 @@ void sim_model_boot_id(struct sim_model *m)
 	uint64_t a = mix(&state), b = mix(&state);
 
 	/* In the form of a random UUID. */
-	snprintf(m->hello.boot_id, sizeof(m->hello.boot_id), "%08x-%04x-4%03x-%04x-%012llx",
-		 (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-		 (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-		 (unsigned long long)(b & 0xffffffffffffull));
+	(void)snprintf(m->hello.boot_id, sizeof(m->hello.boot_id), "%08x-%04x-4%03x-%04x-%012llx",
+		       (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+		       (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+		       (unsigned long long)(b & 0xffffffffffffull));
 }
 
 static void hello_make(struct sim_model *m, const struct sim_chassis *c)
 {
-	snprintf(m->hello.name, sizeof(m->hello.name), "fabricsim " FABRIC_VERSION);
+	(void)snprintf(m->hello.name, sizeof(m->hello.name), "fabricsim " FABRIC_VERSION);
 	m->hello.can = PROVIDER_CAN_ISOLATE | PROVIDER_CAN_IDENTITY | PROVIDER_CAN_POWER |
 		       PROVIDER_CAN_VIEW | PROVIDER_CAN_WRITE;
 	if (c->has_barrier)

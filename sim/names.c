@@ -33,8 +33,8 @@ int sim_names_init(struct sim_names *names, const struct sim_map *map)
 		const struct provider_adapter *a = &map->adapters[taken.count];
 		char position[TOPO_NAME_MAX];
 
-		snprintf(position, sizeof(position), "%.40s-p%u",
-			 map->switches[a->switch_handle - 1].name, a->port);
+		(void)snprintf(position, sizeof(position), "%.40s-p%u",
+			       map->switches[a->switch_handle - 1].name, a->port);
 		topo_name_adapter(a->class_code, a->serial, position, is_taken, &taken,
 				  names->adapters[taken.count]);
 	}

@@ -49,7 +49,7 @@ static int on_control(void *arg, const char *request, size_t length, struct buf 
 	r = sim_control(&s->control, request, answer);
 	/* News for the manager are told once this answer has been written. */
 	event_active(s->kick, EV_TIMEOUT, 0);
-	if (strncmp(request, "bindings", strlen("bindings")))
+	if (strncmp(request, "bindings", strlen("bindings")) != 0)
 		log_notice("control: %s%s", request, r ? ": refused" : "");
 	return r;
 }

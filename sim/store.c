@@ -51,8 +51,8 @@ static int folder_sync(const char *path)
 	const char *slash = strrchr(path, '/');
 	int fd, r = 0;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
+	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		       slash ? path : ".");
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -84,7 +84,7 @@ static int snapshot(struct sim_store *store)
 	char temporary[PATH_BYTES + 8];
 	int fd, r;
 
-	snprintf(temporary, sizeof(temporary), "%s.new", store->path);
+	(void)snprintf(temporary, sizeof(temporary), "%s.new", store->path);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
@@ -124,14 +124,15 @@ static int lock_take(struct sim_store *store, char *why)
 {
 	char path[PATH_BYTES + 8];
 
-	snprintf(path, sizeof(path), "%s.lock", store->path);
+	(void)snprintf(path, sizeof(path), "%s.lock", store->path);
 	store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (store->lock < 0) {
-		snprintf(why, SIM_STORE_WHY, "%.200s: %s", path, strerror(errno));
+		(void)snprintf(why, SIM_STORE_WHY, "%.200s: %s", path, strerror(errno));
 		return -errno;
 	}
 	if (flock(store->lock, LOCK_EX | LOCK_NB)) {
-		snprintf(why, SIM_STORE_WHY, "%.200s: in use by another fabricsim", store->path);
+		(void)snprintf(why, SIM_STORE_WHY, "%.200s: in use by another fabricsim",
+			       store->path);
 		return REFUSE_FIELD;
 	}
 	return 0;
@@ -167,7 +168,7 @@ static int load(struct sim_store *store, char *why)
 	int r = file_read(store->path, &b);
 
 	if (r) {
-		snprintf(why, SIM_STORE_WHY, "%.200s: %s", store->path, strerror(-r));
+		(void)snprintf(why, SIM_STORE_WHY, "%.200s: %s", store->path, strerror(-r));
 		return r;
 	}
 	if (!b.length) {
@@ -178,8 +179,9 @@ static int load(struct sim_store *store, char *why)
 	}
 	r = sim_model_load(store->model, b.data, b.length, clock_boot_ms(), &used);
 	if (r) {
-		snprintf(why, SIM_STORE_WHY, "%.180s: not the state of this chassis (byte %zu)",
-			 store->path, used);
+		(void)snprintf(why, SIM_STORE_WHY,
+			       "%.180s: not the state of this chassis (byte %zu)", store->path,
+			       used);
 		return r == -EBADMSG ? REFUSE_FIELD : r;
 	}
 	if (used < b.length)
@@ -198,7 +200,7 @@ static int take(struct sim_store *store, char *why)
 		return r;
 	r = snapshot(store);
 	if (r)
-		snprintf(why, SIM_STORE_WHY, "%.200s: %s", store->path, strerror(-r));
+		(void)snprintf(why, SIM_STORE_WHY, "%.200s: %s", store->path, strerror(-r));
 	return r;
 }
 
@@ -217,17 +219,17 @@ int sim_store_open(const char *path, struct sim_model *model, struct sim_store *
 	int r;
 
 	if (strlen(path) >= PATH_BYTES) {
-		snprintf(why, SIM_STORE_WHY, "the path of the state is too long");
+		(void)snprintf(why, SIM_STORE_WHY, "the path of the state is too long");
 		return -ENAMETOOLONG;
 	}
 	store = calloc(1, sizeof(*store));
 	if (!store) {
-		snprintf(why, SIM_STORE_WHY, "out of memory");
+		(void)snprintf(why, SIM_STORE_WHY, "out of memory");
 		return -ENOMEM;
 	}
 	store->model = model;
 	store->fd = store->lock = -1;
-	snprintf(store->path, sizeof(store->path), "%s", path);
+	(void)snprintf(store->path, sizeof(store->path), "%s", path);
 	r = take(store, why);
 	if (r) {
 		store_free(store);

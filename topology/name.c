@@ -45,9 +45,9 @@ static size_t serial_clean(const char *serial, char out[static TOPO_NAME_MAX])
 static void name_numbered(const char *kind, const char *position,
 			  bool (*is_taken)(const char *name, void *arg), void *arg, char *out)
 {
-	snprintf(out, TOPO_NAME_MAX, "%s-%.48s", kind, position);
+	(void)snprintf(out, TOPO_NAME_MAX, "%s-%.48s", kind, position);
 	for (unsigned n = 2; is_taken(out, arg); n++)
-		snprintf(out, TOPO_NAME_MAX, "%s-%.40s-%u", kind, position, n);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s-%.40s-%u", kind, position, n);
 }
 
 void topo_name_adapter(uint32_t class_code, const char *serial, const char *position,
@@ -58,7 +58,7 @@ void topo_name_adapter(uint32_t class_code, const char *serial, const char *posi
 	size_t length = serial_clean(serial, clean);
 
 	for (size_t tail = TAIL < length ? TAIL : length; tail && tail <= length; tail++) {
-		snprintf(out, TOPO_NAME_MAX, "%s-%.56s", kind, clean + length - tail);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s-%.56s", kind, clean + length - tail);
 		if (!is_taken(out, arg))
 			return;
 	}
@@ -70,16 +70,16 @@ void topo_name_function(const char *adapter, enum topo_name_function_kind kind, 
 {
 	switch (kind) {
 	case TOPO_NAME_DEVICE:
-		snprintf(out, TOPO_NAME_MAX, "%s/f%u", adapter, pf);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s/f%u", adapter, pf);
 		break;
 	case TOPO_NAME_BF:
-		snprintf(out, TOPO_NAME_MAX, "%s/bf", adapter);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s/bf", adapter);
 		break;
 	case TOPO_NAME_PF:
-		snprintf(out, TOPO_NAME_MAX, "%s/pf%u", adapter, pf);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s/pf%u", adapter, pf);
 		break;
 	case TOPO_NAME_VF:
-		snprintf(out, TOPO_NAME_MAX, "%s/pf%u/vf%u", adapter, pf, vf);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s/pf%u/vf%u", adapter, pf, vf);
 		break;
 	}
 }
@@ -87,12 +87,12 @@ void topo_name_function(const char *adapter, enum topo_name_function_kind kind, 
 void topo_name_host(const char *bay, unsigned chassis, bool has_several, char *out)
 {
 	if (has_several)
-		snprintf(out, TOPO_NAME_MAX, "ch%u/%s", chassis, bay);
+		(void)snprintf(out, TOPO_NAME_MAX, "ch%u/%s", chassis, bay);
 	else
-		snprintf(out, TOPO_NAME_MAX, "%s", bay);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s", bay);
 }
 
 void topo_name_port(const char *switch_name, unsigned port, char *out)
 {
-	snprintf(out, TOPO_NAME_MAX, "%s/p%u", switch_name, port);
+	(void)snprintf(out, TOPO_NAME_MAX, "%s/p%u", switch_name, port);
 }
