@@ -463,6 +463,18 @@ static void incident_wait(struct fabric *f, struct fabric_incident *incident, co
 	incident_store(f, incident);
 }
 
+/* A change that was asked for before still leads to @dead: it ends parked, as @dead's. */
+static bool is_led_to(const struct fabric_host *dead)
+{
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		const struct fabric_function *fn = dead->vports[v];
+
+		if (fn && fn->item && fn->host != dead)
+			return true;
+	}
+	return false;
+}
+
 static void incident_move(struct fabric *f, struct fabric_incident *incident)
 {
 	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
@@ -472,6 +484,8 @@ static void incident_move(struct fabric *f, struct fabric_incident *incident)
 	char why[DB_TEXT_MAX] = "";
 	size_t count;
 
+	if (!dead->functions && is_led_to(dead))
+		return;
 	if (!dead->functions) {
 		incident_end(f, incident,
 			     incident->row.change ? "all functions have moved" : "nothing to move");

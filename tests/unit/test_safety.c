@@ -1173,6 +1173,24 @@ static void what_leads_to_a_host_that_died_is_parked_and_goes_on_with_its_profil
 	assert_int_equal(at_switch(h, VF2), BAY1);
 }
 
+static void a_failover_waits_for_what_still_leads_to_the_host_that_died(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LOST, 0, 1);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	assert_int_equal(failover(h, "bay2"), 0); /* fenced long before that answer is given up */
+	run(h, 10 * BEAT);
+
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+}
+
 static void what_someone_else_bound_is_not_unbound(void **state)
 {
 	struct house *h = *state;
@@ -1848,6 +1866,7 @@ int main(void)
 		TEST(a_function_is_locked_by_the_change_that_has_it),
 		TEST(a_vport_that_is_promised_is_given_to_nobody_else),
 		TEST(what_leads_to_a_host_that_died_is_parked_and_goes_on_with_its_profile),
+		TEST(a_failover_waits_for_what_still_leads_to_the_host_that_died),
 		TEST(what_someone_else_bound_is_not_unbound),
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
 		TEST(s9_it_is_fenced_after_a_restart_too),
