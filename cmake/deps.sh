@@ -34,7 +34,6 @@ build|libsqlite3-dev|pc:sqlite3|what must outlive the daemon
 build|libcurl4-openssl-dev|pc:libcurl|fabricctl talks to the control socket
 build|libinih-dev|pc:inih|the configuration file
 build|libsystemd-dev|pc:libsystemd|readiness, watchdog, socket activation
-build|libsodium-dev|pc:libsodium|random ids, keyed hashes
 demo|jq|cmd:jq|reads the programs' JSON
 demo|sqlite3|cmd:sqlite3|looks into the journal of a dead daemon
 check|libcmocka-dev|pc:cmocka|unit tests

@@ -390,9 +390,10 @@ static int daemon_open(struct daemon *d)
 	for (size_t i = 0; !r && i < d->config.provider_count; i++)
 		r = daemon_open_provider(d, i);
 	if (!r)
-		r = daemon_open_api(d);
-	if (!r)
 		r = daemon_open_events(d);
+	/* Last: whoever can connect may also send a signal. */
+	if (!r)
+		r = daemon_open_api(d);
 	return r;
 }
 
