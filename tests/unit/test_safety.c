@@ -1596,29 +1596,6 @@ static void s17_an_identity_that_lives_is_given_to_nobody_else(void **state)
 	assert_null(function(h, VF3)->host);
 }
 
-static void s17_an_identity_that_only_the_switch_shows_is_taken_too(void **state)
-{
-	struct house *h = *state;
-	struct provider_op op = { .attempt = 1ull << 61, .verb = PROVIDER_IDENTITY };
-	struct provider_sink none = { 0 };
-	struct provider *other;
-
-	usual(h);
-	op.function = function(h, VF3)->as.handle;
-	op.identity.mac = MAC2;
-	op.deadline_ms = h->now_ms + 1000;
-	manager_kill(h);
-	other = sim_model_provider(h->reach[0].model, &none);
-	(void)other->ops->submit(other, &op);
-	provider_close(other);
-	manager_start(h);
-	run(h, BEAT);
-
-	assert_int_equal(mac_at_switch(h, VF3), MAC2);
-	assert_int_equal(ask(h, DB_OP_ASSIGN, "nic-0001/pf0/vf4", "bay2", MAC2),
-			 REFUSE_IDENTITY_TAKEN);
-}
-
 static void s17_an_identity_is_cleared_at_its_old_place_before_it_is_set_at_the_new(void **state)
 {
 	struct house *h = *state;
@@ -1660,6 +1637,87 @@ static void s17_an_identity_is_set_before_the_host_can_see_the_function(void **s
 			assert_true(is_set);
 	}
 	assert_true(is_set);
+}
+
+/* Another manager's hand at an adapter. */
+static void foreign_identity(struct house *h, const char *fn, uint64_t mac)
+{
+	const struct provider_op op = { .attempt = 1ull << 61,
+					.verb = PROVIDER_IDENTITY,
+					.function = function(h, fn)->as.handle,
+					.identity = { .mac = mac },
+					.deadline_ms = h->now_ms + 1000 };
+	struct provider_sink none = { 0 };
+	struct provider *other = sim_model_provider(h->reach[0].model, &none);
+
+	(void)other->ops->submit(other, &op);
+	provider_close(other);
+	run(h, 20);
+	assert_int_equal(mac_at_switch(h, fn), mac);
+}
+
+static void s17_an_identity_that_only_the_switch_shows_is_taken_too(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	foreign_identity(h, VF3, MAC2);
+	scan_again(h);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, "nic-0001/pf0/vf4", "bay2", MAC2),
+			 REFUSE_IDENTITY_TAKEN);
+}
+
+static void s17_what_a_free_function_still_carries_is_cleared(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assign(h, VF3, "bay2", MAC2);
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF3, "", 0), 0);
+	run(h, 500);
+	assert_int_equal(mac_at_switch(h, VF3), 0);
+	foreign_identity(h, VF3, MAC2);
+	scan_again(h);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(mac_at_switch(h, VF3), 0);
+}
+
+static void s17_an_identity_that_drifted_is_set_right(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	foreign_identity(h, VF1, MAC2);
+	scan_again(h);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+}
+
+static void s17_adoption_takes_no_identity_twice(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan = { 0 };
+	char why[DB_TEXT_MAX];
+	unsigned refused = 0;
+
+	usual(h);
+	foreign_identity(h, VF2, MAC1); /* VF1 has it too */
+	manager_kill(h);
+	db_close(h->db);
+	assert_int_equal(db_open_fast(":memory:", why, &h->db), 0);
+	manager_start(h);
+	run(h, BEAT);
+	assert_int_equal(fabric_adopt(h->fabric, false, 0, &plan, on_answer, h), 0);
+	for (size_t i = 0; i < plan.item_count; i++)
+		refused += plan.items[i].row.state == DB_CHANGE_REFUSED;
+	assert_int_equal(plan.item_count, 2);
+	assert_int_equal(refused, 1);
+	fabric_plan_done(&plan);
+	run(h, BEAT);
+	assert_false(function(h, VF1)->host && function(h, VF2)->host);
 }
 
 /* ---- S19 ---- */
@@ -1887,6 +1945,9 @@ int main(void)
 		TEST(s17_an_identity_that_only_the_switch_shows_is_taken_too),
 		TEST(s17_an_identity_is_cleared_at_its_old_place_before_it_is_set_at_the_new),
 		TEST(s17_an_identity_is_set_before_the_host_can_see_the_function),
+		TEST(s17_what_a_free_function_still_carries_is_cleared),
+		TEST(s17_an_identity_that_drifted_is_set_right),
+		TEST(s17_adoption_takes_no_identity_twice),
 		TEST(s19_after_no_answer_nothing_is_read_before_the_switch_has_settled),
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
 		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
