@@ -14,7 +14,7 @@
  * among the assignments at commit: two functions may swap them within one batch.
  *
  * db_apply(): 0 means durable (WAL, synchronous=FULL). An error is UNKNOWN, not "rolled back": the
- * rows may be there after a restart. The caller freezes (SAFETY.md, "When the manager is hurt").
+ * rows may be there after a restart. The caller freezes (docs/safety.md, S15).
  * -EINVAL alone is certain: a row broke a rule of the tables, which is the caller's mistake, and
  * nothing of its batch was written.
  */
@@ -228,8 +228,8 @@ MUST_USE int db_open_fast(const char *path, char *why, struct db **out);
 void db_close(struct db *db);
 OWNED_BY(struct db, db_close)
 
-/* A UUID; another for every database, a restored backup included once it is opened through
- * `fabricctl db restore`. Borrowed. */
+/* A UUID; another for every database that is created. A copy of the file has the same one.
+ * Borrowed. */
 const char *db_incarnation(const struct db *db);
 
 /* One transaction. Return: 0 durable; -errno unknown: see above; @why says what (may be NULL). */

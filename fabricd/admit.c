@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Admission: a request is checked whole, its functions, vports and identities are reserved, and its
- * intent is journalled; or nothing at all has happened (SAFETY.md, "Forward or parked").
+ * intent is journalled; or nothing at all has happened (docs/safety.md, "forward or parked").
  */
 #include <errno.h>
 #include <inttypes.h>

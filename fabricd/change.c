@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The items of changes, from intent to commit. Each item makes its own way (SAFETY.md, "Forward or
- * parked"): a read-back, a step chosen from it (mriov/handover.h), its completion, the next
- * read-back. Read-backs of many items are joined into one command while effects are still coming
- * back; items that end together are committed together.
+ * The items of changes, from intent to commit. Each item makes its own way (docs/safety.md,
+ * "forward or parked"): a read-back, a step chosen from it (mriov/handover.h), its completion, the
+ * next read-back. Read-backs of many items are joined into one command while effects are still
+ * coming back; items that end together are committed together.
  *
  *   INTENT    its intent is not durable yet (S8)
  *   READY     in the list of those that are looked at next

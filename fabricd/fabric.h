@@ -125,7 +125,7 @@ enum fabric_function_state fabric_function_state(const struct fabric_function *f
 /* True when no host may ever be given it: a BF, or the PF of a shared adapter. */
 bool fabric_function_is_kept(const struct fabric_function *fn);
 
-/* Text of a change's and an operation's state as in CONTRACT: "running", "done", ... */
+/* Text of a change's and an operation's state as in /v1: "running", "done", ... */
 const char *fabric_change_state_text(enum db_change_state state);
 const char *fabric_op_text(enum db_op op);
 const char *fabric_change_kind_text(enum db_change_kind kind);

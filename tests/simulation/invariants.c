@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SAFETY.md, "Invariants": what must be true at every step, whatever happens. */
+/* docs/safety.md, "The invariants": what must be true at every step, whatever happens. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

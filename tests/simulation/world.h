@@ -8,8 +8,7 @@
  *
  * world.c      time, the manager's process, the wire between it and the switch, the database
  * actors.c     hosts and their agents, operators, faults: what happens, chosen by the seed
- * invariants.c SAFETY.md, "Invariants", checked at every step
- * story.c      what happened, for a person to read
+ * invariants.c docs/safety.md, "The invariants", checked at every step
  * simulation.c the program
  */
 #pragma once
@@ -157,7 +156,8 @@ struct world {
 	uint64_t story_hash; /* of every line: two runs of one seed have the same */
 };
 
-/* Runs one seed, with @w->hosts, for @minutes of trouble, then into quiet. Return: 0, or 1 with @w->broken set. */
+/* Runs one seed, with @w->hosts, for @minutes of trouble, then into quiet. Return: 0, or 1 with
+ * @w->broken set. */
 int world_run(struct world *w, uint64_t seed, unsigned minutes);
 void world_done(struct world *w);
 
