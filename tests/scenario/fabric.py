@@ -26,7 +26,7 @@ BIN = os.environ["FABRIC_BIN"]
 # machine and a sanitizer make everything slower.
 PATIENCE_S = float(os.environ.get("FABRIC_PATIENCE", "60"))
 SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
-ABORTED = -signal.SIGABRT
+SANITIZER_SAYS = re.compile("runtime error: |(ERROR|WARNING): (Address|Thread|Leak)Sanitizer")
 
 CONFIG = """\
 [heartbeat]
@@ -118,14 +118,37 @@ class Fabric:
         return process.wait(PATIENCE_S)
 
     def end_all(self):
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.kill()
-        for process in self.processes.values():
-            process.wait()
-        if any(error for _, error in getattr(self.case, "_outcome").result.failures
-               + getattr(self.case, "_outcome").result.errors):
+        """Ends what still runs as an administrator would: so leaks are found too."""
+        running = {name: process for name, process in self.processes.items()
+                   if process.poll() is None}
+        for process in running.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        end = time.monotonic() + PATIENCE_S
+        stuck = [name for name, process in running.items() if not self.ends_by(process, end)]
+        result = getattr(self.case, "_outcome").result
+        if result.failures or result.errors:
             self.print_logs()
+        self.case.assertEqual(stuck, [], "do not end on SIGTERM")
+        self.check_logs()
+
+    @staticmethod
+    def ends_by(process, end):
+        try:
+            process.wait(max(0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return False
+        return True
+
+    def check_logs(self):
+        """No program said anything that only a sanitizer says."""
+        for name in os.listdir(self.folder):
+            text = self.log(name.removesuffix(".log")) if name.endswith(".log") else ""
+            found = SANITIZER_SAYS.search(text)
+            if found:
+                self.case.fail(f"{name}: {text[found.start():found.start() + 4000]}")
 
     def log(self, name):
         try:
