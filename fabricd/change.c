@@ -147,7 +147,8 @@ static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_
 	item->run.at = ITEM_ENDED;
 	item->row.state = state;
 	item->step = fabric_change_state_text(state);
-	(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s", reason);
+	if (reason != item->row.reason)
+		(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s", reason);
 	item->change->run.is_stored_soon = true;
 	wake(f);
 }

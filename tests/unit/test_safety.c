@@ -1207,6 +1207,21 @@ static void what_someone_else_bound_is_not_unbound(void **state)
 	assert_int_equal(events(h, "function.failed", VF3), 1);
 }
 
+static void what_is_parked_after_all_tries_says_why(void **state)
+{
+	struct house *h = *state;
+	const struct fabric_change *change;
+
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 0);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0);
+	run(h, 30 * BEAT);
+
+	change = fabric_change_find(h->fabric, 3);
+	assert_int_equal(change->row.state, DB_CHANGE_PARKED);
+	assert_string_equal(change->items[0].row.reason, "bind: told to refuse");
+}
+
 /* ---- S9 ---- */
 
 static void s9_a_fenced_host_stays_fenced_whatever_it_beats(void **state)
@@ -1926,6 +1941,7 @@ int main(void)
 		TEST(what_leads_to_a_host_that_died_is_parked_and_goes_on_with_its_profile),
 		TEST(a_failover_waits_for_what_still_leads_to_the_host_that_died),
 		TEST(what_someone_else_bound_is_not_unbound),
+		TEST(what_is_parked_after_all_tries_says_why),
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
 		TEST(s9_it_is_fenced_after_a_restart_too),
 		TEST(s9_what_was_moved_does_not_come_back_with_the_host),
