@@ -288,7 +288,7 @@ static bool vport_is_taken(const void *arg, uint16_t vport)
 {
 	const struct fabric_host *host = arg;
 
-	return host->vports[vport] != NULL;
+	return host_vport_user(host, vport) != NULL;
 }
 
 static int choose_vport(struct admission *a, const struct fabric_host *host, uint16_t wanted,
@@ -300,7 +300,7 @@ static int choose_vport(struct admission *a, const struct fabric_host *host, uin
 		return refuse(a, r, "vport", "%s has vports 1 to %u", host->name, host->as.vports);
 	if (r == REFUSE_VPORT_TAKEN)
 		return refuse(a, r, "vport", "vport %u of %s has %s", wanted, host->name,
-			      host->vports[wanted]->name);
+			      host_vport_user(host, wanted)->name);
 	if (r)
 		return refuse(a, r, "host", "all %u vports of %s are taken", host->as.vports,
 			      host->name);

@@ -648,7 +648,7 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 			continue;
 		}
 		check_generation(f, fn, &done->bindings[i]);
-		fn->as.now = done->bindings[i];
+		function_seen(f, fn, &done->bindings[i]);
 		item->run.seen = done->bindings[i];
 		item->run.seen_valid = true;
 		if (item->run.seen.host)

@@ -116,6 +116,25 @@ enum fabric_function_state fabric_function_state(const struct fabric_function *f
 	return FABRIC_FUNCTION_DOUBT;
 }
 
+const struct fabric_function *host_vport_user(const struct fabric_host *host, uint16_t vport)
+{
+	const struct fabric_function *shown = host->shown[vport];
+
+	if (host->vports[vport])
+		return host->vports[vport];
+	return shown && is_seen_at(shown, host, vport) ? shown : NULL;
+}
+
+void function_seen(struct fabric *f, struct fabric_function *fn, const struct provider_binding *now)
+{
+	const struct fabric_provider *p = provider_of_function(f, fn);
+
+	fn->as.now = *now;
+	if (now->host && now->vport <= PROVIDER_VPORTS_MAX && p && now->host <= p->host_count &&
+	    p->hosts[now->host - 1])
+		p->hosts[now->host - 1]->shown[now->vport] = fn;
+}
+
 void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport)
 {
 	if (fn->host) {

@@ -89,6 +89,8 @@ struct fabric_host {
 	uint64_t suspected_ms;      /* since when it is suspect */
 	struct fabric_fence *fence; /* under way; NULL: none (private to fence.c) */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
+	/* Whom the switch showed there last; out of date until host_vport_user() has looked. */
+	struct fabric_function *shown[PROVIDER_VPORTS_MAX + 1];
 };
 
 struct fabric_adapter {

@@ -221,7 +221,7 @@ static void host_seen(struct fabric *f, const struct fabric_host *host,
 		uint32_t handle = done->bindings[i].function;
 
 		if (handle && handle <= p->function_count && p->functions[handle - 1])
-			p->functions[handle - 1]->as.now = done->bindings[i];
+			function_seen(f, p->functions[handle - 1], &done->bindings[i]);
 	}
 }
 

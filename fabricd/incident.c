@@ -358,7 +358,7 @@ static unsigned free_vports(const struct fabric_host *host)
 	unsigned n = 0;
 
 	for (uint16_t v = 1; v <= host->as.vports && v <= PROVIDER_VPORTS_MAX; v++)
-		n += !host->vports[v];
+		n += !host_vport_user(host, v);
 	return n;
 }
 
@@ -436,8 +436,8 @@ static struct fabric_change *failover_change(struct fabric *f, struct fabric_hos
 
 	if (!change)
 		return NULL;
-	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++)
-		taken[v] = target->vports[v] || v > target->as.vports;
+	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++)
+		taken[v] = host_vport_user(target, v) || v > target->as.vports;
 	for (size_t i = 0; i < count; i++) {
 		uint16_t vport = fns[i]->vport;
 

@@ -199,9 +199,9 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 	/* What a running change reads back itself counts, not a scan that may be older. */
 	now = fn->item && fn->present ? fn->as.now : as->now;
 	fn->as = *as;
-	fn->as.now = now;
 	fn->adapter = adapter;
 	fn->present = true;
+	function_seen(in->f, fn, &now);
 	in->p->functions[as->handle - 1] = fn;
 	return fn;
 }

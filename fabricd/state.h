@@ -205,6 +205,11 @@ uint32_t provider_timeout(const struct fabric_provider *p);
 /* The door is open: it may be bound to. */
 bool host_is_open(const struct fabric_host *host);
 void host_store(struct fabric *f, const struct fabric_host *host);
+/* Who has @vport of @host, whether it was given here or the switch shows it; NULL: nobody. */
+const struct fabric_function *host_vport_user(const struct fabric_host *host, uint16_t vport);
+/* The switch shows @fn as @now says. */
+void function_seen(struct fabric *f, struct fabric_function *fn,
+		   const struct provider_binding *now);
 /* Makes @host and @vport (NULL, 0: nobody's) what @fn is assigned to, in memory. */
 void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport);
 /* fabric_advance() is wanted at once; look() also for those that hold. */

@@ -1207,6 +1207,22 @@ static void what_someone_else_bound_is_not_unbound(void **state)
 	assert_int_equal(events(h, "function.failed", VF3), 1);
 }
 
+static void a_failover_goes_round_what_someone_else_bound_at_the_spare(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	foreign(h, PROVIDER_BIND, VF3, BAY8, function(h, VF1)->vport, 0);
+	scan_again(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(at_switch(h, VF2), BAY8);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+}
+
 static void what_is_parked_after_all_tries_says_why(void **state)
 {
 	struct house *h = *state;
@@ -1877,6 +1893,7 @@ static void a_new_database_repairs_nothing_before_it_is_told_to_adopt(void **sta
 {
 	struct house *h = *state;
 	struct fabric_plan plan = { 0 };
+	const char *vf4 = "nic-0001/pf0/vf4";
 	char why[DB_TEXT_MAX];
 	size_t from;
 
@@ -1895,6 +1912,9 @@ static void a_new_database_repairs_nothing_before_it_is_told_to_adopt(void **sta
 	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0); /* what is free works at once */
 	run(h, BEAT);
 	assert_int_equal(at_switch(h, VF3), BAY2);
+	assign(h, vf4, "bay1", 0); /* beside what this database does not know */
+	assert_int_equal(at_switch(h, vf4), BAY1);
+	assert_int_equal(at_switch(h, VF1), BAY1);
 	assert_int_equal(fabric_adopt(h->fabric, false, 0, &plan, on_answer, h), 0);
 	assert_int_equal(plan.item_count, 2);
 	fabric_plan_done(&plan);
@@ -1941,6 +1961,7 @@ int main(void)
 		TEST(what_leads_to_a_host_that_died_is_parked_and_goes_on_with_its_profile),
 		TEST(a_failover_waits_for_what_still_leads_to_the_host_that_died),
 		TEST(what_someone_else_bound_is_not_unbound),
+		TEST(a_failover_goes_round_what_someone_else_bound_at_the_spare),
 		TEST(what_is_parked_after_all_tries_says_why),
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
 		TEST(s9_it_is_fenced_after_a_restart_too),
