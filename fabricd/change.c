@@ -417,6 +417,7 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 	}
 	item->run.attempt = op.attempt;
 	item->run.last = next;
+	item->run.begun = true;
 	item->run.at = ITEM_EFFECT;
 	item->run.seen_valid = false;
 	item->fn->doubt = false;
@@ -430,29 +431,47 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 	flow_begin(f, flow);
 }
 
+static enum flow_lane lane_of(const struct fabric_item *item)
+{
+	if (item->change->row.kind == DB_CHANGE_FAILOVER)
+		return FLOW_FAILOVER;
+	return item->run.begun ? FLOW_BEGUN : FLOW_NEW;
+}
+
 /* Room for effects at one switch is kept small, so that a fence finds the queue short. */
+static bool flow_has_room(const struct flow *flow, enum flow_lane lane)
+{
+	if (flow->effects >= FABRIC_FLIGHT)
+		return false;
+	return lane != FLOW_NEW ||
+	       flow->effects + flow->want_count + flow->reading < FABRIC_UNDER_WAY;
+}
+
 static void item_effect(struct fabric *f, struct fabric_item *item, enum handover_next next)
 {
 	struct flow *flow = flow_of(f, item);
+	enum flow_lane lane = lane_of(item);
 
 	if (!effect_is_allowed(f, item))
 		return;
-	if (flow->effects < FABRIC_FLIGHT) {
+	if (flow_has_room(flow, lane)) {
 		item_submit(f, item, next);
 		return;
 	}
 	item->run.at = ITEM_QUEUED;
 	item->step = "waits for the switch";
-	if (item->change->row.kind == DB_CHANGE_FAILOVER) {
-		item->run.next = flow->first;
-		flow->first = item;
-		if (!item->run.next)
-			flow->last = &item->run.next;
-		return;
-	}
 	item->run.next = NULL;
-	*flow->last = item;
-	flow->last = &item->run.next;
+	*flow->waiting[lane].last = item;
+	flow->waiting[lane].last = &item->run.next;
+}
+
+/* The lane whose first one may go; FLOW_LANES: none. */
+static enum flow_lane flow_next(const struct flow *flow)
+{
+	for (enum flow_lane lane = 0; lane < FLOW_LANES; lane++)
+		if (flow->waiting[lane].first && flow_has_room(flow, lane))
+			return lane;
+	return FLOW_LANES;
 }
 
 /* Those that waited for room look again, in their order. */
@@ -460,12 +479,16 @@ static void flow_refill(struct fabric *f, struct flow *flow)
 {
 	size_t room = flow->effects < FABRIC_FLIGHT ? FABRIC_FLIGHT - flow->effects : 0;
 
-	while (flow->first && room--) {
-		struct fabric_item *item = flow->first;
+	while (room--) {
+		enum flow_lane lane = flow_next(flow);
+		struct fabric_item *item;
 
-		flow->first = item->run.next;
-		if (!flow->first)
-			flow->last = &flow->first;
+		if (lane == FLOW_LANES)
+			return;
+		item = flow->waiting[lane].first;
+		flow->waiting[lane].first = item->run.next;
+		if (!item->run.next)
+			flow->waiting[lane].last = &flow->waiting[lane].first;
 		item_ready(f, item);
 	}
 }
@@ -629,11 +652,24 @@ static void check_generation(struct fabric *f, const struct fabric_function *fn,
 		       fn->name, now->generation, fn->highest);
 }
 
+static void read_is_over(struct fabric_provider *p, const struct provider_op *op)
+{
+	const struct fabric_function *fn =
+		op->function <= p->function_count ? p->functions[op->function - 1] : NULL;
+	struct flow *flow;
+
+	if (!fn || !fn->adapter)
+		return; /* gone with the last scan, which has begun to count anew */
+	flow = &p->flows[fn->adapter->as.switch_handle];
+	flow->reading -= op->value < flow->reading ? op->value : flow->reading;
+}
+
 void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 		     const struct provider_completion *done)
 {
 	struct fabric *f = p->f;
 
+	read_is_over(p, op);
 	for (uint32_t i = 0; i < op->value; i++) {
 		uint32_t handle = op->function + i;
 		struct fabric_function *fn =
@@ -840,6 +876,8 @@ static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct f
 
 	op.value = items[count - 1]->fn->as.handle - op.function + 1;
 	put = op.attempt && !provider_queue_put(p->queue, switch_handle, &op, provider_timeout(p));
+	if (put)
+		p->flows[switch_handle].reading += op.value;
 	for (size_t i = 0; i < count; i++) {
 		if (put) {
 			items[i]->run.at = ITEM_READING;
@@ -851,13 +889,15 @@ static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct f
 }
 
 /* While effects still come back, those that wait to read are joined by more of them; but not for
- * an answer that seems lost, nor for ever. */
+ * an answer that seems lost, nor for ever, nor beyond what one read gains by. */
 static uint64_t flow_hold_until(const struct flow *flow)
 {
 	uint64_t patience =
 		flow->gap_ms * 4 > READ_HOLD_MIN_MS ? flow->gap_ms * 4 : READ_HOLD_MIN_MS;
 
-	return flow->effects ? flow->progress_ms + patience : 0;
+	if (!flow->effects || flow->want_count >= FABRIC_FLIGHT)
+		return 0;
+	return flow->progress_ms + patience;
 }
 
 static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
@@ -1029,7 +1069,7 @@ uint64_t items_next_ms(const struct fabric *f)
 			const struct flow *flow = &f->providers[i]->flows[s];
 			uint64_t hold = flow->want_count ? flow_hold_until(flow) : UINT64_MAX;
 
-			if (flow->first && flow->effects < FABRIC_FLIGHT)
+			if (flow_next(flow) != FLOW_LANES)
 				return 0;
 			if (hold < next)
 				next = hold;

@@ -596,7 +596,8 @@ int fabric_provider_add(struct fabric *f, const char *name, struct provider_sink
 	p->number = (unsigned)f->provider_count;
 	p->state = PROVIDER_CONNECTING;
 	for (size_t i = 0; i <= PROVIDER_SWITCHES_MAX; i++)
-		p->flows[i].last = &p->flows[i].first;
+		for (int lane = 0; lane < FLOW_LANES; lane++)
+			p->flows[i].waiting[lane].last = &p->flows[i].waiting[lane].first;
 	(void)snprintf(p->name, sizeof(p->name), "%s", name);
 	f->providers[f->provider_count++] = p;
 	*sink = (struct provider_sink){ sink_completed, sink_scanned_take, sink_told,

@@ -147,6 +147,7 @@ struct fabric_item {
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
 		bool reset_done;
+		bool begun; /* an effect of it was handed over */
 		uint64_t stored;          /* batch that tells of its end */
 		struct fabric_item *next; /* in one list at a time */
 	} run;

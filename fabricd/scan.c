@@ -308,6 +308,9 @@ void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
 
 	forget_places(&in);
 	p->switch_count = scan->switch_count;
+	/* Handles may mean something else now: what still reads is not counted any more. */
+	for (size_t i = 0; i <= PROVIDER_SWITCHES_MAX; i++)
+		p->flows[i].reading = 0;
 	take_switches(&in);
 	take_hosts(&in);
 	take_adapters(&in);

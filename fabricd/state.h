@@ -25,6 +25,7 @@ enum {
 	FABRIC_OPS_MAX = 4096,     /* operations in one change */
 	FABRIC_RUNNING_MAX = 1024, /* changes under way */
 	FABRIC_FLIGHT = 64,        /* effects handed to one switch's queue at once */
+	FABRIC_UNDER_WAY = 128,    /* from there on no item of it begins; to its read-back */
 	FABRIC_SLICE = 1024,       /* items looked at in one fabric_advance() */
 	FABRIC_ATTEMPTS = 1 << 20, /* attempts reserved by one row */
 	FABRIC_TICK_MS = 1000,     /* what waits without an event is looked at so often */
@@ -39,17 +40,28 @@ struct named {
 	size_t room;
 };
 
+/* Effects that wait for room at a switch: those in front go first. */
+enum flow_lane {
+	FLOW_FAILOVER,
+	FLOW_BEGUN, /* what has begun is finished before more begins: the journal is kept busy */
+	FLOW_NEW,
+	FLOW_LANES,
+};
+
 /* What one switch's queue has of ours, and who waits to read. */
 struct flow {
 	size_t effects;       /* handed over, not completed */
+	size_t reading;       /* functions in reads that are under way */
 	uint64_t progress_ms; /* when the last one completed, or the first was handed over */
 	uint64_t gap_ms;      /* longest time between two of those */
 	uint64_t want_ms;     /* since when somebody wants to read */
 	struct fabric_item **want;
 	size_t want_count;
 	size_t want_room;
-	struct fabric_item *first; /* effects that wait for room, failover's before the others' */
-	struct fabric_item **last;
+	struct {
+		struct fabric_item *first;
+		struct fabric_item **last;
+	} waiting[FLOW_LANES];
 };
 
 struct fabric_provider {
