@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/natural.h"
 
-#include <ctype.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <string.h>
 
-static size_t digits(const char *s)
+static bool is_digit(char c)
 {
-	return strspn(s, "0123456789");
+	return (unsigned char)(c - '0') < 10;
 }
 
-/* Compares the numbers that @a and @b start with; moves both past them when equal. */
+/* Compares the numbers that @a and @b start with; moves both past them when equal. In one walk:
+ * names are looked up by this order, many times for each step of a change. */
 static int compare_numbers(const char **a, const char **b)
 {
-	size_t la;
-	size_t lb;
-	int r;
+	int first = 0; /* difference of the first digits that differ; counts at equal lengths */
 
-	*a += strspn(*a, "0");
-	*b += strspn(*b, "0");
-	la = digits(*a);
-	lb = digits(*b);
-	if (la != lb)
-		return la < lb ? -1 : 1;
-	r = strncmp(*a, *b, la);
-	*a += la;
-	*b += lb;
-	return r;
+	while (**a == '0')
+		(*a)++;
+	while (**b == '0')
+		(*b)++;
+	while (is_digit(**a) && is_digit(**b)) {
+		if (!first)
+			first = **a - **b;
+		(*a)++;
+		(*b)++;
+	}
+	if (is_digit(**a) || is_digit(**b))
+		return is_digit(**a) ? 1 : -1;
+	return first;
 }
 
 int natural_compare(const char *a, const char *b)
@@ -35,7 +36,7 @@ int natural_compare(const char *a, const char *b)
 	const char *whole_b = b;
 
 	while (*a && *b) {
-		if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+		if (is_digit(*a) && is_digit(*b)) {
 			int r = compare_numbers(&a, &b);
 
 			if (r)
