@@ -78,8 +78,7 @@ static void changes_trim(struct fabric *f)
 	for (size_t i = 0; i < f->change_count; i++) {
 		struct fabric_change *change = f->changes[i];
 
-		if (ended > FABRIC_ENDED_KEPT && change->row.state != DB_CHANGE_RUNNING &&
-		    !change->run.waiters) {
+		if (ended > FABRIC_ENDED_KEPT && change->run.is_over && !change->run.waiters) {
 			change_free(change);
 			ended--;
 			continue;

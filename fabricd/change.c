@@ -138,6 +138,23 @@ static enum elsewhere identity_elsewhere(const struct fabric_item *item)
 
 /* ---- the end of an item ---- */
 
+static void items_add(struct fabric_items *list, struct fabric_item *item)
+{
+	if (!list->first)
+		list->last = &list->first;
+	item->run.next_ended = NULL;
+	*list->last = item;
+	list->last = &item->run.next_ended;
+}
+
+static struct fabric_item *items_take(struct fabric_items *list)
+{
+	struct fabric_item *item = list->first;
+
+	list->first = item->run.next_ended;
+	return item;
+}
+
 static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_state state,
 		     const char *reason)
 {
@@ -149,7 +166,7 @@ static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_
 	item->step = fabric_change_state_text(state);
 	if (reason != item->row.reason)
 		(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s", reason);
-	item->change->run.is_stored_soon = true;
+	items_add(&item->change->run.ended, item);
 	wake(f);
 }
 
@@ -249,6 +266,7 @@ static void item_store(struct fabric *f, struct fabric_item *item)
 		      row->reason);
 	item->run.at = ITEM_STORED;
 	item->run.stored = f->next_cookie;
+	items_add(&item->change->run.stored, item);
 }
 
 static enum db_change_state change_outcome(const struct fabric_change *change)
@@ -269,11 +287,8 @@ static enum db_change_state change_outcome(const struct fabric_change *change)
 /* Commits what has ended of @change, all in the batch that is open now. */
 static void change_store_ended(struct fabric *f, struct fabric_change *change)
 {
-	change->run.is_stored_soon = false;
-	for (size_t i = 0; i < change->item_count; i++) {
-		if (change->items[i].run.at != ITEM_ENDED)
-			continue;
-		item_store(f, &change->items[i]);
+	while (change->run.ended.first) {
+		item_store(f, items_take(&change->run.ended));
 		change->run.open--;
 	}
 	if (!change->run.open) {
@@ -295,12 +310,10 @@ void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie)
 {
 	struct fabric_change *change = change_find(f, id);
 
-	for (size_t i = 0; change && i < change->item_count; i++) {
-		struct fabric_item *item = &change->items[i];
+	while (change && change->run.stored.first &&
+	       change->run.stored.first->run.stored <= cookie) {
+		struct fabric_item *item = items_take(&change->run.stored);
 
-		if (item->run.at != ITEM_STORED || item->run.stored > cookie ||
-		    item->fn->item != item)
-			continue;
 		item->fn->item = NULL;
 		function_noticed(f, item->fn);
 	}
@@ -1054,7 +1067,7 @@ void items_advance(struct fabric *f)
 		for (size_t s = 1; s <= f->providers[i]->switch_count; s++)
 			flow_read(f->providers[i], (uint16_t)s);
 	for (size_t c = 0; c < f->change_count; c++)
-		if (f->changes[c]->run.is_stored_soon && f->changes[c]->durable)
+		if (f->changes[c]->run.ended.first && f->changes[c]->durable)
 			change_store_ended(f, f->changes[c]);
 }
 

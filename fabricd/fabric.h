@@ -147,10 +147,17 @@ struct fabric_item {
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
 		bool reset_done;
-		bool begun; /* an effect of it was handed over */
-		uint64_t stored;          /* batch that tells of its end */
+		bool begun;      /* an effect of it was handed over */
+		uint64_t stored; /* batch that tells of its end */
+		struct fabric_item *next_ended;
 		struct fabric_item *next; /* in one list at a time */
 	} run;
+};
+
+/* In the order in which they ended. */
+struct fabric_items {
+	struct fabric_item *first;
+	struct fabric_item **last; /* meaningful while there is one */
 };
 
 struct fabric_change {
@@ -162,7 +169,8 @@ struct fabric_change {
 	struct {
 		size_t open; /* items that are not stored as ended */
 		bool effect_wanted;
-		bool is_stored_soon;  /* items have ended, and wait for the next batch */
+		struct fabric_items ended;  /* wait for the next batch */
+		struct fabric_items stored; /* in a batch that is not durable yet */
 		uint64_t end_stored;  /* batch that tells of its end, and of its last item's */
 		bool is_over;         /* its end is durable, its functions are unlocked */
 		bool identities_move; /* an identity goes from one of its functions to another */
