@@ -387,8 +387,16 @@ static int check_blast(struct admission *a, const struct fabric_function *fn)
 	if (fn->as.flr)
 		return 0;
 	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter) {
-		if (o == fn || (o->item && o->item->change == a->change))
+		if (o == fn)
 			continue;
+		if (o->item && o->item->change == a->change) {
+			if (strcmp(o->item->row.host, fn->item->row.host) != 0 &&
+			    o->item->row.host[0] && fn->item->row.host[0])
+				return refuse(a, REFUSE_BLAST, "function",
+					      "%s and %s are reset together: name one host",
+					      fn->name, o->name);
+			continue;
+		}
 		if (o->item)
 			return refuse(a, REFUSE_FUNCTION_LOCKED, "function",
 				      "%s has no reset of its own, and change %" PRIu64 " has %s",

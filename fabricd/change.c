@@ -780,6 +780,22 @@ static bool is_under_way(const struct fabric_item *item, enum handover_next step
 	return item && item->run.at == ITEM_EFFECT && item->run.last == (unsigned)step;
 }
 
+/* Another function of its card is at the host where it leads. Nothing of a card is bound before the
+ * card was reset with all of it bound nowhere, nor ever to two hosts: who comes later to that host
+ * has had no other owner since. */
+static bool came_with_its_card(struct fabric *f, const struct fabric_item *item)
+{
+	struct handover_goal goal;
+
+	item_goal(f, item, &goal);
+	for (const struct fabric_function *o = item->fn->adapter->first; o && !item->fn->as.flr;
+	     o = o->next_in_adapter)
+		if (o != item->fn && !o->item && goal.host && goal.host == o->as.now.host &&
+		    o->as.now.generation && o->as.now.generation == o->generation)
+			return true;
+	return false;
+}
+
 /* S16, for a function without a reset of its own: its card is reset while nothing of it is bound,
  * and nothing of it is bound while the card may still be reset. */
 static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum handover_next next)
@@ -836,6 +852,10 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 				       .identity = item->run.seen.identity };
 	item_goal(f, item, &goal);
 	next = handover_next(&goal, &seen, item->run.reset_done);
+	if (next == HANDOVER_RESET && came_with_its_card(f, item)) {
+		item->run.reset_done = true;
+		next = handover_next(&goal, &seen, true);
+	}
 	if (next == HANDOVER_DONE) {
 		item_end(f, item, DB_CHANGE_DONE, "");
 		return;

@@ -190,17 +190,33 @@ static void ask(struct world *w, const struct fabric_request_op *ops, size_t cou
 			    ops[0].function, ops[0].host);
 }
 
+/* The one that is reset with @fn goes where @fn goes. Return: how many operations there are now. */
+static size_t op_card(struct fabric_request_op *ops, size_t count, const struct fabric_function *fn)
+{
+	for (const struct fabric_function *o = fn->adapter->first; o && !fn->as.flr;
+	     o = o->next_in_adapter) {
+		if (o == fn || !o->host != !fn->host)
+			continue;
+		ops[count] = ops[count - 1];
+		(void)snprintf(ops[count].function, sizeof(ops[count].function), "%s", o->name);
+		count++;
+	}
+	return count;
+}
+
 static void act_assign(struct world *w)
 {
-	struct fabric_request_op ops[4] = { 0 };
-	size_t count = 1 + world_random(w, 4);
+	struct fabric_request_op ops[8] = { 0 };
+	size_t wanted = 1 + world_random(w, 4);
+	size_t count = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < wanted; i++) {
 		const struct fabric_function *fn = any_function(w, false);
 
 		if (!fn)
 			return;
-		op_fill(w, &ops[i], fn, DB_OP_ASSIGN, world_random(w, 4) != 0);
+		op_fill(w, &ops[count++], fn, DB_OP_ASSIGN, world_random(w, 4) != 0);
+		count = op_card(ops, count, fn);
 	}
 	ask(w, ops, count);
 }
@@ -208,24 +224,24 @@ static void act_assign(struct world *w)
 static void act_release(struct world *w)
 {
 	const struct fabric_function *fn = any_function(w, true);
-	struct fabric_request_op op = { 0 };
+	struct fabric_request_op ops[2] = { 0 };
 
 	if (!fn)
 		return;
-	op_fill(w, &op, fn, DB_OP_RELEASE, false);
-	ask(w, &op, 1);
+	op_fill(w, &ops[0], fn, DB_OP_RELEASE, false);
+	ask(w, ops, op_card(ops, 1, fn));
 }
 
 static void act_move(struct world *w)
 {
 	const struct fabric_function *fn = any_function(w, true);
-	struct fabric_request_op op = { 0 };
+	struct fabric_request_op ops[2] = { 0 };
 
 	if (!fn)
 		return;
-	op_fill(w, &op, fn, DB_OP_MOVE, world_random(w, 6) == 0);
+	op_fill(w, &ops[0], fn, DB_OP_MOVE, world_random(w, 6) == 0);
 	w->moves++;
-	ask(w, &op, 1);
+	ask(w, ops, op_card(ops, 1, fn));
 }
 
 /* The identity of one function goes to another, in one change. */

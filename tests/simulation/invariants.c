@@ -122,6 +122,26 @@ static void check_fenced(struct world *w, const struct sim_effect *e)
 			a->name, e->outcome == PROVIDER_DONE ? "bound" : "refused there");
 }
 
+/* Function @i + 1 is reset with the one that @op names: their card has no other reset. */
+static bool is_hit(const struct world *w, const struct provider_op *op, size_t i)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	const struct provider_function *fn = &map->functions[op->function - 1];
+
+	return !fn->flr && map->functions[i].adapter == fn->adapter;
+}
+
+/* S16. The switch refuses it; that it is tried is the fault. */
+static void check_blast(struct world *w, const struct provider_op *op)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	for (size_t i = 0; op->verb == PROVIDER_RESET && i < map->function_count; i++)
+		if (i + 1 != op->function && is_hit(w, op, i) && map->functions[i].now.host)
+			world_broken(w, "S16: a reset of function %u hits function %zu at host %u",
+				     op->function, i + 1, map->functions[i].now.host);
+}
+
 void check_effect(struct world *w, const struct sim_effect *e)
 {
 	const struct provider_op *op = e->op;
@@ -158,12 +178,14 @@ void check_effect(struct world *w, const struct sim_effect *e)
 			     " is carried out, its owner's is %" PRIu64,
 			     provider_verb_text(op->verb), op->function, op->generation,
 			     k->generation);
+	check_blast(w, op);
 	if (e->outcome != PROVIDER_DONE)
 		return;
 	if (op->verb == PROVIDER_BIND || op->verb == PROVIDER_UNBIND)
 		k->clean = false;
-	if (op->verb == PROVIDER_RESET)
-		k->reset = true;
+	for (size_t i = 0; op->verb == PROVIDER_RESET && i < w->function_count; i++)
+		if (i + 1 == op->function || is_hit(w, op, i))
+			w->known[i].reset = true;
 	if (op->verb == PROVIDER_BIND) {
 		if (k->owner && k->owner != op->host && !k->reset)
 			world_broken(

@@ -541,6 +541,7 @@ static void chassis_make(struct world *w)
 		{ "nvme", 0, PROVIDER_KEEPER_NONE },
 		{ "nvme-sriov", 2, PROVIDER_KEEPER_NONE },
 		{ "ethernet-mra", 0, PROVIDER_KEEPER_SWITCH },
+		{ "gpu", 0, PROVIDER_KEEPER_NONE }, /* two functions, reset as one */
 	};
 
 	w->chassis = sim_chassis_new("world");
@@ -561,6 +562,7 @@ static void chassis_make(struct world *w)
 		host = sim_chassis_add_host(w->chassis, bay, (uint16_t)(1 + i % 2));
 		assert(host);
 		host->vports = 16;
+		host->window_bytes = 512 << 20;
 	}
 	for (size_t i = 0; i < sizeof(adapters) / sizeof(*adapters); i++) {
 		const struct sim_device *device = sim_device_find(adapters[i].device);
@@ -574,6 +576,8 @@ static void chassis_make(struct world *w)
 		assert(adapter);
 		adapter->keeper = adapters[i].keeper;
 		adapter->num_vfs = adapters[i].vfs;
+		if (!adapter->device.flr)
+			adapter->pfs = 2;
 	}
 }
 

@@ -1556,6 +1556,8 @@ static void s16_a_card_that_is_reset_as_one_moves_as_one(void **state)
 
 	usual(h);
 	ops[0] = op(DB_OP_ASSIGN, GPU0, "bay1", 0);
+	ops[1] = op(DB_OP_ASSIGN, GPU1, "bay2", 0);
+	assert_int_equal(request(h, ops, 2), REFUSE_BLAST);
 	ops[1] = op(DB_OP_ASSIGN, GPU1, "bay1", 0);
 	assert_int_equal(request(h, ops, 2), 0);
 	run(h, 500);
@@ -1566,6 +1568,27 @@ static void s16_a_card_that_is_reset_as_one_moves_as_one(void **state)
 
 	assert_int_equal(at_switch(h, GPU0), BAY8);
 	assert_int_equal(at_switch(h, GPU1), BAY8);
+}
+
+static void s16_what_comes_later_to_the_host_of_its_card_needs_no_reset(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op ops[2];
+	size_t from;
+
+	usual(h);
+	ops[0] = op(DB_OP_ASSIGN, GPU0, "bay1", 0);
+	ops[1] = op(DB_OP_ASSIGN, GPU1, "bay1", 0);
+	assert_int_equal(request(h, ops, 2), 0);
+	run(h, 500);
+	foreign(h, PROVIDER_UNBIND, GPU0, BAY1, 0, 0);
+	from = h->sent_count;
+	scan_again(h);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(at_switch(h, GPU0), BAY1);
+	assert_int_equal(at_switch(h, GPU1), BAY1);
+	assert_int_equal(effects(h, from), 1);
 }
 
 /* No reset was carried out, or refused, that would have hit @fn where it is bound. */
@@ -1977,6 +2000,7 @@ int main(void)
 		TEST(s16_between_two_owners_there_is_a_reset),
 		TEST(s16_a_reset_that_would_hit_another_owner_is_refused),
 		TEST(s16_a_card_that_is_reset_as_one_moves_as_one),
+		TEST(s16_what_comes_later_to_the_host_of_its_card_needs_no_reset),
 		TEST(s16_no_reset_hits_a_function_that_has_arrived),
 		TEST(s17_an_identity_that_lives_is_given_to_nobody_else),
 		TEST(s17_an_identity_that_only_the_switch_shows_is_taken_too),
