@@ -490,6 +490,13 @@ static uint64_t wait_allowed_ms(const struct lane_set *set, uint32_t timeout_ms)
 	return set->flying * each_us / 1000;
 }
 
+/* Where time alone is the proof of settling, a later life must be able to tell how long the
+ * deadline of a command of an earlier one may have been: it is bounded. */
+static uint64_t deadline_most_ms(uint32_t timeout_ms)
+{
+	return (1 + PROVIDER_QUEUE_PATIENCE) * (uint64_t)timeout_ms;
+}
+
 /* Does the answer fit the question? */
 static bool answer_fits(const struct provider_op *op, const struct provider_completion *done)
 {
@@ -537,11 +544,17 @@ static void overdue_complete(struct provider_queue *q, uint64_t now_ms)
 /* Return: 0 sent; -EAGAIN the provider takes no more now; <0 it never will. */
 static int entry_send(struct provider_queue *q, struct entry *e, uint64_t now_ms)
 {
+	uint64_t allowed_ms = e->timeout_ms;
 	int r;
 
-	e->op.deadline_ms = now_ms + e->timeout_ms;
 	if (!is_settle(e)) {
-		e->op.deadline_ms += wait_allowed_ms(&q->switches[e->switch_index], e->timeout_ms);
+		allowed_ms += wait_allowed_ms(&q->switches[e->switch_index], e->timeout_ms);
+		if (!(q->hello.can & PROVIDER_CAN_BARRIER) &&
+		    allowed_ms > deadline_most_ms(e->timeout_ms))
+			allowed_ms = deadline_most_ms(e->timeout_ms);
+	}
+	e->op.deadline_ms = now_ms + allowed_ms;
+	if (!is_settle(e)) {
 		r = entry_link(q, e);
 		if (r)
 			return -EAGAIN;
@@ -559,9 +572,12 @@ static int entry_send(struct provider_queue *q, struct entry *e, uint64_t now_ms
 }
 
 /* Without a barrier time alone proves it: see @lateness_ms in struct provider_hello. */
-static uint64_t settle_due_ms(const struct provider_queue *q, const struct provider_op *op)
+static uint64_t settle_due_ms(const struct provider_queue *q, const struct entry *settle)
 {
-	uint64_t due_ms = q->attached_ms + q->hello.timeout_ms + q->hello.lateness_ms;
+	const struct provider_op *op = &settle->op;
+	uint32_t timeout_ms =
+		q->hello.timeout_ms > settle->timeout_ms ? q->hello.timeout_ms : settle->timeout_ms;
+	uint64_t due_ms = q->attached_ms + deadline_most_ms(timeout_ms) + q->hello.lateness_ms;
 	uint64_t ids[LINKS];
 	size_t n = keys_of(op, ids);
 
@@ -576,7 +592,7 @@ static uint64_t settle_due_ms(const struct provider_queue *q, const struct provi
 
 static void settle_time(struct provider_queue *q, struct entry *e, uint64_t now_ms)
 {
-	uint64_t due_ms = settle_due_ms(q, &e->op);
+	uint64_t due_ms = settle_due_ms(q, e);
 
 	if (due_ms <= now_ms) {
 		entry_end_later(q, e, PROVIDER_DONE, "");

@@ -33,6 +33,8 @@
 
 enum {
 	PROVIDER_QUEUE_MAX = 65536, /* operations in one queue, sent ones included */
+	PROVIDER_QUEUE_PATIENCE =
+		2, /* timeouts that a deadline is extended by at most, without a barrier */
 	PROVIDER_QUEUE_WINDOW_MIN = 2,
 	PROVIDER_QUEUE_WINDOW_MAX = 64,
 	PROVIDER_QUEUE_WINDOW_US = 5000, /* of one switch's time may stand in its window */

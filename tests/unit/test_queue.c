@@ -13,6 +13,8 @@
 #include "provider/queue.h"
 
 enum { LOG_MAX = 70000, TIMEOUT_MS = 1000, LATENESS_MS = 500 };
+/* No deadline is further away without a barrier, so an earlier life is waited out for so long. */
+enum { FURTHEST_MS = (1 + PROVIDER_QUEUE_PATIENCE) * TIMEOUT_MS };
 
 /* A provider that takes notes, and a user that does. */
 struct rig {
@@ -194,7 +196,7 @@ static void without_barrier(struct rig *rig)
 	rig->hello.can = 0;
 	rig_attach(rig);
 	/* what an earlier life may have sent is over */
-	rig->now_ms += TIMEOUT_MS + LATENESS_MS;
+	rig->now_ms += FURTHEST_MS + LATENESS_MS;
 }
 
 static void lanes_go_before_one_another(void **state)
@@ -715,6 +717,19 @@ static void an_unknown_reset_reaches_every_function_and_an_unplaced_unbind_every
 	assert_int_equal(outcome_of(rig, 12), PROVIDER_DONE); /* the tail is over */
 }
 
+static void s18_without_a_barrier_no_deadline_outlasts_what_a_later_life_waits(void **state)
+{
+	struct rig *rig = *state;
+
+	without_barrier(rig);
+	for (uint32_t i = 0; i < 50; i++) /* isolations pass a full window */
+		put(rig, i + 1, PROVIDER_ISOLATE, 0, (uint16_t)(i + 1));
+	advance(rig);
+	assert_true(rig->sent_count > 4);
+	for (size_t i = 0; i < rig->sent_count; i++)
+		assert_true(rig->sent[i].deadline_ms <= rig->now_ms + FURTHEST_MS);
+}
+
 static void s18_without_a_barrier_an_earlier_life_is_waited_out(void **state)
 {
 	struct rig *rig = *state;
@@ -726,8 +741,8 @@ static void s18_without_a_barrier_an_earlier_life_is_waited_out(void **state)
 	rig_attach(rig);
 	put_op(rig, &settle);
 	advance(rig);
-	assert_int_equal(provider_queue_next_ms(rig->q), attached_ms + TIMEOUT_MS + LATENESS_MS);
-	advance_to(rig, attached_ms + TIMEOUT_MS + LATENESS_MS - 1);
+	assert_int_equal(provider_queue_next_ms(rig->q), attached_ms + FURTHEST_MS + LATENESS_MS);
+	advance_to(rig, attached_ms + FURTHEST_MS + LATENESS_MS - 1);
 	assert_int_equal(rig->ended_count, 0);
 	advance_to(rig, rig->now_ms + 1);
 	assert_int_equal(outcome_of(rig, 1), PROVIDER_DONE);
@@ -1012,6 +1027,7 @@ int main(void)
 		TEST(s19_without_a_barrier_an_unknown_is_waited_out_by_time),
 		TEST(without_a_barrier_an_answer_leaves_no_tail),
 		TEST(an_unknown_reset_reaches_every_function_and_an_unplaced_unbind_every_host),
+		TEST(s18_without_a_barrier_no_deadline_outlasts_what_a_later_life_waits),
 		TEST(s18_without_a_barrier_an_earlier_life_is_waited_out),
 		TEST(tails_outlive_a_reconnect),
 		TEST(the_window_holds_about_5_ms_of_the_switchs_time),
