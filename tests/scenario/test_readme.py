@@ -44,7 +44,7 @@ class Readme(unittest.TestCase):
 
     def test_every_file_that_it_names_is_there(self):
         names = re.findall(r"`([\w./-]+(?:\.md|\.sh|/))`", readme())
-        self.assertGreaterEqual(len(names), 5)
+        self.assertGreaterEqual(len(names), 9)
         for name in names:
             self.assertTrue(os.path.exists(os.path.join(SOURCE, name)), name)
 
