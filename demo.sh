@@ -51,7 +51,7 @@ die() {
 say "packages and programs"
 bash cmake/deps.sh build demo || die "packages are missing"
 mkdir -p build
-if ! { cmake -S . -B build/demo -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFABRIC_TESTS=OFF &&
+if ! { cmake --preset release -B build/demo -DFABRIC_TESTS=OFF &&
 	cmake --build build/demo; } >build/demo.log 2>&1 </dev/null; then
 	tail -n 40 build/demo.log
 	die "build"
