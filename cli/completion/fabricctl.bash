@@ -3,7 +3,7 @@
 
 _fabricctl()
 {
-	local words=() word joined=() i cword=$COMP_CWORD line
+	local words=() word before='' joined=() i cword=$COMP_CWORD line
 
 	# bash cuts words at ":" and "="; put them together again, up to the one being written
 	for ((i = 1; i <= cword; i++)); do
@@ -16,8 +16,9 @@ _fabricctl()
 	done
 	words=("${joined[@]}")
 	word=${words[-1]-}
+	((${#words[@]} < 2)) || before=${words[-2]} # [-2] of one word is an error, even with a default
 	COMPREPLY=()
-	case ${words[-2]-} in
+	case $before in
 	--socket)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

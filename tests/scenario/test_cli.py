@@ -274,6 +274,14 @@ class Words(Case):
         out, err = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(out.split(), ["bay1", "bay2", "bay10"], err)
 
+    def test_bash_completes_the_first_word_and_says_nothing_beside(self):
+        script = (f"source {os.environ['COMPLETION']}; "
+                  "COMP_WORDS=(fabricctl fun); COMP_CWORD=1; _fabricctl; "
+                  "printf '%s\\n' \"${COMPREPLY[@]}\"")
+        process = self.start("bash", "-c", script,
+                             env={"PATH": f"{os.path.dirname(FABRICCTL)}:{os.environ['PATH']}"})
+        self.assertEqual(process.communicate(timeout=PATIENCE_S), ("function\n", ""))
+
 
 class Reading(Case):
     def test_a_list_is_an_aligned_table_without_colour_in_a_pipe(self):
