@@ -330,7 +330,7 @@ static void what_does_not_exist_is_404(void **state)
 static void head_is_get_without_the_body(void **state)
 {
 	struct rig *rig = *state;
-	char length[32];
+	char length[512];
 
 	assert_int_equal(get(rig, "/v1/hosts/ch2/bay10"), 200);
 	(void)snprintf(length, sizeof(length), "%s", reply_header(&rig->r, "Content-Length"));
@@ -366,8 +366,8 @@ static void a_tag_holds_until_the_object_changes(void **state)
 static void if_match_guards_a_change_of_the_object(void **state)
 {
 	struct rig *rig = *state;
-	char tag[64];
-	char header[128];
+	char tag[512];
+	char header[600];
 
 	ask_with(rig, "PATCH", "/v1/hosts/bay1", "If-Match: \"0\"\r\n", "{\"spare\":true}");
 	assert_int_equal(answer(rig), 412);

@@ -71,7 +71,7 @@ static void note_order(struct told *told, const char *kind)
 	size_t length = strlen(told->order);
 
 	if (length + 3 < sizeof(told->order))
-		(void)snprintf(told->order + length, 3, "%s", kind);
+		(void)snprintf(told->order + length, 3, "%.2s", kind);
 }
 
 #define LISTENER(kind, KIND)                                          \
