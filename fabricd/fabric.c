@@ -760,7 +760,7 @@ static const char *status_text(const struct fabric *f, const struct fabric_healt
 		return "frozen";
 	if (!health->ready)
 		return "starting";
-	if (!f->adopted)
+	if (!health->adopted)
 		return "adopt";
 	for (size_t i = 0; i < f->hosts.count; i++)
 		if (((struct fabric_host *)f->hosts.at[i])->state == FABRIC_HOST_BLOCKED)
@@ -772,7 +772,8 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 {
 	*out = (struct fabric_health){ .ready = f->started,
 				       .frozen = f->frozen,
-				       .adopted = f->adopted };
+				       /* without a switch nothing is bound by anyone */
+				       .adopted = f->adopted || !f->provider_count };
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled) {
 			out->ready = false;
@@ -787,7 +788,7 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	else if (out->hold)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "many hosts are silent at once: automatic failover is held");
-	else if (out->ready && !f->adopted)
+	else if (out->ready && !out->adopted)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "the switch shows bindings that this database does not know: "
 			       "fabricctl adopt takes them in");

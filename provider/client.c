@@ -32,7 +32,9 @@ struct client {
 	char name[PROVIDER_NAME_MAX];
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	char why[PROVIDER_TEXT_MAX];
-	struct stream *stream; /* NULL: not connected */
+	char said[PROVIDER_TEXT_MAX]; /* the last reason that went into the log; "" once it answers
+				       */
+	struct stream *stream;        /* NULL: not connected */
 	struct event *retry;
 	struct event *tick;
 	uint32_t backoff_ms;
@@ -147,12 +149,22 @@ static void why_set(struct client *c, const char *why)
 	(void)snprintf(c->why, sizeof(c->why), "%s", why); /* cut is fine */
 }
 
+/* Each reason once, however often it is tried. */
+static void why_say(struct client *c)
+{
+	if (!strcmp(c->said, c->why))
+		return;
+	(void)snprintf(c->said, sizeof(c->said), "%s", c->why); /* of one size */
+	log_warning("provider %s: %s: %s; trying again until it answers", c->name, c->path, c->why);
+}
+
 static void client_ended(void *arg, const char *why)
 {
 	struct client *c = arg;
 
 	if (!c->why[0])
 		why_set(c, why);
+	why_say(c);
 	stream_free(c->stream);
 	c->stream = NULL;
 	c->overdue = false;
@@ -184,6 +196,7 @@ static int on_welcome(struct client *c, const struct wire_frame *f)
 	c->welcomed = true;
 	c->backoff_ms = BACKOFF_FIRST_MS;
 	c->why[0] = '\0';
+	c->said[0] = '\0';
 	state_tell(c, PROVIDER_READY);
 	return 0;
 }
@@ -491,6 +504,7 @@ static void client_retry(evutil_socket_t fd, short what, void *arg)
 	r = client_connect(c);
 	if (r) {
 		why_set(c, strerror(-r));
+		why_say(c);
 		retry_set(c);
 	}
 }

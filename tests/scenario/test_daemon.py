@@ -50,7 +50,26 @@ class Daemon(unittest.TestCase):
 
         status, _, health = self.fabric.request("GET", "/v1/health")
 
-        self.assertEqual(status, 200, health)
+        self.assertEqual((status, health["status"]), (200, "ok"), health)
+
+    def test_the_log_says_once_why_a_provider_is_not_reached(self):
+        path = self.fabric.at("away.sock")
+        self.start(config=f"[provider away]\nsocket = {path}\n")
+        self.wait_for_log(f"provider away: {path}: No such file or directory; trying again")
+
+        with socket.socket(socket.AF_UNIX) as listener:  # it is there now, and hangs up
+            listener.bind(path)
+            listener.listen()
+            for _ in range(3):
+                connection = listener.accept()[0]
+                connection.recv(4096)
+                connection.close()
+        self.wait_for_log("Connection refused; trying again")  # nobody listens any more
+
+        said = [line.split(f"{path}: ")[1].split(";")[0]
+                for line in self.fabric.log("fabricd").splitlines() if f"{path}: " in line]
+        self.assertEqual(len(said), len(set(said)), said)
+        self.assertEqual(len(said), 3, said)
 
     def test_both_signals_end_it_with_0_and_take_the_socket_away(self):
         for number in (signal.SIGTERM, signal.SIGINT):
