@@ -775,9 +775,15 @@ static bool item_waits_for_identity(struct fabric *f, struct fabric_item *item)
 	return elsewhere != ELSEWHERE_NOT;
 }
 
-static bool is_under_way(const struct fabric_item *item, enum handover_next step)
+static bool is_being_reset(const struct fabric_item *item)
 {
-	return item && item->run.at == ITEM_EFFECT && item->run.last == (unsigned)step;
+	return item && item->run.at == ITEM_EFFECT && item->run.last == HANDOVER_RESET;
+}
+
+/* A bind has left, and nothing was read since: where it is seen is where it was. */
+static bool is_being_bound(const struct fabric_item *item)
+{
+	return item && item->run.last == HANDOVER_BIND && !item->run.seen_valid;
 }
 
 /* Another function of its card is at the host where it leads. Nothing of a card is bound before the
@@ -810,7 +816,7 @@ static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum
 
 		if (o == item->fn)
 			continue;
-		if (o->doubt || is_under_way(o->item, resets ? HANDOVER_BIND : HANDOVER_RESET) ||
+		if (o->doubt || (resets ? is_being_bound(o->item) : is_being_reset(o->item)) ||
 		    (resets && o->item && o->as.now.host)) {
 			item_hold(item, "waits for the other functions of its card");
 			return true;

@@ -412,6 +412,7 @@ static void act_reboot(struct world *w)
 	world_story(w, "the switch reboots into the map of %zu changes ago", changes);
 	sim_model_reboot(w->model, changes);
 	w->reboot_ms = w->now_ms;
+	w->reboot_untold = w->fabric && !w->dead;
 	w->sent_count = 0;
 	for (size_t i = 0; i < w->actor_count; i++) {
 		w->actors[i].fence_void = true;

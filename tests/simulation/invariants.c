@@ -264,7 +264,8 @@ void check_event(struct world *w, const struct db_event *event)
 			continue;
 		if (!strcmp(event->type, "host.fencing"))
 			check_fencing(w, a, event->wall_ms - WORLD_EPOCH_MS);
-		if (!strncmp(event->type, "host.fenced", 11)) {
+		/* The switch let everybody in again, and the manager has not heard of it yet. */
+		if (!strncmp(event->type, "host.fenced", 11) && !w->reboot_untold) {
 			a->fenced_ms = w->now_ms;
 			a->fence_void = false;
 		}
@@ -273,6 +274,8 @@ void check_event(struct world *w, const struct db_event *event)
 			a->by_hand = false;
 		}
 	}
+	if (!strcmp(event->type, "switch.rebooted") || !strcmp(event->type, "provider.reconciled"))
+		w->reboot_untold = false;
 	if (!strcmp(event->type, "function.done"))
 		check_done(w, event->subject);
 }

@@ -380,6 +380,7 @@ static void manager_start(struct world *w)
 	wire_open(w);
 	fabric_provider_set(w->fabric, number, &w->wire->base);
 	fabric_start(w->fabric);
+	w->reboot_untold = false;
 	actors_know(w);
 	w->start_ms = 0;
 }

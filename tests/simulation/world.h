@@ -147,6 +147,7 @@ struct world {
 	struct acked acked[WORLD_CHANGES];
 	size_t acked_count;
 	uint64_t reboot_ms;
+	bool reboot_untold; /* the manager that lives has not said so yet */
 	uint64_t failovers;
 	uint64_t moves;
 
