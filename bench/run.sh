@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # All figures, each a ratio in one run against its named reference. See --help and README.md here.
 set -u
+[ -z "${FABRIC_BENCH_BIN-}" ] || FABRIC_BENCH_BIN=$(realpath "$FABRIC_BENCH_BIN") || exit 4
 cd "$(dirname "$0")/.." || exit 1
 
 # name, command in this folder, what it says
