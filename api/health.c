@@ -74,7 +74,7 @@ static void health_get(struct api_call *call)
 
 	fabric_health_get(call->fabric, &health);
 	health_write(call->fabric, &health, call_body(call->api));
-	call_reply(call, health.ready ? 200 : 503, 0);
+	call_reply(call, health.ready || health.frozen ? 200 : 503, 0);
 }
 
 const struct api_command api_health_get = {

@@ -762,6 +762,9 @@ static const char *status_text(const struct fabric *f, const struct fabric_healt
 		return "starting";
 	if (!health->adopted)
 		return "adopt";
+	for (size_t i = 0; i < f->provider_count; i++)
+		if (!f->providers[i]->reconciled)
+			return "degraded";
 	for (size_t i = 0; i < f->hosts.count; i++)
 		if (((struct fabric_host *)f->hosts.at[i])->state == FABRIC_HOST_BLOCKED)
 			return "degraded";
@@ -776,7 +779,7 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 				       .adopted = f->adopted || !f->provider_count };
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled) {
-			out->ready = false;
+			out->ready = out->ready && f->providers[i]->was_reconciled;
 			(void)snprintf(out->detail, sizeof(out->detail), "provider %s: %s",
 				       f->providers[i]->name,
 				       provider_state_text(f->providers[i]->state));

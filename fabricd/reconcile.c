@@ -285,6 +285,7 @@ void reconcile_provider(struct fabric_provider *p)
 	if (p->reconciled)
 		return;
 	p->reconciled = true;
+	p->was_reconciled = true;
 	incidents_resume(f, p);
 	adopt_when_empty(f);
 	judging_start(p);

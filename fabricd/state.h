@@ -76,6 +76,7 @@ struct fabric_provider {
 	bool settled;   /* what was sent before this connection has settled */
 	bool scanned;   /* since then */
 	bool reconciled;
+	bool was_reconciled; /* once, since the start */
 	uint64_t settle_attempt;
 	uint64_t retry_ms;                  /* settle or scan again */
 	struct fabric_function **functions; /* by handle - 1 */

@@ -91,6 +91,21 @@ class Failover(Case):
         self.assertEqual(self.fabric.list("incidents"), [])
         self.fabric.check()
 
+    def test_a_switch_that_is_lost_degrades_and_nobody_is_judged_until_it_is_back(self):
+        self.fabric.kill("fabricsim")
+        self.fabric.wait("its loss is told",
+                         lambda: self.fabric.get("/v1/health")["status"] == "degraded")  # and 200
+        self.fabric.kill("agent-" + self.victim)
+        looks = []
+        self.fabric.wait("two windows pass", lambda: looks.append(
+            self.fabric.list("incidents")) or len(looks) > 150)
+        self.assertEqual(looks[-1], [])
+
+        self.fabric.start_switch()
+
+        self.wait_for_failover(self.victim, self.spare)
+        self.assertEqual(self.fabric.get("/v1/health")["status"], "ok")
+
     def test_by_hand_a_living_host_is_emptied(self):
         self.fabric.wait("the spare is steady", lambda: self.fabric.request(
             "POST", f"/v1/hosts/{self.victim}/failover", {"dry_run": True})[0] == 200)
