@@ -19,49 +19,52 @@ enum {
 };
 
 static const struct config_key keys[] = {
-	{ "heartbeat", "interval", CONFIG_DURATION, offsetof(struct config, beat_interval_ms), "1s",
-	  100, 60000, "ms", NULL, "time between two beats of a host", false },
-	{ "heartbeat", "missed", CONFIG_NUMBER, offsetof(struct config, beat_missed), "5", 3, 100,
-	  "", NULL, "beats that a host may miss before it counts as silent", false },
-	{ "failover", "witness", CONFIG_CHOICE, offsetof(struct config, witness), "any", 0, 0, "",
-	  "none any all",
+	{ "heartbeat", "interval", CONFIG_DURATION, false,
+	  offsetof(struct config, beat_interval_ms), "1s", 100, 60000, "ms", NULL,
+	  "time between two beats of a host" },
+	{ "heartbeat", "missed", CONFIG_NUMBER, false, offsetof(struct config, beat_missed), "5", 3,
+	  100, "", NULL, "beats that a host may miss before it counts as silent" },
+	{ "failover", "witness", CONFIG_CHOICE, false, offsetof(struct config, witness), "any", 0,
+	  0, "", "none any all",
 	  "what the switch says of a silent host's power and link: none is not asked; any stops a "
-	  "verdict when it says alive and cuts the wait short when it says dead; all must say dead",
-	  false },
-	{ "failover", "storm-percent", CONFIG_NUMBER, offsetof(struct config, storm_percent), "34",
-	  1, 100, "", NULL,
-	  "of the hosts watched in a chassis: when so many are silent at once, failover is held",
-	  false },
-	{ "failover", "storm-min", CONFIG_NUMBER, offsetof(struct config, storm_min), "2", 2, 1024,
-	  "", NULL, "fewer silent hosts than this are never a storm", false },
-	{ "failover", "rate-count", CONFIG_NUMBER, offsetof(struct config, rate_count), "6", 1, 64,
-	  "", NULL, "automatic failovers that may start within rate-window, in a chassis", false },
-	{ "failover", "rate-window", CONFIG_DURATION, offsetof(struct config, rate_window_ms),
-	  "10min", 1000, 86400000, "ms", NULL, "see rate-count", false },
-	{ "failover", "spare-windows", CONFIG_NUMBER, offsetof(struct config, spare_windows), "3",
-	  1, 100, "", NULL,
-	  "a spare must have been alive for so many times interval x missed to take over", false },
-	{ "failover", "fence-attempts", CONFIG_NUMBER, offsetof(struct config, fence_attempts),
-	  "10", 1, 1000, "", NULL, "tries to fence a host before it is blocked", false },
-	{ "failover", "fence-retry", CONFIG_DURATION, offsetof(struct config, fence_retry_ms),
-	  "30s", 100, 3600000, "ms", NULL, "a blocked host is tried again after this", false },
-	{ "switch", "command-timeout", CONFIG_DURATION, offsetof(struct config, command_timeout_ms),
-	  "0", 0, 600000, "ms", NULL,
-	  "longest wait for a switch command; 0: what the provider says of itself", false },
-	{ "switch", "command-attempts", CONFIG_NUMBER, offsetof(struct config, command_attempts),
-	  "10", 1, 1000, "", NULL, "tries of a switch command before its function is parked",
-	  false },
-	{ "fabric", "repair", CONFIG_BOOL, offsetof(struct config, repair), "yes", 0, 1, "", NULL,
-	  "mend what is missing or has another identity than it should", false },
-	{ "fabric", "repair-retry", CONFIG_DURATION, offsetof(struct config, repair_retry_ms), "5s",
-	  100, 3600000, "ms", NULL, "first wait before a repair is tried again; doubled each time",
-	  false },
-	{ "access", "group-ro", CONFIG_STRING, offsetof(struct config, group_ro), "fabric-ro", 0, 0,
-	  "", NULL, "members may read", true },
-	{ "access", "group-op", CONFIG_STRING, offsetof(struct config, group_op), "fabric-op", 0, 0,
-	  "", NULL, "members may assign, move, fail over and beat for any host", true },
-	{ "access", "group-admin", CONFIG_STRING, offsetof(struct config, group_admin),
-	  "fabric-admin", 0, 0, "", NULL, "members may do all", true },
+	  "verdict when it says alive and cuts the wait short when it says dead; all must say "
+	  "dead" },
+	{ "failover", "storm-percent", CONFIG_NUMBER, false, offsetof(struct config, storm_percent),
+	  "34", 1, 100, "", NULL,
+	  "of the hosts watched in a chassis: when so many are silent at once, failover is held" },
+	{ "failover", "storm-min", CONFIG_NUMBER, false, offsetof(struct config, storm_min), "2", 2,
+	  1024, "", NULL, "fewer silent hosts than this are never a storm" },
+	{ "failover", "rate-count", CONFIG_NUMBER, false, offsetof(struct config, rate_count), "6",
+	  1, 64, "", NULL, "automatic failovers that may start within rate-window, in a chassis" },
+	{ "failover", "rate-window", CONFIG_DURATION, false,
+	  offsetof(struct config, rate_window_ms), "10min", 1000, 86400000, "ms", NULL,
+	  "see rate-count" },
+	{ "failover", "spare-windows", CONFIG_NUMBER, false, offsetof(struct config, spare_windows),
+	  "3", 1, 100, "", NULL,
+	  "a spare must have been alive for so many times interval x missed to take over" },
+	{ "failover", "fence-attempts", CONFIG_NUMBER, false,
+	  offsetof(struct config, fence_attempts), "10", 1, 1000, "", NULL,
+	  "tries to fence a host before it is blocked" },
+	{ "failover", "fence-retry", CONFIG_DURATION, false,
+	  offsetof(struct config, fence_retry_ms), "30s", 100, 3600000, "ms", NULL,
+	  "a blocked host is tried again after this" },
+	{ "switch", "command-timeout", CONFIG_DURATION, false,
+	  offsetof(struct config, command_timeout_ms), "0", 0, 600000, "ms", NULL,
+	  "longest wait for a switch command; 0: what the provider says of itself" },
+	{ "switch", "command-attempts", CONFIG_NUMBER, false,
+	  offsetof(struct config, command_attempts), "10", 1, 1000, "", NULL,
+	  "tries of a switch command before its function is parked" },
+	{ "fabric", "repair", CONFIG_BOOL, false, offsetof(struct config, repair), "yes", 0, 1, "",
+	  NULL, "mend what is missing or has another identity than it should" },
+	{ "fabric", "repair-retry", CONFIG_DURATION, false,
+	  offsetof(struct config, repair_retry_ms), "5s", 100, 3600000, "ms", NULL,
+	  "first wait before a repair is tried again; doubled each time" },
+	{ "access", "group-ro", CONFIG_STRING, true, offsetof(struct config, group_ro), "fabric-ro",
+	  0, 0, "", NULL, "members may read" },
+	{ "access", "group-op", CONFIG_STRING, true, offsetof(struct config, group_op), "fabric-op",
+	  0, 0, "", NULL, "members may assign, move, fail over and beat for any host" },
+	{ "access", "group-admin", CONFIG_STRING, true, offsetof(struct config, group_admin),
+	  "fabric-admin", 0, 0, "", NULL, "members may do all" },
 };
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 _Static_assert((int)KEYS <= (int)KEYS_MAX, "room for the lines of all keys");
@@ -109,7 +112,7 @@ static bool duration_parse(const char *text, uint64_t *value)
 	while (*rest == ' ')
 		rest++;
 	for (size_t i = 0; i < sizeof(duration_units) / sizeof(duration_units[0]); i++) {
-		if (strcmp(rest, duration_units[i].text))
+		if (strcmp(rest, duration_units[i].text) != 0)
 			continue;
 		*value = n * duration_units[i].ms;
 		return true;
@@ -126,7 +129,7 @@ static bool bool_parse(const char *text, bool *value)
 		      { "no", false }, { "false", false }, { "off", false } };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcmp(text, words[i].text))
+		if (strcmp(text, words[i].text) != 0)
 			continue;
 		*value = words[i].value;
 		return true;
@@ -218,7 +221,7 @@ static const char *section_name(const char *section, const char *word)
 {
 	size_t length = strlen(word);
 
-	if (strncmp(section, word, length) || section[length] != ' ')
+	if (strncmp(section, word, length) != 0 || section[length] != ' ')
 		return NULL;
 	return section + length + strspn(section + length, " ");
 }
@@ -372,7 +375,7 @@ static void provider_take(struct parse *p, const char *key, const char *value)
 	struct config *c = p->config;
 	char *socket = c->providers[c->provider_count - 1].socket;
 
-	if (strcmp(key, "socket"))
+	if (strcmp(key, "socket") != 0)
 		parse_fail(p, "no such key in [provider NAME]: %s", key);
 	else if (*socket)
 		parse_fail(p, "socket: given twice");
@@ -388,7 +391,7 @@ static void host_take(struct parse *p, const char *key, const char *value)
 	struct config *c = p->config;
 	uint64_t uid;
 
-	if (strcmp(key, "uid"))
+	if (strcmp(key, "uid") != 0)
 		parse_fail(p, "no such key in [host NAME]: %s", key);
 	else if (!p->host_open)
 		parse_fail(p, "uid: given twice");
@@ -456,7 +459,7 @@ static void key_take(struct parse *p, const struct config_key *key, const char *
 static void table_take(struct parse *p, const char *name, const char *value)
 {
 	for (size_t i = 0; i < KEYS; i++) {
-		if (strcmp(keys[i].section, p->section) || strcmp(keys[i].name, name))
+		if (strcmp(keys[i].section, p->section) != 0 || strcmp(keys[i].name, name) != 0)
 			continue;
 		if (p->given[i])
 			parse_fail(p, "%s: stands in line %d already", name, p->given[i]);

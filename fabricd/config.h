@@ -68,6 +68,7 @@ struct config_key {
 	const char *section;
 	const char *name;
 	enum config_type type;
+	bool at_start;        /* a change needs a restart; the others are taken over on SIGHUP */
 	size_t offset;        /* in struct config */
 	const char *fallback; /* default, as text */
 	uint32_t min;
@@ -75,7 +76,6 @@ struct config_key {
 	const char *unit;    /* "ms", "" */
 	const char *choices; /* CONFIG_CHOICE: "none any all" */
 	const char *help;
-	bool at_start; /* a change needs a restart; the others are taken over on SIGHUP */
 };
 const struct config_key *config_keys(size_t *count);
 /* The value as text; 128 bytes at most. */

@@ -231,14 +231,14 @@ static const char *config_fixed(const struct config *a, const struct config *b)
 
 		config_format(a, &keys[i], was);
 		config_format(b, &keys[i], is);
-		if (keys[i].at_start && strcmp(was, is))
+		if (keys[i].at_start && strcmp(was, is) != 0)
 			return keys[i].name;
 	}
 	if (a->provider_count != b->provider_count)
 		return "the list of providers";
 	for (size_t i = 0; i < a->provider_count; i++)
-		if (strcmp(a->providers[i].name, b->providers[i].name) ||
-		    strcmp(a->providers[i].socket, b->providers[i].socket))
+		if (strcmp(a->providers[i].name, b->providers[i].name) != 0 ||
+		    strcmp(a->providers[i].socket, b->providers[i].socket) != 0)
 			return "the list of providers";
 	return NULL;
 }

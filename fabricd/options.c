@@ -146,7 +146,7 @@ int options_apply(const struct options *o, struct config *c)
 		size_t at = 0;
 
 		while (at < c->provider_count &&
-		       strcmp(c->providers[at].name, o->providers[i].name))
+		       strcmp(c->providers[at].name, o->providers[i].name) != 0)
 			at++;
 		if (at == CONFIG_PROVIDERS)
 			return REFUSE_FIELD;
