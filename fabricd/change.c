@@ -315,6 +315,8 @@ void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie)
 		struct fabric_item *item = items_take(&change->run.stored);
 
 		item->fn->item = NULL;
+		if (change->run.identities_move)
+			look(f); /* who waits for its identity may go on */
 		function_noticed(f, item->fn);
 	}
 	if (!change || change->row.state == DB_CHANGE_RUNNING || change->run.is_over ||

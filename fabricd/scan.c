@@ -70,12 +70,7 @@ static void take_switches(struct intake *in)
 			return;
 		sw->provider = in->p->number;
 		sw->as = *as;
-		if (as->chassis > 1)
-			in->f->has_several_chassis = true;
 	}
-	for (size_t i = 0; i < in->scan->host_count; i++)
-		if (in->scan->hosts[i].chassis > 1)
-			in->f->has_several_chassis = true;
 }
 
 static void take_host(struct intake *in, const struct provider_host *as)
@@ -85,7 +80,7 @@ static void take_host(struct intake *in, const struct provider_host *as)
 	struct fabric_host *host;
 	bool is_new;
 
-	topo_name_host(as->bay, as->chassis, f->has_several_chassis, name);
+	topo_name_host(as->bay, as->chassis, name);
 	is_new = !named_find(&f->hosts, name);
 	host = object_of(&f->hosts, sizeof(*host), name);
 	if (!host)

@@ -150,7 +150,6 @@ struct fabric {
 	struct named hosts;
 	struct named adapters;
 	struct named functions;
-	bool has_several_chassis;
 	struct chassis chassis[FABRIC_CHASSIS_MAX];
 	size_t chassis_count;
 

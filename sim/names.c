@@ -64,20 +64,16 @@ void sim_names_host(const struct sim_names *names, uint16_t handle, char *out)
 {
 	const struct provider_host *h = &names->map->hosts[handle - 1];
 
-	/* One provider is one chassis; a manager of several puts their numbers before the bays. */
-	topo_name_host(h->bay, h->chassis, false, out);
+	topo_name_host(h->bay, h->chassis, out);
 }
 
 uint16_t sim_names_host_find(const struct sim_names *names, const char *name)
 {
-	char own[TOPO_NAME_MAX], long_own[TOPO_NAME_MAX];
+	char own[TOPO_NAME_MAX];
 
 	for (uint16_t i = 1; i <= names->map->host_count; i++) {
-		const struct provider_host *h = &names->map->hosts[i - 1];
-
-		topo_name_host(h->bay, h->chassis, false, own);
-		topo_name_host(h->bay, h->chassis, true, long_own);
-		if (!strcmp(own, name) || !strcmp(long_own, name))
+		sim_names_host(names, i, own);
+		if (!strcmp(own, name))
 			return i;
 	}
 	return 0;

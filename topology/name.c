@@ -84,9 +84,9 @@ void topo_name_function(const char *adapter, enum topo_name_function_kind kind, 
 	}
 }
 
-void topo_name_host(const char *bay, unsigned chassis, bool has_several, char *out)
+void topo_name_host(const char *bay, unsigned chassis, char *out)
 {
-	if (has_several)
+	if (chassis > 1)
 		(void)snprintf(out, TOPO_NAME_MAX, "ch%u/%s", chassis, bay);
 	else
 		(void)snprintf(out, TOPO_NAME_MAX, "%s", bay);

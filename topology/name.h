@@ -32,7 +32,7 @@ enum topo_name_function_kind { TOPO_NAME_DEVICE, TOPO_NAME_BF, TOPO_NAME_PF, TOP
 void topo_name_function(const char *adapter, enum topo_name_function_kind kind, unsigned pf,
 			unsigned vf, char *out);
 
-/* "bay7"; "ch2/bay7" where the fabric has several chassis. */
-void topo_name_host(const char *bay, unsigned chassis, bool has_several, char *out);
+/* "bay7" in the first chassis, "ch2/bay7" in the second: a name stays when a chassis is added. */
+void topo_name_host(const char *bay, unsigned chassis, char *out);
 /* "sw0/p12" */
 void topo_name_port(const char *switch_name, unsigned port, char *out);

@@ -299,12 +299,26 @@ void check_step(struct world *w)
 
 /* ---- the end ---- */
 
+/* Its reset would take another function of its card from a host that uses it: it stays parked, and
+ * is shown with that reason, until a person moves both (S16). */
+static bool is_kept_back_by_card(const struct world *w, const struct fabric_function *fn)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	if (fn->as.flr || !fn->host || fn->assigned != DB_ASSIGNMENT_PARKED)
+		return false;
+	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter)
+		if (o != fn && map->functions[o->as.handle - 1].now.host)
+			return true;
+	return false;
+}
+
 static void check_placed(struct world *w, const struct fabric_function *fn)
 {
 	const struct provider_binding *now =
 		&sim_model_map(w->model)->functions[fn->as.handle - 1].now;
 
-	if (fabric_function_is_kept(fn))
+	if (fabric_function_is_kept(fn) || is_kept_back_by_card(w, fn))
 		return;
 	if (fn->item)
 		world_broken(w, "invariant 7: %s is still in change %" PRIu64 ": %s", fn->name,

@@ -212,7 +212,7 @@ static void blades_are_turned_off_by_name(void **state)
 
 	assert_string_equal(ask(f, "host bay2 power off", 0), "");
 	assert_false(map->hosts[BAY2 - 1].state.power);
-	assert_string_equal(ask(f, "host ch1/bay2 power on", 0), "");
+	assert_string_equal(ask(f, "host bay2 power on", 0), "");
 	assert_true(map->hosts[BAY2 - 1].state.power);
 	assert_string_equal(ask(f, "host bay2 link off", 0), "");
 	assert_false(map->hosts[BAY2 - 1].state.link);
