@@ -86,6 +86,8 @@ class Daemon:
 
         if os.path.exists(path):
             os.unlink(path)
+        self.stopping = threading.Lock()
+        self.stopped = False
         self.server = Server(path, Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
@@ -99,6 +101,11 @@ class Daemon:
         return answer
 
     def stop(self):
+        # Once: a client that comes back before the path is gone must not end the next daemon's.
+        with self.stopping:
+            if self.stopped:
+                return
+            self.stopped = True
         os.unlink(self.path)  # first: the next daemon may come as soon as the thread has ended
         self.server.shutdown()
         self.server.server_close()
