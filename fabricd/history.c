@@ -164,7 +164,11 @@ void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why)
 		f->last = &f->first;
 	/* UNKNOWN, and worse: nothing that waited for this is acknowledged or acted on (S15). */
 	if (r)
-		freeze(f, "the database cannot be written: %s", why && *why ? why : strerror(-r));
+		freeze(f,
+		       "the database cannot be written: %s; mend that, then restart fabricd (what "
+		       "was "
+		       "acknowledged is kept, the data path stays as it is)",
+		       why && *why ? why : strerror(-r));
 	if (!r && f->io.point)
 		f->io.point(f->io.arg, "journal-after");
 	for (size_t i = 0; i < p->event_count && !r; i++)
