@@ -8,7 +8,7 @@
 
 #include <json-c/json.h>
 
-#include "api/strict.h"
+#include "common/strict.h"
 
 /* One member of an object: how it is read into the struct that the whole is read into. */
 struct member {

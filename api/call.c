@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/commands.h"
-#include "api/json.h"
 #include "api/resource.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/url.h"
 

@@ -4,7 +4,7 @@
 
 #include "api/call.h"
 #include "api/commands.h"
-#include "api/json.h"
+#include "common/json.h"
 
 static const char *type_text(enum config_type type)
 {

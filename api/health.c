@@ -2,7 +2,7 @@
 /* GET /v1/health: is the manager ready, and what is not as it should be? */
 #include "api/call.h"
 #include "api/commands.h"
-#include "api/json.h"
+#include "common/json.h"
 
 enum { DIFFERENCES_MAX = 1000 };
 

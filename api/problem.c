@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "common/json.h"
 #include "common/log.h"
 
 void problem_init(struct problem *p, int r)

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/json.h"
 #include "common/buf.h"
+#include "common/json.h"
 #include "fabricd/fabric.h"
 
 struct api_call;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
-#include "api/json.h"
+#include "common/json.h"
 
 enum { STREAM_FULL = 64 * 1024, QUIET_S = 15 };
 

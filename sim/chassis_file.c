@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/strict.h"
+#include "common/strict.h"
 #include "sim/capture_device.h"
 
 OWNED_BY(struct json_object, json_object_put)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "common/json.h"
 #include "sim/chassis_file.h"
 
 static void print_hex(struct buf *out, const char *key, uint16_t id)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "common/json.h"
 
 enum { WORDS = 2 + SIM_MODEL_FAULTS };
 

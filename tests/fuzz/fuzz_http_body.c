@@ -8,9 +8,9 @@
 #include <json-c/json.h>
 
 #include "api/body.h"
-#include "api/json.h"
 #include "api/message.h"
-#include "api/strict.h"
+#include "common/json.h"
+#include "common/strict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "api/strict.h"
 #include "common/buf.h"
+#include "common/strict.h"
 
 /* Scans a copy without a NUL behind it, so that asan sees a byte too many. */
 static int scan(const char *text, size_t length, struct strict_error *e)

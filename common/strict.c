@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "api/strict.h"
+#include "common/strict.h"
 
 #include <errno.h>
 #include <math.h>
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
 #include "common/buf.h"
+#include "common/json.h"
 #include "common/own.h"
 
 /* One object or array that is open. */
