@@ -157,39 +157,53 @@ static int compare_named(const void *a, const void *b)
 	return natural_compare(*(const char *const *)a, *(const char *const *)b);
 }
 
-void *named_find(const struct named *list, const char *name)
+/* Where @name stands in the index, or where it would: linear probing, never full. */
+static size_t named_slot(const struct named *list, const char *name)
 {
-	size_t low = 0;
-	size_t high = list->sorted;
+	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+	size_t slot;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int r = natural_compare(name, list->at[middle]);
-
-		if (!r)
-			return list->at[middle];
-		if (r < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	for (size_t i = list->sorted; i < list->count; i++)
-		if (!strcmp(name, list->at[i]))
-			return list->at[i];
-	return NULL;
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+	slot = (size_t)hash & (2 * list->room - 1);
+	while (list->index[slot] && strcmp(name, list->index[slot]) != 0)
+		slot = (slot + 1) & (2 * list->room - 1);
+	return slot;
 }
 
-int named_add(struct named *list, void *object)
+void *named_find(const struct named *list, const char *name)
 {
-	if (list->count == list->room) {
-		size_t room = list->room ? list->room * 2 : 64;
-		void **at = realloc(list->at, room * sizeof(*at));
+	return list->room ? list->index[named_slot(list, name)] : NULL;
+}
 
-		if (!at)
-			return -ENOMEM;
+/* Both arrays at once; the index has two places for each object. Powers of two. */
+static int named_grow(struct named *list)
+{
+	size_t room = list->room ? list->room * 2 : 64;
+	void **at = realloc(list->at, room * sizeof(*at));
+	void **index = calloc(2 * room, sizeof(*index));
+
+	if (at)
 		list->at = at;
-		list->room = room;
+	if (!at || !index) {
+		free(index);
+		return -ENOMEM;
 	}
+	free(list->index);
+	list->index = index;
+	list->room = room;
+	for (size_t i = 0; i < list->count; i++)
+		list->index[named_slot(list, list->at[i])] = list->at[i];
+	return 0;
+}
+
+static int named_add(struct named *list, void *object)
+{
+	int r = list->count == list->room ? named_grow(list) : 0;
+
+	if (r)
+		return r;
+	list->index[named_slot(list, object)] = object;
 	list->at[list->count++] = object;
 	return 0;
 }
@@ -207,6 +221,7 @@ static void named_free(struct named *list)
 	for (size_t i = 0; i < list->count; i++)
 		free(list->at[i]);
 	free(list->at);
+	free(list->index);
 	*list = (struct named){ 0 };
 }
 
@@ -220,10 +235,13 @@ struct fabric_function *function_get(struct fabric *f, const char *name)
 	return named_find(&f->functions, name);
 }
 
-static void *make(struct named *list, size_t size, const char *name)
+void *named_get(struct named *list, size_t size, const char *name)
 {
-	char *object = calloc(1, size);
+	char *object = named_find(list, name);
 
+	if (object)
+		return object;
+	object = calloc(1, size);
 	if (!object)
 		return NULL;
 	(void)snprintf(object, FABRIC_NAME_MAX, "%s", name);
@@ -232,16 +250,6 @@ static void *make(struct named *list, size_t size, const char *name)
 		return NULL;
 	}
 	return object;
-}
-
-struct fabric_host *host_make(struct fabric *f, const char *name)
-{
-	return make(&f->hosts, sizeof(struct fabric_host), name);
-}
-
-struct fabric_function *function_make(struct fabric *f, const char *name)
-{
-	return make(&f->functions, sizeof(struct fabric_function), name);
 }
 
 struct fabric_provider *provider_of_function(const struct fabric *f,

@@ -25,14 +25,12 @@ static void load_number(void *arg, const struct db_number *row)
 static void load_adapter(void *arg, const struct db_adapter *row)
 {
 	struct loading *l = arg;
-	struct fabric_adapter *adapter = calloc(1, sizeof(*adapter));
+	struct fabric_adapter *adapter = named_get(&l->f->adapters, sizeof(*adapter), row->name);
 
-	if (!adapter || named_add(&l->f->adapters, adapter)) {
-		free(adapter);
+	if (!adapter) {
 		l->r = -ENOMEM;
 		return;
 	}
-	(void)snprintf(adapter->name, sizeof(adapter->name), "%s", row->name);
 	(void)snprintf(adapter->position, sizeof(adapter->position), "%s", row->position);
 	(void)snprintf(adapter->as.serial, sizeof(adapter->as.serial), "%s", row->serial);
 	adapter->as.class_code = row->class_code;
@@ -50,7 +48,7 @@ static void load_host(void *arg, const struct db_host *row)
 		[DB_HOST_QUARANTINED] = FABRIC_HOST_QUARANTINED,
 	};
 	struct loading *l = arg;
-	struct fabric_host *host = host_make(l->f, row->name);
+	struct fabric_host *host = named_get(&l->f->hosts, sizeof(*host), row->name);
 
 	if (!host) {
 		l->r = -ENOMEM;
@@ -64,16 +62,11 @@ static void load_host(void *arg, const struct db_host *row)
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", row->boot_id);
 }
 
-/* Tables are told in the order that db.h gives; within this file the lists are sorted when one is
- * first searched. */
 static struct fabric_function *function_known(struct loading *l, const char *name)
 {
-	struct fabric_function *fn;
+	struct fabric_function *fn =
+		named_get(&l->f->functions, sizeof(struct fabric_function), name);
 
-	named_sort(&l->f->functions);
-	fn = function_get(l->f, name);
-	if (!fn)
-		fn = function_make(l->f, name);
 	if (!fn)
 		l->r = -ENOMEM;
 	return fn;
@@ -82,12 +75,10 @@ static struct fabric_function *function_known(struct loading *l, const char *nam
 static void load_function(void *arg, const struct db_function *row)
 {
 	struct loading *l = arg;
-	struct fabric_function *fn = function_make(l->f, row->name);
+	struct fabric_function *fn = function_known(l, row->name);
 
-	if (!fn) {
-		l->r = -ENOMEM;
+	if (!fn)
 		return;
-	}
 	fn->highest = row->generation;
 	fn->generation = row->generation;
 	fn->bad = row->bad;
@@ -97,12 +88,8 @@ static void load_assignment(void *arg, const struct db_assignment *row)
 {
 	struct loading *l = arg;
 	struct fabric_function *fn = function_known(l, row->function);
-	struct fabric_host *host;
+	struct fabric_host *host = named_get(&l->f->hosts, sizeof(*host), row->host);
 
-	named_sort(&l->f->hosts);
-	host = host_get(l->f, row->host);
-	if (!host)
-		host = host_make(l->f, row->host);
 	if (!fn || !host) {
 		l->r = -ENOMEM;
 		return;

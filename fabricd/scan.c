@@ -14,22 +14,6 @@ struct intake {
 	const struct provider_scan *scan;
 };
 
-/* The object of that name, made when it is new. */
-static void *object_of(struct named *list, size_t size, const char *name)
-{
-	char *object = named_find(list, name);
-
-	if (object)
-		return object;
-	object = calloc(1, size);
-	if (!object || named_add(list, object)) {
-		free(object);
-		return NULL;
-	}
-	(void)snprintf(object, FABRIC_NAME_MAX, "%s", name);
-	return object;
-}
-
 static void forget_places(struct intake *in)
 {
 	struct fabric *f = in->f;
@@ -64,7 +48,7 @@ static void take_switches(struct intake *in)
 {
 	for (size_t i = 0; i < in->scan->switch_count; i++) {
 		const struct provider_switch *as = &in->scan->switches[i];
-		struct fabric_switch *sw = object_of(&in->f->switches, sizeof(*sw), as->name);
+		struct fabric_switch *sw = named_get(&in->f->switches, sizeof(*sw), as->name);
 
 		if (!sw)
 			return;
@@ -82,7 +66,7 @@ static void take_host(struct intake *in, const struct provider_host *as)
 
 	topo_name_host(as->bay, as->chassis, name);
 	is_new = !named_find(&f->hosts, name);
-	host = object_of(&f->hosts, sizeof(*host), name);
+	host = named_get(&f->hosts, sizeof(*host), name);
 	if (!host)
 		return;
 	host->provider = in->p->number;
@@ -160,7 +144,7 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 
 		topo_name_adapter(as->class_code, as->serial, position, adapter_name_is_taken,
 				  &taken, name);
-		adapter = object_of(&f->adapters, sizeof(*adapter), name);
+		adapter = named_get(&f->adapters, sizeof(*adapter), name);
 	}
 	if (!adapter)
 		return NULL;
@@ -188,7 +172,7 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 	char name[FABRIC_NAME_MAX];
 
 	topo_name_function(adapter->name, kinds[as->kind], as->pf, as->vf, name);
-	fn = object_of(&in->f->functions, sizeof(*fn), name);
+	fn = named_get(&in->f->functions, sizeof(*fn), name);
 	if (!fn)
 		return NULL;
 	/* What a running change reads back itself counts, not a scan that may be older. */
@@ -237,7 +221,7 @@ static void take_ports(struct intake *in)
 		const char *attached = "";
 
 		topo_name_port(switch_name(in, as->switch_handle), as->number, name);
-		port = object_of(&in->f->ports, sizeof(*port), name);
+		port = named_get(&in->f->ports, sizeof(*port), name);
 		if (!port)
 			return;
 		port->provider = in->p->number;

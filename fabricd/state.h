@@ -31,10 +31,11 @@ enum {
 	FABRIC_TICK_MS = 1000,     /* what waits without an event is looked at so often */
 };
 
-/* Objects by name; each begins with its name. Sorted, but for what named_add() has put at the end
- * until named_sort(). */
+/* Objects by name; each begins with its name. Found at once, whatever was added; in order but for
+ * what named_add() has put at the end until named_sort(). */
 struct named {
 	void **at;
+	void **index; /* 2 * @room places, by a hash of the name; NULL: nobody's */
 	size_t count;
 	size_t sorted;
 	size_t room;
@@ -201,13 +202,12 @@ struct fabric {
 
 /* ---- fabric.c ---- */
 void *named_find(const struct named *list, const char *name);
-MUST_USE int named_add(struct named *list, void *object);
+/* The object of that name, made (@size bytes, all zero but the name) when it is new. NULL: no
+ * memory. */
+void *named_get(struct named *list, size_t size, const char *name);
 void named_sort(struct named *list);
 struct fabric_host *host_get(struct fabric *f, const char *name);
 struct fabric_function *function_get(struct fabric *f, const char *name);
-/* The record of a host or function that only the database knows yet. NULL: no memory. */
-struct fabric_host *host_make(struct fabric *f, const char *name);
-struct fabric_function *function_make(struct fabric *f, const char *name);
 struct fabric_provider *provider_of_function(const struct fabric *f,
 					     const struct fabric_function *fn);
 struct fabric_provider *provider_of_host(const struct fabric *f, const struct fabric_host *host);
