@@ -242,14 +242,7 @@ static void item_settle_owner(struct fabric *f, struct fabric_item *item)
 
 static void item_store(struct fabric *f, struct fabric_item *item)
 {
-	static const char *const types[DB_CHANGE_STATES] = {
-		[DB_CHANGE_RUNNING] = "function.running",
-		[DB_CHANGE_REFUSED] = "function.refused",
-		[DB_CHANGE_DONE] = "function.done",
-		[DB_CHANGE_PARKED] = "function.parked",
-		[DB_CHANGE_FAILED] = "function.failed",
-		[DB_CHANGE_CANCELLED] = "function.cancelled",
-	};
+	char type[FABRIC_NAME_MAX];
 	const struct db_item *row = &item->row;
 
 	item_settle_owner(f, item);
@@ -260,8 +253,9 @@ static void item_store(struct fabric *f, struct fabric_item *item)
 		      row->from_host[0] ? row->from_host : "nowhere",
 		      row->host[0] ? row->host : "nowhere", row->generation,
 		      row->reason[0] ? ": " : "", row->reason);
-	history_event(f, types[row->state], row->function, "%s from %s to %s%s%s",
-		      fabric_op_text(row->op), row->from_host[0] ? row->from_host : "nowhere",
+	(void)snprintf(type, sizeof(type), "function.%s", fabric_change_state_text(row->state));
+	history_event(f, type, row->function, "%s from %s to %s%s%s", fabric_op_text(row->op),
+		      row->from_host[0] ? row->from_host : "nowhere",
 		      row->host[0] ? row->host : "nowhere", row->reason[0] ? ": " : "",
 		      row->reason);
 	item->run.at = ITEM_STORED;
