@@ -83,6 +83,10 @@ static void what_cannot_be_is_refused_with_a_pointer(void **unused)
 		{ "{\"chassis\":7}", "f.json: /chassis: a text is expected" },
 		{ "{\"chassis\":\"\\u0007\"}", "f.json: /chassis: a control character" },
 		{ "{\"chassis\":\"t\",\"colour\":1}", "f.json: /colour: no such key" },
+		{ "{\"provider\":\"qemu\",\"colour\":1}",
+		  "f.json: /provider: \"qemu\" is served by fabric-provider-qemu; fabricsim serves "
+		  "\"sim\"" },
+		{ HEAD "\"provider\":\"pci\"}", "f.json: /provider: fabricsim serves \"sim\"" },
 		{ HEAD "\"hosts\":{}}", "f.json: /hosts: an array is expected" },
 		{ WHOLE_FILE("7", ""), "f.json: /hosts/0: an object is expected" },
 		{ WHOLE_FILE("{}", ""), "f.json: /hosts/0: \"bay\" is missing" },
