@@ -360,6 +360,8 @@ static bool queue_gate(void *arg, const struct provider_op *op)
 		return true;
 	if (f->frozen)
 		return false;
+	if (op->verb == PROVIDER_SLOT_POWER || op->verb == PROVIDER_SLOT_ATTENTION)
+		return true;
 	/* Owner generations start at 1: what carries none is a fence's, and stands on an epoch. */
 	if (op->generation)
 		pass = fn && fn->item && item_gate(fn->item, host, op);
@@ -542,6 +544,9 @@ static void sink_told(void *arg, const struct provider_event *event)
 		break;
 	case PROVIDER_EVENT_FUNCTION:
 		told_function(p, event);
+		break;
+	case PROVIDER_EVENT_SLOT:
+		scan_again(p);
 		break;
 	}
 }

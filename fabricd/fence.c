@@ -343,6 +343,8 @@ static void one_completed(struct fabric *f, struct fabric_fence *fence,
 	case PROVIDER_BIND:
 	case PROVIDER_HOST_POWER:
 	case PROVIDER_READ:
+	case PROVIDER_SLOT_POWER:
+	case PROVIDER_SLOT_ATTENTION:
 	case PROVIDER_VERBS:
 		break;
 	}

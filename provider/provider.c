@@ -8,12 +8,19 @@
 #include <string.h>
 
 static const char *const verbs[PROVIDER_VERBS] = {
-	[PROVIDER_VERB_NONE] = "none",    [PROVIDER_ISOLATE] = "isolate",
-	[PROVIDER_UNBIND] = "unbind",     [PROVIDER_RESET] = "reset",
-	[PROVIDER_IDENTITY] = "identity", [PROVIDER_NUM_VFS] = "num-vfs",
-	[PROVIDER_BIND] = "bind",         [PROVIDER_HOST_POWER] = "host-power",
-	[PROVIDER_READ] = "read",         [PROVIDER_READ_HOST] = "read-host",
+	[PROVIDER_VERB_NONE] = "none",
+	[PROVIDER_ISOLATE] = "isolate",
+	[PROVIDER_UNBIND] = "unbind",
+	[PROVIDER_RESET] = "reset",
+	[PROVIDER_IDENTITY] = "identity",
+	[PROVIDER_NUM_VFS] = "num-vfs",
+	[PROVIDER_BIND] = "bind",
+	[PROVIDER_HOST_POWER] = "host-power",
+	[PROVIDER_READ] = "read",
+	[PROVIDER_READ_HOST] = "read-host",
 	[PROVIDER_SETTLE] = "settle",
+	[PROVIDER_SLOT_POWER] = "slot-power",
+	[PROVIDER_SLOT_ATTENTION] = "slot-attention",
 };
 
 static const char *const outcomes[] = {
@@ -52,6 +59,7 @@ static const struct need {
 	bool function;
 	bool host;
 	bool bind; /* vport and generation */
+	bool slot; /* a switch; its port may be 0 */
 	uint32_t value_min;
 	uint32_t value_max;
 } needs[PROVIDER_VERBS] = {
@@ -65,6 +73,8 @@ static const struct need {
 	[PROVIDER_READ] = { .function = true, .value_min = 1, .value_max = PROVIDER_READ_MAX },
 	[PROVIDER_READ_HOST] = { .host = true, .value_max = UINT32_MAX },
 	[PROVIDER_SETTLE] = { .value_max = UINT32_MAX },
+	[PROVIDER_SLOT_POWER] = { .slot = true, .value_max = 1 },
+	[PROVIDER_SLOT_ATTENTION] = { .slot = true, .value_max = PROVIDER_ATTENTION_BLINK },
 };
 
 static bool identity_has_form(const struct identity *id)
@@ -199,6 +209,10 @@ static int ports_check(const struct check *k)
 		if ((unsigned)p->role > PROVIDER_PORT_INTERSWITCH)
 			return bad(k, "switch %u port %u: role %u", p->switch_handle, p->number,
 				   (unsigned)p->role);
+		if (p->has_slot ? p->role != PROVIDER_PORT_DOWNSTREAM
+				: p->slot_presence || p->slot_power)
+			return bad(k, "switch %u port %u: a slot that cannot be", p->switch_handle,
+				   p->number);
 		if (i && port_compare(p - 1, p) >= 0)
 			return bad(k, "switch %u port %u: twice, or out of order", p->switch_handle,
 				   p->number);
@@ -229,6 +243,8 @@ static int host_check(const struct check *k, size_t i)
 			   PROVIDER_VPORTS_MAX);
 	if (!h->buses)
 		return bad(k, "host %zu: no bus per vport", i + 1);
+	if (h->first_slot > 0x1fff)
+		return bad(k, "host %zu: slot %u, at most 8191", i + 1, h->first_slot);
 	return 0;
 }
 
@@ -359,7 +375,9 @@ static int binding_check(const struct check *k, const struct provider_binding *b
 		return 0;
 	if (b->host > k->scan->host_count)
 		return bad(k, "function %u: no host %u", b->function, b->host);
-	if (!b->vport || b->vport > k->scan->hosts[b->host - 1].vports)
+	/* above the host's own: a foreign binding elsewhere on it */
+	if (!b->vport || b->vport > PROVIDER_VPORTS_MAX ||
+	    (b->generation && b->vport > k->scan->hosts[b->host - 1].vports))
 		return bad(k, "function %u: host %u has no vport %u", b->function, b->host,
 			   b->vport);
 	bit = (size_t)(b->host - 1) * PROVIDER_VPORTS_MAX + b->vport - 1;
@@ -440,6 +458,8 @@ int provider_op_check(const struct provider_op *op)
 		return -EINVAL;
 	need = &needs[op->verb];
 	if ((need->function && !op->function) || (need->host && !op->host))
+		return -EINVAL;
+	if (need->slot && (!op->switch_handle || op->switch_handle > PROVIDER_SWITCHES_MAX))
 		return -EINVAL;
 	if (need->bind && (!op->vport || op->vport > PROVIDER_VPORTS_MAX || !op->generation))
 		return -EINVAL;

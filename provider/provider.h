@@ -62,8 +62,15 @@ enum provider_verb {
 	/* function and/or host (0: any): done once no command that touches them can still be
 	 * carried out. A barrier; takes no place in the queue */
 	PROVIDER_SETTLE,
+	/* switch_handle, port, value: the slot there, 1 on, 0 off */
+	PROVIDER_SLOT_POWER,
+	/* switch_handle, port, value: its attention indicator, enum provider_attention */
+	PROVIDER_SLOT_ATTENTION,
 	PROVIDER_VERBS,
 };
+
+/* PCIe Base 5.0 §7.5.3.10, Attention Indicator Control, in another order */
+enum provider_attention { PROVIDER_ATTENTION_OFF, PROVIDER_ATTENTION_ON, PROVIDER_ATTENTION_BLINK };
 
 enum provider_mode { PROVIDER_MANAGED, PROVIDER_SURPRISE };
 
@@ -106,16 +113,23 @@ struct provider_op {
 	uint16_t vport;    /* 1 .. the host's vports; 0: none */
 	uint32_t value;
 	struct identity identity;
+	uint16_t switch_handle; /* of a slot; 0: none */
+	uint16_t port;          /* number of the downstream port that the slot is at */
 };
 
 /* Where one function is, in a read-back or a scan. */
 struct provider_binding {
 	uint32_t function;
 	uint16_t host; /* 0: bound nowhere */
+	/* Above the host's vports: on that host, but elsewhere than in its virtual switch. Such a
+	 * binding is foreign, and no bind can make it. */
 	uint16_t vport;
 	uint64_t generation; /* as the bind carried it; 0 when bound nowhere or foreign */
 	struct identity identity;
 	bool present; /* the device answers; false: gone, or in error */
+	/* Where it is cannot be told now, for a host that may have it does not answer; host and
+	 * vport are what was known last. Never the same as "nowhere". */
+	bool unknown;
 };
 
 struct provider_host_state {
@@ -153,6 +167,7 @@ enum {
 	PROVIDER_CAN_POWER = 1 << 3,
 	PROVIDER_CAN_VIEW = 1 << 4,  /* configuration space as a host sees it */
 	PROVIDER_CAN_WRITE = 1 << 5, /* anything but reading at all */
+	PROVIDER_CAN_SLOT = 1 << 6,  /* power and attention indicator of slots */
 };
 
 /* What a provider says of itself when it is opened. */
@@ -211,6 +226,9 @@ struct provider_port {
 	uint16_t host;    /* what is on it: 0, or a host */
 	uint32_t adapter; /* 0, or an adapter */
 	uint16_t peer;    /* inter-switch: the switch at the other end */
+	bool has_slot;    /* a hot-plug slot for an adapter; the two below speak of it */
+	bool slot_presence;
+	bool slot_power;
 };
 
 struct provider_host {
@@ -223,6 +241,9 @@ struct provider_host {
 	uint16_t buses;        /* bus numbers that one vport may use, at least 1 */
 	uint64_t window_bytes; /* memory window of one vport */
 	struct provider_host_state state;
+	/* Physical slot number (PCIe Base 5.0 §7.5.3.9) of vport 1 as the host sees it, the others
+	 * count up from there; 0: not told */
+	uint16_t first_slot;
 };
 
 struct provider_adapter {
@@ -294,6 +315,18 @@ enum provider_event_kind {
 	PROVIDER_EVENT_HOST,     /* a host's power or link changed; @host says how it is now */
 	PROVIDER_EVENT_REBOOT,   /* the switch has a new boot id */
 	PROVIDER_EVENT_FUNCTION, /* @function: present or gone */
+	PROVIDER_EVENT_SLOT,     /* @slot: how it is now, and whether its button was pressed */
+};
+
+/* An event of one slot. That a card is there says nothing of which: it may be another than before.
+ */
+struct provider_slot_state {
+	uint16_t switch_handle;
+	uint16_t port;
+	bool presence;
+	bool power;
+	bool link;
+	bool button; /* the attention button was pressed, once */
 };
 
 struct provider_event {
@@ -302,6 +335,7 @@ struct provider_event {
 	uint32_t function;
 	bool present;
 	char boot_id[PROVIDER_NAME_MAX];
+	struct provider_slot_state slot;
 };
 
 /* One function's configuration space, as a host sees it. */

@@ -38,6 +38,13 @@ enum {
 	HOST_POWER = 1 << 1,
 	HOST_LINK = 1 << 2,
 	HOST_POWER_KNOWN = 1 << 3,
+	BINDING_PRESENT = 1 << 0,
+	BINDING_UNKNOWN = 1 << 1,
+	SLOT_PRESENCE = 1 << 0,
+	SLOT_POWER = 1 << 1,
+	SLOT_LINK = 1 << 2,   /* of an event */
+	SLOT_BUTTON = 1 << 3, /* of an event */
+	SLOT_THERE = 1 << 4,  /* of a port */
 	BINDING_BYTES = 43,
 	RECORD_MAX = 512, /* bytes of one record of a scan, the longest texts included */
 };
@@ -134,6 +141,27 @@ static void identity_get(struct cursor *c, struct identity *id)
 	id->vlan = cursor_le16(c);
 }
 
+static void slot_state_put(struct buf *b, const struct provider_slot_state *slot)
+{
+	buf_le16(b, slot->switch_handle);
+	buf_le16(b, slot->port);
+	buf_u8(b, (uint8_t)((slot->presence ? SLOT_PRESENCE : 0) | (slot->power ? SLOT_POWER : 0) |
+			    (slot->link ? SLOT_LINK : 0) | (slot->button ? SLOT_BUTTON : 0)));
+}
+
+static void slot_state_get(struct cursor *c, struct provider_slot_state *slot)
+{
+	uint8_t flags;
+
+	slot->switch_handle = cursor_le16(c);
+	slot->port = cursor_le16(c);
+	flags = cursor_u8(c);
+	slot->presence = flags & SLOT_PRESENCE;
+	slot->power = flags & SLOT_POWER;
+	slot->link = flags & SLOT_LINK;
+	slot->button = flags & SLOT_BUTTON;
+}
+
 static void binding_put(struct buf *b, const struct provider_binding *binding)
 {
 	buf_le32(b, binding->function);
@@ -141,17 +169,22 @@ static void binding_put(struct buf *b, const struct provider_binding *binding)
 	buf_le16(b, binding->vport);
 	buf_le64(b, binding->generation);
 	identity_put(b, &binding->identity);
-	buf_u8(b, binding->present);
+	buf_u8(b, (uint8_t)((binding->present ? BINDING_PRESENT : 0) |
+			    (binding->unknown ? BINDING_UNKNOWN : 0)));
 }
 
 static void binding_get(struct cursor *c, struct provider_binding *binding)
 {
+	uint8_t flags;
+
 	binding->function = cursor_le32(c);
 	binding->host = cursor_le16(c);
 	binding->vport = cursor_le16(c);
 	binding->generation = cursor_le64(c);
 	identity_get(c, &binding->identity);
-	binding->present = cursor_u8(c) & 1;
+	flags = cursor_u8(c);
+	binding->present = flags & BINDING_PRESENT;
+	binding->unknown = flags & BINDING_UNKNOWN;
 }
 
 static void host_state_put(struct buf *b, const struct provider_host_state *state)
@@ -211,11 +244,15 @@ static void port_put(struct buf *b, const void *record)
 	buf_le16(b, p->host);
 	buf_le32(b, p->adapter);
 	buf_le16(b, p->peer);
+	buf_u8(b,
+	       (uint8_t)((p->has_slot ? SLOT_THERE : 0) | (p->slot_presence ? SLOT_PRESENCE : 0) |
+			 (p->slot_power ? SLOT_POWER : 0)));
 }
 
 static void port_get(struct cursor *c, void *record)
 {
 	struct provider_port *p = record;
+	uint8_t flags;
 
 	p->switch_handle = cursor_le16(c);
 	p->number = cursor_le16(c);
@@ -228,6 +265,10 @@ static void port_get(struct cursor *c, void *record)
 	p->host = cursor_le16(c);
 	p->adapter = cursor_le32(c);
 	p->peer = cursor_le16(c);
+	flags = cursor_u8(c);
+	p->has_slot = flags & SLOT_THERE;
+	p->slot_presence = flags & SLOT_PRESENCE;
+	p->slot_power = flags & SLOT_POWER;
 }
 
 static void host_put(struct buf *b, const void *record)
@@ -243,6 +284,7 @@ static void host_put(struct buf *b, const void *record)
 	buf_le16(b, h->buses);
 	buf_le64(b, h->window_bytes);
 	host_state_put(b, &h->state);
+	buf_le16(b, h->first_slot);
 }
 
 static void host_get(struct cursor *c, void *record)
@@ -258,6 +300,7 @@ static void host_get(struct cursor *c, void *record)
 	h->buses = cursor_le16(c);
 	h->window_bytes = cursor_le64(c);
 	host_state_get(c, &h->state);
+	h->first_slot = cursor_le16(c);
 }
 
 static void adapter_put(struct buf *b, const void *record)
@@ -528,6 +571,8 @@ void wire_op_put(struct buf *b, const struct provider_op *op, uint64_t now_ms)
 	buf_le16(b, op->vport);
 	buf_le32(b, op->value);
 	identity_put(b, &op->identity);
+	buf_le16(b, op->switch_handle);
+	buf_le16(b, op->port);
 	frame_end(b, start);
 }
 
@@ -549,6 +594,8 @@ int wire_op_get(const struct wire_frame *f, uint64_t now_ms, struct provider_op 
 	out->vport = cursor_le16(&c);
 	out->value = cursor_le32(&c);
 	identity_get(&c, &out->identity);
+	out->switch_handle = cursor_le16(&c);
+	out->port = cursor_le16(&c);
 	/* a clock that is ahead of ours is not that of this kernel: count from here */
 	out->deadline_ms = (sent_ms && sent_ms < now_ms ? sent_ms : now_ms) + remaining_ms;
 	return verdict(&c);
@@ -629,6 +676,7 @@ void wire_event_put(struct buf *b, const struct provider_event *event)
 	buf_le32(b, event->function);
 	buf_u8(b, event->present);
 	text_put(b, event->boot_id, sizeof(event->boot_id));
+	slot_state_put(b, &event->slot);
 	frame_end(b, start);
 }
 
@@ -637,12 +685,13 @@ int wire_event_get(const struct wire_frame *f, struct provider_event *out)
 	struct cursor c = body_of(f);
 	uint8_t kind = cursor_u8(&c);
 
-	out->kind = kind <= PROVIDER_EVENT_FUNCTION ? (enum provider_event_kind)kind
-						    : PROVIDER_EVENT_CHANGED;
+	out->kind = kind <= PROVIDER_EVENT_SLOT ? (enum provider_event_kind)kind
+						: PROVIDER_EVENT_CHANGED;
 	host_state_get(&c, &out->host);
 	out->function = cursor_le32(&c);
 	out->present = cursor_u8(&c) & 1;
 	cursor_text(&c, out->boot_id, sizeof(out->boot_id));
+	slot_state_get(&c, &out->slot);
 	return verdict(&c);
 }
 

@@ -795,14 +795,22 @@ static void do_nothing(struct sim_map *map, const struct provider_op *op, struct
 	(void)v;
 }
 
+static void do_slot(struct sim_map *map, const struct provider_op *op, struct sim_verdict *v)
+{
+	(void)map;
+	(void)op;
+	refuse(v, PROVIDER_WHY_UNSUPPORTED, "this switch has no slots");
+}
+
 static void (*const commands[PROVIDER_VERBS])(struct sim_map *, const struct provider_op *,
 					      struct sim_verdict *) = {
-	[PROVIDER_VERB_NONE] = do_nothing, [PROVIDER_ISOLATE] = do_isolate,
-	[PROVIDER_UNBIND] = do_unbind,     [PROVIDER_RESET] = do_reset,
-	[PROVIDER_IDENTITY] = do_identity, [PROVIDER_NUM_VFS] = do_num_vfs,
-	[PROVIDER_BIND] = do_bind,         [PROVIDER_HOST_POWER] = do_power,
-	[PROVIDER_READ] = do_read,         [PROVIDER_READ_HOST] = do_read_host,
-	[PROVIDER_SETTLE] = do_nothing,
+	[PROVIDER_VERB_NONE] = do_nothing,   [PROVIDER_ISOLATE] = do_isolate,
+	[PROVIDER_UNBIND] = do_unbind,       [PROVIDER_RESET] = do_reset,
+	[PROVIDER_IDENTITY] = do_identity,   [PROVIDER_NUM_VFS] = do_num_vfs,
+	[PROVIDER_BIND] = do_bind,           [PROVIDER_HOST_POWER] = do_power,
+	[PROVIDER_READ] = do_read,           [PROVIDER_READ_HOST] = do_read_host,
+	[PROVIDER_SETTLE] = do_nothing,      [PROVIDER_SLOT_POWER] = do_slot,
+	[PROVIDER_SLOT_ATTENTION] = do_slot,
 };
 
 void sim_map_apply(struct sim_map *map, const struct provider_op *op, struct sim_verdict *verdict)

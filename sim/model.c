@@ -97,6 +97,8 @@ static bool is_mutating(enum provider_verb verb)
 	case PROVIDER_READ:
 	case PROVIDER_READ_HOST:
 	case PROVIDER_SETTLE:
+	case PROVIDER_SLOT_POWER:
+	case PROVIDER_SLOT_ATTENTION:
 	case PROVIDER_VERBS:
 		return false;
 	}

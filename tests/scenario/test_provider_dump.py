@@ -78,8 +78,8 @@ class Connection:
 
     def op(self, attempt, verb, function=0, host=0, vport=0, value=0, generation=0):
         now_ms = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
-        self.send(OP, struct.pack("<QQQIQBBIHHIQQQH", attempt, generation, 0, 10000, now_ms, verb, 0,
-                                  function, host, vport, value, 0, 0, 0, 0))
+        self.send(OP, struct.pack("<QQQIQBBIHHIQQQHHH", attempt, generation, 0, 10000, now_ms, verb, 0,
+                                  function, host, vport, value, 0, 0, 0, 0, 0, 0))
         body = self.expect(DONE)
         assert body.take("Q") == attempt
         outcome, why = body.take("BB")

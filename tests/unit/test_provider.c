@@ -154,8 +154,11 @@ DEFECT(bay_twice, strcpy(scan->hosts[1].bay, "bay1"))
 DEFECT(host_on_no_port, scan->ports[0].host = 0)
 DEFECT(host_without_vports, scan->hosts[0].vports = 0)
 DEFECT(host_with_241_vports, scan->hosts[0].vports = 241)
+DEFECT(host_slot_beyond, scan->hosts[0].first_slot = 8192)
 DEFECT(host_without_buses, scan->hosts[0].buses = 0)
 DEFECT(host_without_chassis, scan->hosts[0].chassis = 0)
+DEFECT(slot_of_a_host, scan->ports[0].has_slot = true)
+DEFECT(slot_powered_where_none_is, scan->ports[1].slot_power = true)
 DEFECT(adapter_handle_wrong, scan->adapters[1].handle = 1)
 DEFECT(adapter_on_no_port, scan->ports[4].adapter = 0; scan->adapters[1].port = 5)
 DEFECT(adapter_class_wide, scan->adapters[0].class_code = 0x1000000)
@@ -193,6 +196,19 @@ DEFECT(depends_on_nothing_there, scan->functions[2].depends = 6)
 DEFECT(depends_on_one_that_does_not, scan->functions[2].depends = 1)
 DEFECT(two_depend_on_one, scan->functions[0].depends = 3)
 
+static void a_foreign_binding_may_stand_outside_of_the_virtual_switch(void **unused)
+{
+	OWNED(provider_scan_free) struct provider_scan *scan = scan_new();
+
+	(void)unused;
+	scan->functions[1].now.vport = PROVIDER_VPORTS_MAX;
+	assert_int_equal(provider_scan_check(scan, NULL), -EBADMSG);
+	scan->functions[1].now.generation = 0;
+	assert_int_equal(provider_scan_check(scan, NULL), 0);
+	scan->functions[1].now.vport = PROVIDER_VPORTS_MAX + 1;
+	assert_int_equal(provider_scan_check(scan, NULL), -EBADMSG);
+}
+
 static void every_defect_of_a_scan_is_named(void **unused)
 {
 	static const struct {
@@ -226,6 +242,9 @@ static void every_defect_of_a_scan_is_named(void **unused)
 		{ host_on_no_port, "host 1: not on switch 1 port 0" },
 		{ host_without_vports, "0 vports" },
 		{ host_with_241_vports, "241 vports" },
+		{ host_slot_beyond, "slot 8192" },
+		{ slot_of_a_host, "port 0: a slot that cannot be" },
+		{ slot_powered_where_none_is, "port 4: a slot that cannot be" },
 		{ host_without_buses, "no bus" },
 		{ host_without_chassis, "host 1: no chassis" },
 		{ adapter_handle_wrong, "adapter 2: handle 1" },
@@ -355,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_scan_and_an_empty_one_are_believed),
 		cmocka_unit_test(every_defect_of_a_scan_is_named),
+		cmocka_unit_test(a_foreign_binding_may_stand_outside_of_the_virtual_switch),
 		cmocka_unit_test(an_operation_without_what_its_verb_needs_is_refused),
 		cmocka_unit_test(every_value_has_its_text),
 	};

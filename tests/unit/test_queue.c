@@ -148,7 +148,8 @@ static void put(struct rig *rig, uint64_t attempt, enum provider_verb verb, uint
 					.host = host,
 					.vport = verb == PROVIDER_BIND,
 					.generation = verb == PROVIDER_BIND,
-					.value = verb == PROVIDER_READ };
+					.value = verb == PROVIDER_READ,
+					.switch_handle = 1 };
 
 	put_op(rig, &op);
 }
@@ -559,6 +560,9 @@ static void s19_a_settle_waits_for_all_that_was_sent_before_it_and_touches(void 
 		{ PROVIDER_READ, 1, 0, 1, 0, false },
 		{ PROVIDER_READ, 1, 0, 0, 0, false },
 		{ PROVIDER_READ_HOST, 0, 1, 0, 1, false },
+		{ PROVIDER_SLOT_POWER, 0, 0, 5, 0, true },
+		{ PROVIDER_SLOT_POWER, 0, 0, 0, 6, true },
+		{ PROVIDER_SLOT_ATTENTION, 0, 0, 5, 0, false },
 	};
 	struct rig *rig = *state;
 
@@ -945,6 +949,7 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 				.vport = 1,
 				.generation = 1,
 				.value = 1,
+				.switch_handle = 1,
 			};
 
 			if (op.verb == PROVIDER_SETTLE) {
@@ -984,7 +989,8 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 				const struct provider_op *o = &rig->sent[i];
 				bool changes = o->verb != PROVIDER_SETTLE &&
 					       o->verb != PROVIDER_READ &&
-					       o->verb != PROVIDER_READ_HOST;
+					       o->verb != PROVIDER_READ_HOST &&
+					       o->verb != PROVIDER_SLOT_ATTENTION;
 
 				if (changes && !over[o->attempt] &&
 				    ((!s->function && !s->host) ||

@@ -160,6 +160,71 @@ static void an_operation_survives_the_wire(void **unused)
 	lengths_check(&f, get_op);
 }
 
+static void an_operation_on_a_slot_survives_the_wire(void **unused)
+{
+	OWNED(buf_done) struct buf b = { 0 };
+	const struct provider_op op = { .attempt = 7,
+					.verb = PROVIDER_SLOT_ATTENTION,
+					.value = PROVIDER_ATTENTION_BLINK,
+					.switch_handle = 3,
+					.port = 0x1234 };
+	struct provider_op got = { 0 };
+	struct wire_frame f;
+
+	(void)unused;
+	wire_op_put(&b, &op, 100000);
+	f = frame_of(&b);
+	assert_int_equal(wire_op_get(&f, 100000, &got), 0);
+	assert_int_equal(got.switch_handle, 3);
+	assert_int_equal(got.port, 0x1234);
+	assert_int_equal(provider_op_check(&got), 0);
+	got.switch_handle = 0;
+	assert_int_equal(provider_op_check(&got), -EINVAL);
+}
+
+static void a_slots_event_survives_the_wire(void **unused)
+{
+	OWNED(buf_done) struct buf b = { 0 };
+	const struct provider_event event = {
+		.kind = PROVIDER_EVENT_SLOT,
+		.slot = { .switch_handle = 2, .port = 17, .power = true, .button = true },
+	};
+	struct provider_event got;
+	struct wire_frame f;
+
+	(void)unused;
+	wire_event_put(&b, &event);
+	f = frame_of(&b);
+	assert_int_equal(wire_event_get(&f, &got), 0);
+	assert_int_equal(got.kind, PROVIDER_EVENT_SLOT);
+	assert_int_equal(got.slot.switch_handle, 2);
+	assert_int_equal(got.slot.port, 17);
+	assert_true(got.slot.power && got.slot.button && !got.slot.presence && !got.slot.link);
+}
+
+static void that_a_place_is_unknown_survives_the_wire(void **unused)
+{
+	OWNED(buf_done) struct buf b = { 0 };
+	const struct provider_binding sent[] = {
+		{ .function = 1, .unknown = true },
+		{ .function = 2, .present = true },
+	};
+	const struct provider_completion done = { .attempt = 1,
+
+						  .bindings = sent,
+						  .binding_count = 2 };
+	struct provider_binding room[PROVIDER_READ_MAX];
+	struct provider_completion got;
+	struct wire_frame f;
+
+	(void)unused;
+	wire_done_put(&b, &done);
+	f = frame_of(&b);
+	assert_int_equal(wire_done_get(&f, room, &got), 0);
+	assert_true(room[0].unknown && !room[0].present);
+	assert_true(!room[1].unknown && room[1].present);
+}
+
 static void time_on_the_way_counts_against_the_deadline(void **unused)
 {
 	OWNED(buf_done) struct buf b = { 0 };
@@ -761,6 +826,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hello_and_a_welcome_survive_the_wire),
 		cmocka_unit_test(an_operation_survives_the_wire),
+		cmocka_unit_test(an_operation_on_a_slot_survives_the_wire),
+		cmocka_unit_test(a_slots_event_survives_the_wire),
+		cmocka_unit_test(that_a_place_is_unknown_survives_the_wire),
 		cmocka_unit_test(time_on_the_way_counts_against_the_deadline),
 		cmocka_unit_test(a_completion_survives_the_wire_with_512_bindings),
 		cmocka_unit_test(bindings_that_cannot_be_are_malformed),
