@@ -679,6 +679,8 @@ void fabric_free(struct fabric *f)
 	free(f->incidents);
 	named_free(&f->switches);
 	named_free(&f->ports);
+	for (size_t i = 0; i < f->hosts.count; i++)
+		free(((struct fabric_host *)f->hosts.at[i])->seen);
 	named_free(&f->hosts);
 	named_free(&f->adapters);
 	named_free(&f->functions);

@@ -86,7 +86,10 @@ struct fabric_host {
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
 	struct live_host live;
-	uint64_t suspected_ms;      /* since when it is suspect */
+	uint64_t suspected_ms;    /* since when it is suspect */
+	struct fabric_seen *seen; /* its own view; NULL: it has told none */
+	size_t seen_count;
+	uint64_t seen_ms;           /* when it was told; 0: never */
 	struct fabric_fence *fence; /* under way; NULL: none (private to fence.c) */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
 	/* Whom the switch showed there last; out of date until host_vport_user() has looked. */
@@ -212,6 +215,42 @@ struct fabric_health {
 	bool hold; /* the storm breaker holds automatic failover */
 };
 
+/* ---- what a host says of itself ---- */
+
+enum { FABRIC_SEEN_MAX = 1024 }; /* functions in one host's own view */
+
+enum fabric_seen_link { FABRIC_SEEN_LINK_UNKNOWN, FABRIC_SEEN_LINK_DOWN, FABRIC_SEEN_LINK_UP };
+
+/* One function as the host's own kernel shows it. */
+struct fabric_seen {
+	char address[16]; /* "0000:05:00.0" */
+	char driver[32];  /* "" none */
+	char serial[64];  /* without blanks at its ends; "" not told */
+	uint64_t mac;     /* as the interface has it now; 0: none */
+	uint64_t wwpn;    /* 0: none */
+	uint32_t class_code;
+	uint16_t vendor;
+	uint16_t device;
+	uint16_t slot; /* physical slot number; 0: in none */
+	enum fabric_seen_link link;
+};
+
+/* A question to a host's agent: take part in the removal of this function. */
+struct fabric_ask {
+	uint64_t id;      /* its answer names it; never 0 */
+	char address[16]; /* as the host saw it last */
+	uint16_t slot;    /* 0: not known */
+	char function[FABRIC_NAME_MAX];
+	uint32_t deadline_ms; /* from now on; hooks included */
+};
+
+enum fabric_ask_outcome {
+	FABRIC_ASK_DONE,    /* the host has let go */
+	FABRIC_ASK_REFUSED, /* it has not, and text says why: a hook of the site, say */
+	FABRIC_ASK_FAILED,  /* it may have */
+	FABRIC_ASK_OUTCOMES,
+};
+
 /* ---- what stands around it ---- */
 
 struct fabric_io {
@@ -223,6 +262,10 @@ struct fabric_io {
 	uint64_t (*db_waiting_since_ms)(void *arg);
 	/* An event is in the history: durable. Borrowed. */
 	void (*published)(void *arg, const struct db_event *event);
+	/* Asks the agent of @host to let a function go, over a channel that carries questions.
+	 * Return: 0, and fabric_agent_answered() follows or does not; -ENOTCONN: there is no such
+	 * channel now. May be NULL: there never is. */
+	int (*agent_ask)(void *arg, const char *host, const struct fabric_ask *ask);
 	/* Test-only, may be NULL: the manager stands at @point, "journal-before", "journal-after",
 	 * "op-before" or "op-after", and may be killed here. */
 	void (*point)(void *arg, const char *point);
@@ -363,6 +406,22 @@ void fabric_change_unwait(struct fabric *f, void *arg);
  */
 MUST_USE int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 			 uint64_t received_ms, uint64_t *epoch);
+
+/**
+ * fabric_host_seen() - what a host's own kernel shows, whole; replaces what it said before
+ * @rows: @count of them, at most FABRIC_SEEN_MAX
+ *
+ * Nothing is decided by it: it is joined to what the switch shows, for people and programs.
+ * Return: 0; REFUSE_NO_HOST; REFUSE_TOO_LARGE; -ENOMEM.
+ */
+MUST_USE int fabric_host_seen(struct fabric *f, const char *host, const char *boot_id,
+			      const struct fabric_seen *rows, size_t count);
+/* Something hints that @host has died, end-of-file on its port for one: it is read at once. Never
+ * a verdict by itself (S7). */
+void fabric_host_hint(struct fabric *f, const char *host, const char *what);
+/* The answer to fabric_io.agent_ask. One that nobody waits for is ignored. */
+void fabric_agent_answered(struct fabric *f, const char *host, uint64_t id,
+			   enum fabric_ask_outcome outcome, const char *text);
 
 MUST_USE int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,
 				   fabric_answer_fn *fn, void *arg);

@@ -10,6 +10,7 @@
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
  * incident.c  verdicts, moves to a spare, readmission
  * reconcile.c differences, repairs, adoption
+ * seen.c      what hosts say of themselves
  */
 #pragma once
 

@@ -361,8 +361,13 @@ void world_disconnect(struct world *w, uint64_t for_ms)
 
 static void manager_start(struct world *w)
 {
-	const struct fabric_io io = { io_now,   io_wall, io_submit_take, io_waiting, io_published,
-				      io_point, w };
+	const struct fabric_io io = { .now_ms = io_now,
+				      .wall_ms = io_wall,
+				      .submit_take = io_submit_take,
+				      .db_waiting_since_ms = io_waiting,
+				      .published = io_published,
+				      .point = io_point,
+				      .arg = w };
 	struct config config;
 	char why[DB_TEXT_MAX];
 	unsigned number;
