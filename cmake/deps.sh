@@ -12,6 +12,7 @@ Installs what is missing of these groups, with apt-get, as root or through sudo:
   build   to build the programs
   demo    to run demo.sh
   check   to run check.sh: tests, sanitizers, clang
+  blades  to start guests as blades: demo.sh --blades, and their tests
 
   --list  only print what there is in the groups, and whether it is installed
 
@@ -44,6 +45,15 @@ check|sqlite3|cmd:sqlite3|looks into the database from outside
 check|pciutils|cmd:lspci|reads what we print, in tests
 check|graphviz|cmd:dot|draws what we print, in tests
 check|systemd|cmd:systemd-analyze|verifies the units
+blades|qemu-system-x86|cmd:qemu-system-x86_64|the blades
+blades|seabios|dpkg|their firmware
+blades|busybox-static|dpkg|all that a blade runs, beside the agent
+blades|kmod|cmd:modprobe|says which modules a driver needs
+blades|xz-utils|cmd:xz|unpacks kernel modules
+blades|zstd|cmd:zstd|unpacks the kernel
+blades|python3|cmd:python3|starts the blades, and tests them
+blades|pciutils|cmd:lspci|runs inside a blade, to compare with
+blades|fence-agents|dpkg|programs that switch a host off
 END
 }
 
@@ -93,7 +103,7 @@ for arg; do
 	case $arg in
 	--list) list=1 ;;
 	-h | --help) usage; exit 0 ;;
-	build | demo | check) groups="$groups $arg " ;;
+	build | demo | check | blades) groups="$groups $arg " ;;
 	*) usage >&2; exit 2 ;;
 	esac
 done
