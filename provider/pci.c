@@ -111,6 +111,17 @@ static size_t read_config(struct pci_dev *device, uint8_t bytes[static TOPO_CONF
 	return 0;
 }
 
+/* A VF's own registers read ffff (PCIe Base 5.0 §9.3.4.1): the kernel knows it from its PF. A saved
+ * tree is left as it stands, so that it equals a dump of the same machine. */
+static void name_vf(const struct session *s, struct pci_dev *device, struct topo_function *f)
+{
+	if (s->tree || f->vendor != 0xffff || f->device != 0xffff)
+		return;
+	(void)pci_fill_info(device, PCI_FILL_IDENT); /* what it cannot tell stays as it is */
+	f->vendor = device->vendor_id;
+	f->device = device->device_id;
+}
+
 static void step_scan(struct session *s)
 {
 	uint8_t bytes[TOPO_CONFIG_BYTES];
@@ -124,6 +135,8 @@ static void step_scan(struct session *s)
 		size_t length = read_config(p, bytes);
 
 		s->result = topo_graph_add(s->g, &address, bytes, length);
+		if (!s->result)
+			name_vf(s, p, &s->g->functions[s->g->count - 1]);
 	}
 }
 
