@@ -34,6 +34,7 @@ build|libjson-c-dev|pc:json-c|JSON of the control socket
 build|libsqlite3-dev|pc:sqlite3|what must outlive the daemon
 build|libcurl4-openssl-dev|pc:libcurl|fabricctl talks to the control socket
 build|libinih-dev|pc:inih|the configuration file
+build|libsodium-dev|pc:libsodium|beats are authenticated
 build|libsystemd-dev|pc:libsystemd|readiness, watchdog, socket activation
 demo|jq|cmd:jq|reads the programs' JSON
 demo|sqlite3|cmd:sqlite3|looks into the journal of a dead daemon
