@@ -1,4 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # fabric-provider-pci: this machine's own PCI functions, with hands.
-fabric_module(provider_sysfs sysfs.c FOLDER provider USES provider_values topology)
+fabric_module(provider_sysfs sysfs.c uevent.c nvme_virt.c pci_state.c FOLDER provider
+  USES provider_values topology)
 fabric_test(test_sysfs USES provider_sysfs)
+fabric_test(test_uevent USES provider_sysfs)
+fabric_test(test_nvme_virt USES provider_sysfs)
+fabric_test(test_pci_state USES provider_sysfs)
+fabric_fuzz(fuzz_pci USES provider_sysfs)
