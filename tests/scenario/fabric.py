@@ -67,6 +67,8 @@ def mac_of(n):
 class Fabric:
     """A fabric that belongs to one test, and goes with it."""
 
+    provider = "sim"
+
     def __init__(self, case, chassis=None, generate=(4, 1, 2, 4), config=CONFIG):
         """@chassis: a chassis file; else one is made: @generate hosts, switches, adapters, VFs."""
         self.case = case
@@ -198,7 +200,7 @@ class Fabric:
     def start_manager(self, env=None, ready=True):
         process = self.start("fabricd", "fabricd", "--config", self.at("fabricd.conf"), "--db",
                              self.at("fabricd.db"), "--socket", self.socket, "--provider",
-                             "sim=" + self.sim_socket, "--log-level", "debug", env=env)
+                             f"{self.provider}={self.sim_socket}", "--log-level", "debug", env=env)
         if ready:
             self.wait("fabricd is ready", self.is_ready)
         return process

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fabric of blades: guests, the pool of adapters, fabric-provider-qemu, fabricd, and the agents in
+the guests. Blades is a Fabric of tests/scenario/fabric.py, and so is used like that; what is bound
+where is asked of the QEMUs themselves, by a QMP connection that the provider does not have.
+
+Case: a class of tests that share one running fabric, since booting takes longest. Before each test it
+is whole again: all blades up, heard and admitted, nothing bound."""
+
+import json
+import os
+import re
+import time
+import types
+import unittest
+
+import blades
+from blades import BIN, PATIENCE_S, Blade, QmpError, refuse_or_skip
+
+os.environ.setdefault("FABRIC_BIN", BIN)
+os.environ.setdefault("FABRIC_PATIENCE", str(PATIENCE_S))
+from fabric import Fabric, Follower, Refused  # noqa: E402  pylint: disable=wrong-import-position
+
+__all__ = ["Adapter", "Blades", "Case", "Follower", "Refused", "card", "disk", "refuse_or_skip"]
+
+SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
+BEAT_MS, MISSED = 500, 10  # guests without hardware help are slow, and the machine has other work
+
+CONFIG = f"""\
+[heartbeat]
+interval = {BEAT_MS}ms
+missed = {MISSED}
+[failover]
+spare-windows = 1
+fence-retry = 1s
+fence-attempts = 2
+rate-count = 64
+[fabric]
+repair-retry = 500ms
+"""
+
+
+class Adapter:
+    """One of the pool. @function: what fabricd calls it, once it runs."""
+
+    def __init__(self, port, **entry):
+        self.port, self.entry = port, {**entry, "port": port}
+        self.serial, self.mac = entry.get("serial"), entry.get("mac")
+        evidence = f"serial {self.serial}" if self.serial else \
+            f"mac {int(self.mac.replace(':', ''), 16):x}"
+        self.key = f"{fnv1a(evidence):08x}"
+        self.function = None
+
+
+def fnv1a(text):
+    """32 bits. By this the provider names in QEMU what it binds."""
+    value = 2166136261
+    for byte in text.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return value
+
+
+def disk(n):
+    return Adapter(100 + n, model="nvme", serial=f"FAB{n:04}", file=f"disk{n}.raw")
+
+
+def card(n):
+    return Adapter(200 + n, model="virtio-net", mac=f"52:54:00:fa:b0:{n:02x}", netdev="user")
+
+
+class Blades(Fabric):
+    """@bays: how each may be powered off, "kill" or "never", by name.
+    @adapters: of disk() and card(). @agents: whether the guests run one.
+    @tools: bays whose guests have fabricctl and lspci too."""
+
+    DISK_MIB = 32
+    provider = "qemu"
+
+    def __init__(self, case, bays, adapters, config=CONFIG, vports=4, agents=True, tools=(),
+                 beats=False):
+        super().__init__(case, chassis="chassis.json", config=config)
+        self.chassis = self.at("chassis.json")
+        self.adapters, self.beats, self.bays = list(adapters), beats, bays
+        self.blades = {}
+        for bay in bays:
+            programs = blades.programs_of_blades() if agents else []
+            if bay in tools:
+                programs = programs + [os.path.join(BIN, "fabricctl"), "/usr/bin/lspci"]
+            self.blades[bay] = Blade(
+                bay, self.folder, vports=vports, programs=programs, beats=beats,
+                rc=self.agent_script(bay) if agents else "",
+                append="norandmaps" if SANITIZED else "")
+        self.write_chassis(bays)
+        self.write_config(config)
+
+    # ---- what is written before the start ----
+
+    def write_chassis(self, bays):
+        hosts = [{"bay": bay, "qmp": f"{bay}.qmp", "vports": blade.ports(),
+                  "first_slot": blade.slot(1), "power_off": bays[bay]}
+                 for bay, blade in self.blades.items()]
+        for adapter in self.adapters:
+            if "file" in adapter.entry:
+                with open(self.at(adapter.entry["file"]), "wb") as file:
+                    file.truncate(self.DISK_MIB << 20)
+        with open(self.chassis, "w", encoding="ascii") as file:
+            json.dump({"chassis": "blades", "provider": "qemu", "hosts": hosts,
+                       "adapters": [adapter.entry for adapter in self.adapters]}, file, indent=1)
+
+    def write_config(self, config):
+        for bay, blade in self.blades.items():
+            config += f"[host {bay}]\nserial = {blade.at('agent')}\n"
+        with open(self.at("fabricd.conf"), "w", encoding="ascii") as file:
+            file.write(config)
+
+    @staticmethod
+    def agent_script(bay):
+        """Runs at the start of a guest, and again when a test has stopped the agent."""
+        return ("for p in /sys/class/virtio-ports/*; do [ $(cat $p/name) = agent ] && "
+                "port=/dev/${p##*/}; done\n"
+                f"fabric-agent --host {bay} --serial $port --interval-ms {BEAT_MS} "
+                ">/run/agent.log 2>&1 &\necho $! >/run/agent.pid\n")
+
+    # ---- processes ----
+
+    def start_switch(self):
+        self.start_provider()
+
+    def start_provider(self):
+        self.start("provider", "fabric-provider-qemu", "--chassis", self.chassis, "--socket",
+                   self.sim_socket)
+        self.wait("the provider listens", lambda: self.answers(self.sim_socket))
+
+    def start_blades(self):
+        for blade in self.blades.values():
+            self.case.addCleanup(blade.end)
+        blades.start_all(self.blades.values())
+        print("booted in", *(f"{blade.boot_s:.1f} s" for blade in self.blades.values()), flush=True)
+
+    def start_all(self):
+        self.start_provider()
+        self.start_blades()
+        self.start_manager()
+        self.learn()
+        self.wait_alive(*self.blades)
+
+    def learn(self):
+        """What fabricd calls the adapters."""
+        rows = {row["port"]: row["id"] for row in self.list("adapters")}
+        for adapter in self.adapters:
+            name = next(id for port, id in rows.items() if port.endswith(f"/p{adapter.port}"))
+            adapter.function = name + "/f0"
+
+    def wait_alive(self, *bays):
+        self.wait(f"{bays} are heard",
+                  lambda: all(self.host_state(bay) == "alive" for bay in bays))
+
+    def print_logs(self):
+        for name in ("provider", "fabricd"):
+            print(f"---- {name}.log, its end ----\n" + "\n".join(self.log(name).splitlines()[-80:]))
+        for blade in self.blades.values():
+            print(blade.said())
+            if blade.lives() and blade.state() != "T":
+                code, text = blade.answer(blade.ask("tail -n 20 /run/agent.log; dmesg | tail -n 20"))
+                print(f"---- {blade.name}: agent's log, kernel's log ({code}) ----\n{text}")
+
+    # ---- the truth ----
+
+    def placed(self):
+        """What each QEMU has: {function: (bay, vport, mac)}. That each is there once is checked. A
+        blade that is stopped cannot be asked, and is left out."""
+        found = {}
+        by_key = {adapter.key: adapter for adapter in self.adapters}
+        for bay, blade in self.blades.items():
+            if not blade.lives() or blade.state() == "T":
+                continue
+            for key, vport, mac in devices_of(blade):
+                adapter = by_key[key]
+                self.case.assertNotIn(adapter.function, found, f"{key} is there twice")
+                found[adapter.function] = (bay, vport, mac if adapter.mac else None)
+        return found
+
+    def bindings(self):
+        return {function: {"function": function, "host": bay, "vport": vport,
+                           "identity": {"mac": mac} if mac else None}
+                for function, (bay, vport, mac) in self.placed().items()}
+
+    def seen_in_guest(self, adapter, bay):
+        blade = self.blades[bay]
+        if adapter.serial:
+            return blade.has_disk(adapter.serial)
+        return blade.has_card(self.mac_of(adapter))
+
+    def mac_of(self, adapter):
+        return (self.acknowledged.get(adapter.function) or {}).get("mac") or adapter.mac
+
+    def wait_seen(self, adapter, bay):
+        """Until the guest itself has it; its device there."""
+        blade = self.blades[bay]
+        if adapter.serial:
+            return blade.wait_disk(adapter.serial)
+        return blade.wait_card(self.mac_of(adapter))
+
+    def seen(self, bay):
+        """The host's own view, as the manager tells it."""
+        return self.get("/v1/hosts/" + bay)["seen"]
+
+    # ---- operations ----
+
+    def give(self, adapter, bay, **more):
+        """Assigns, and waits until the guest has it; its device there."""
+        self.assign(adapter.function, bay, **more)
+        return self.wait_seen(adapter, bay)
+
+    def move(self, adapter, bay):
+        document = self.change({"op": "move", "function": adapter.function, "host": bay})
+        self.case.assertEqual(document["state"], "done", document)
+        return self.wait_seen(adapter, bay)
+
+    def release(self, *adapters):
+        document = self.change(*({"op": "release", "function": adapter.function}
+                                 for adapter in adapters))
+        self.case.assertEqual(document["state"], "done", document)
+
+    # ---- whole again ----
+
+    def make_whole(self):
+        """All up, heard, admitted; nothing bound; nothing running."""
+        if "provider" not in self.processes or self.processes["provider"].poll() is not None:
+            self.processes.pop("provider", None)
+            self.start_provider()
+        if "fabricd" not in self.processes or self.manager_has_died():
+            self.processes.pop("fabricd", None)
+            self.start_manager()
+        dead = [blade for blade in self.blades.values() if not blade.lives()]
+        blades.start_all(dead)
+        if dead:
+            print("booted again:", *(f"{blade.name} in {blade.boot_s:.1f} s" for blade in dead),
+                  flush=True)
+        for bay, blade in self.blades.items():
+            if blade.state() == "T":
+                blade.cont()
+            if blade.programs:
+                blade.sh(f"kill -0 $(cat /run/agent.pid) 2>/dev/null || {{\n{blade.rc}\n}}")
+            self.spare(bay, False)
+        self.wait("no change runs", lambda: not self.list("changes", state="running"))
+        self.wait("all are admitted", self.admit_all)
+        bound = [row["id"] for row in self.list("assignments")]
+        if bound:
+            document = self.change(*({"op": "release", "function": id} for id in bound))
+            self.case.assertEqual(document["state"], "done", document)
+        self.acknowledged.clear()
+        self.check()
+
+    def admit_all(self):
+        """Readmits who is fenced or blocked; true once all are alive."""
+        states = {bay: self.host_state(bay) for bay in self.blades}
+        for bay, state in states.items():
+            if state in ("fenced", "blocked"):
+                self.request("POST", f"/v1/hosts/{bay}/readmit")
+        return set(states.values()) == {"alive"}
+
+    def spare(self, bay, on):
+        status, _, document = self.request("PATCH", "/v1/hosts/" + bay, {"spare": on})
+        self.case.assertEqual(status, 200, document)
+
+
+def devices_of(blade):
+    """What the provider has plugged into a blade: key of the adapter, vport, MAC."""
+    qmp = blade.qmp()
+    for child in qmp.command("qom-list", path="/machine/peripheral"):
+        found = re.match(r"fab-([0-9a-f]{8})-", child["name"])
+        if not found:
+            continue
+        path = "/machine/peripheral/" + child["name"]
+        try:
+            bus = qmp.command("qom-get", path=path, property="parent_bus")
+            mac = None
+            if "net" in child["type"] or "e1000" in child["type"]:
+                mac = qmp.command("qom-get", path=path, property="mac")
+        except QmpError:
+            continue  # it has just gone
+        port = re.search(r"/(dn\d+)(/|$)", bus)
+        yield found[1], blade.ports().index(port[1]) + 1 if port else None, mac
+
+
+class ForClass(unittest.TestCase):
+    """Stands for a test where a Fabric wants one, and lives as long as a class."""
+
+    def __init__(self, of):
+        super().__init__("runTest")
+        self.addCleanup = of.addClassCleanup
+        self._outcome = types.SimpleNamespace(
+            result=types.SimpleNamespace(failures=[], errors=[]))
+
+    def runTest(self):
+        pass
+
+
+class Case(unittest.TestCase):
+    bays = {"bay1": "kill", "bay2": "kill"}
+    adapters = ()  # disk(1), card(1), ...
+    config = CONFIG
+    tools = ()
+    beats = False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fabric = Blades(ForClass(cls), cls.bays, cls.adapters, config=cls.config,
+                            tools=cls.tools, beats=cls.beats)
+        try:
+            cls.fabric.start_all()
+        except Exception:
+            cls.fabric.print_logs()
+            raise
+        cls.blades = cls.fabric.blades
+
+    def setUp(self):
+        self.began = time.monotonic()
+        self.fabric.make_whole()
+        self.prepared = time.monotonic()
+
+    def tearDown(self):
+        print(f"[{self.prepared - self.began:.1f} s to be whole, "
+              f"{time.monotonic() - self.prepared:.1f} s]", flush=True)
+        if not self._outcome.success:
+            self.fabric.print_logs()
+
+    def step(self, what):
+        """Time since the test began, for people."""
+        print(f"  {time.monotonic() - self.prepared:7.2f} s  {what}", flush=True)
