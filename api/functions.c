@@ -165,24 +165,27 @@ static void enforced_get(const struct fabric *f, const void *object, struct valu
 	value_bool(v, fn->as.identity_can & PROVIDER_IDENTITY_ENFORCED);
 }
 
-/* Where the switch showed it last; null: nowhere. */
+/* Where the switch showed it last; null: nowhere. "unknown": where it is now cannot be told;
+ * "outside": on that host, but not in its virtual switch. */
 static void bound_put(const struct fabric *f, const void *object, struct buf *out)
 {
 	const struct fabric_function *fn = object;
 	const struct provider_binding *now = &fn->as.now;
 	const struct fabric_host *host = fn->host;
 
-	if (!now->host) {
+	if (!now->host && !now->unknown) {
 		json_null(out);
 		return;
 	}
 	if (!host || host->as.handle != now->host || host->provider != fn->adapter->provider)
 		host = host_by_handle(f, fn->adapter->provider, now->host);
 	json_open(out, '{');
-	json_member_text(out, "host", host ? host->name : NULL);
+	json_member_text(out, "host", now->host && host ? host->name : NULL);
 	json_member_number(out, "vport", now->vport);
 	json_member_number(out, "generation", now->generation);
 	identity_member(out, "identity", &now->identity);
+	json_member_bool(out, "unknown", now->unknown);
+	json_member_bool(out, "outside", now->host && host && now->vport > host->as.vports);
 	json_close(out, '}');
 }
 

@@ -229,6 +229,18 @@ static int check_function(struct admission *a, struct fabric_function *fn)
 	return 0;
 }
 
+static int bound_by_others(struct admission *a, const struct fabric_function *fn)
+{
+	const struct fabric_host *at = function_place(a->f, fn);
+
+	if (at && binding_is_elsewhere(at, &fn->as.now))
+		return refuse(a, REFUSE_FUNCTION_BOUND, "function",
+			      "%s is on %s, outside of its virtual switch: only %s can let it go",
+			      fn->name, at->name, at->name);
+	return refuse(a, REFUSE_FUNCTION_BOUND, "function",
+		      "the switch shows %s bound by someone else", fn->name);
+}
+
 static int check_op(struct admission *a, const struct fabric_request_op *op,
 		    struct fabric_function *fn)
 {
@@ -247,8 +259,7 @@ static int check_op(struct admission *a, const struct fabric_request_op *op,
 			      "run fabricctl adopt first",
 			      fn->name);
 	if (op->op == DB_OP_ASSIGN && fn->as.now.host)
-		return refuse(a, REFUSE_FUNCTION_BOUND, "function",
-			      "the switch shows %s bound by someone else", fn->name);
+		return bound_by_others(a, fn);
 	if (op->op != DB_OP_ASSIGN && !fn->host)
 		return refuse(a, REFUSE_FUNCTION_FREE, "function", "%s is assigned to no host",
 			      fn->name);
@@ -401,10 +412,11 @@ static int check_blast(struct admission *a, const struct fabric_function *fn)
 			return refuse(a, REFUSE_FUNCTION_LOCKED, "function",
 				      "%s has no reset of its own, and change %" PRIu64 " has %s",
 				      fn->name, o->item->row.change, o->name);
-		if (o->host || o->as.now.host)
+		if (o->host || !function_is_nowhere(o))
 			return refuse(a, REFUSE_BLAST, "function",
-				      "%s has no reset of its own, and %s is at %s", fn->name,
-				      o->name, o->host ? o->host->name : "another host");
+				      "%s has no reset of its own, and %s %s at %s", fn->name,
+				      o->name, o->as.now.unknown ? "may be" : "is",
+				      o->host ? o->host->name : "another host");
 	}
 	return 0;
 }

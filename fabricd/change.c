@@ -41,7 +41,7 @@ enum {
 	ITEM_STORED,
 };
 
-enum { READ_HOLD_MIN_MS = 5, BACKOFF_MAX_MS = 5000, READ_GAP = 16 };
+enum { READ_HOLD_MIN_MS = 5, BACKOFF_MAX_MS = 5000, UNKNOWN_WAIT_MS = 1000, READ_GAP = 16 };
 
 static const enum provider_verb verbs[HANDOVER_NEXTS] = {
 	[HANDOVER_READ] = PROVIDER_READ,      [HANDOVER_UNBIND] = PROVIDER_UNBIND,
@@ -521,7 +521,8 @@ static void item_want_read(struct fabric *f, struct fabric_item *item)
 		flow->want_ms = f->now_ms;
 	flow->want[flow->want_count++] = item;
 	item->run.at = ITEM_WANTING;
-	item->step = "read back";
+	if (!item->run.unknowns)
+		item->step = "read back";
 }
 
 static void item_settle(struct fabric *f, struct fabric_item *item)
@@ -549,7 +550,7 @@ static void card_was_reset(struct fabric *f, const struct fabric_function *fn)
 	     o = o->next_in_adapter) {
 		struct fabric_item *item = o->item;
 
-		if (o == fn || !item || o->as.now.host)
+		if (o == fn || !item || !function_is_nowhere(o))
 			continue;
 		item->run.reset_done = true;
 		item->run.seen_valid = false;
@@ -673,6 +674,20 @@ static void read_is_over(struct fabric_provider *p, const struct provider_op *op
 	flow->reading -= op->value < flow->reading ? op->value : flow->reading;
 }
 
+/* S1: it has not been read. Nobody gives up for that; a host that hangs is fenced at last. */
+static void read_is_unknown(struct fabric *f, struct fabric_item *item)
+{
+	const struct fabric_host *at = function_place(f, item->fn);
+	uint64_t wait = 50u << (item->run.unknowns < 5 ? item->run.unknowns : 5);
+
+	item->run.unknowns++;
+	(void)snprintf(item->run.text, sizeof(item->run.text),
+		       "waits: %s does not answer, it may have it", at ? at->name : "a host");
+	item->step = item->run.text;
+	item->run.seen_valid = false;
+	item_wait(f, item, wait < UNKNOWN_WAIT_MS ? wait : UNKNOWN_WAIT_MS);
+}
+
 void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 		     const struct provider_completion *done)
 {
@@ -694,6 +709,11 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 		}
 		check_generation(f, fn, &done->bindings[i]);
 		function_seen(f, fn, &done->bindings[i]);
+		if (done->bindings[i].unknown) {
+			read_is_unknown(f, item);
+			continue;
+		}
+		item->run.unknowns = 0;
 		item->run.seen = done->bindings[i];
 		item->run.seen_valid = true;
 		if (item->run.seen.host)
@@ -734,10 +754,25 @@ static bool is_foreign(struct fabric *f, const struct fabric_item *item)
 	if (!item->run.seen.host || item->run.seen.host > p->host_count)
 		return false;
 	at = p->hosts[item->run.seen.host - 1];
+	if (at && binding_is_elsewhere(at, &item->run.seen))
+		return true;
 	if (at && (!strcmp(at->name, item->row.host) || !strcmp(at->name, item->row.from_host)))
 		return false;
 	/* An older binding of our own, shown by a switch that rebooted into an older map. */
 	return !item->run.seen.generation || item->run.seen.generation > item->fn->highest;
+}
+
+static void foreign_end(struct fabric *f, struct fabric_item *item)
+{
+	const struct fabric_host *at = function_place(f, item->fn);
+	char why[DB_TEXT_MAX] = "the switch shows it bound by someone else";
+
+	if (at && binding_is_elsewhere(at, &item->run.seen))
+		(void)snprintf(why, sizeof(why),
+			       "it is on %s outside of its virtual switch, and only %s can let it "
+			       "go",
+			       at->name, at->name);
+	item_end(f, item, DB_CHANGE_FAILED, why);
 }
 
 static bool item_must_wait(struct fabric *f, struct fabric_item *item)
@@ -793,7 +828,8 @@ static bool came_with_its_card(struct fabric *f, const struct fabric_item *item)
 	for (const struct fabric_function *o = item->fn->adapter->first; o && !item->fn->as.flr;
 	     o = o->next_in_adapter)
 		if (o != item->fn && !o->item && goal.host && goal.host == o->as.now.host &&
-		    o->as.now.generation && o->as.now.generation == o->generation)
+		    !o->as.now.unknown && o->as.now.generation &&
+		    o->as.now.generation == o->generation)
 			return true;
 	return false;
 }
@@ -812,7 +848,8 @@ static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum
 
 		if (o == item->fn)
 			continue;
-		if (o->doubt || (resets ? is_being_bound(o->item) : is_being_reset(o->item)) ||
+		if (o->doubt || o->as.now.unknown ||
+		    (resets ? is_being_bound(o->item) : is_being_reset(o->item)) ||
 		    (resets && o->item && o->as.now.host)) {
 			item_hold(item, "waits for the other functions of its card");
 			return true;
@@ -867,7 +904,7 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		return;
 	}
 	if (is_foreign(f, item)) {
-		item_end(f, item, DB_CHANGE_FAILED, "the switch shows it bound by someone else");
+		foreign_end(f, item);
 		return;
 	}
 	if (!item->run.seen.present && next != HANDOVER_UNBIND) {
@@ -1018,7 +1055,7 @@ static void items_each(struct fabric *f, void (*fn)(struct fabric *f, struct fab
 
 static void look_at(struct fabric *f, struct fabric_item *item)
 {
-	if (item->run.at == ITEM_HOLD)
+	if (item->run.at == ITEM_HOLD || (item->run.at == ITEM_BACKOFF && item->run.unknowns))
 		item_ready(f, item);
 }
 

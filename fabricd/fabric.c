@@ -103,10 +103,13 @@ enum fabric_function_state fabric_function_state(const struct fabric_function *f
 	if (fn->doubt)
 		return FABRIC_FUNCTION_DOUBT;
 	if (!fn->host)
-		return fn->as.now.host && !fabric_function_is_kept(fn) ? FABRIC_FUNCTION_DOUBT
-								       : FABRIC_FUNCTION_FREE;
+		return !function_is_nowhere(fn) && !fabric_function_is_kept(fn)
+			       ? FABRIC_FUNCTION_DOUBT
+			       : FABRIC_FUNCTION_FREE;
 	if (host_is_unproved(fn->host))
 		return FABRIC_FUNCTION_BLOCKED;
+	if (fn->as.now.unknown)
+		return FABRIC_FUNCTION_DOUBT;
 	if (fn->assigned == DB_ASSIGNMENT_PARKED || fn->host->state == FABRIC_HOST_FENCED)
 		return FABRIC_FUNCTION_PARKED;
 	if (fn->assigned == DB_ASSIGNMENT_BLOCKED)
@@ -125,11 +128,33 @@ const struct fabric_function *host_vport_user(const struct fabric_host *host, ui
 	return shown && is_seen_at(shown, host, vport) ? shown : NULL;
 }
 
+bool function_is_nowhere(const struct fabric_function *fn)
+{
+	return !fn->as.now.host && !fn->as.now.unknown;
+}
+
+const struct fabric_host *function_place(const struct fabric *f, const struct fabric_function *fn)
+{
+	const struct fabric_provider *p = provider_of_function(f, fn);
+	uint16_t host = fn->as.now.host;
+
+	return p && host && host <= p->host_count ? p->hosts[host - 1] : NULL;
+}
+
+bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_binding *now)
+{
+	return now->host && now->vport > host->as.vports;
+}
+
 void function_seen(struct fabric *f, struct fabric_function *fn, const struct provider_binding *now)
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
 
-	fn->as.now = *now;
+	if (now->unknown && !now->host)
+		fn->as.now.unknown = true; /* the rest stays what was known last */
+	else
+		fn->as.now = *now;
+	now = &fn->as.now;
 	if (now->host && now->vport <= PROVIDER_VPORTS_MAX && p && now->host <= p->host_count &&
 	    p->hosts[now->host - 1])
 		p->hosts[now->host - 1]->shown[now->vport] = fn;

@@ -149,11 +149,13 @@ struct fabric_item {
 		uint64_t wait_ms;
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
+		unsigned unknowns; /* read-backs in a row that could not tell where it is */
 		bool reset_done;
 		bool begun;      /* an effect of it was handed over */
 		uint64_t stored; /* batch that tells of its end */
 		struct fabric_item *next_ended;
 		struct fabric_item *next; /* in one list at a time */
+		char text[128];           /* of @step, where it names a host */
 	} run;
 };
 

@@ -94,6 +94,10 @@ static void load_assignment(void *arg, const struct db_assignment *row)
 		l->r = -ENOMEM;
 		return;
 	}
+	if (row->vport > PROVIDER_VPORTS_MAX) {
+		l->r = -EBADMSG;
+		return;
+	}
 	function_own(fn, host, row->vport);
 	fn->generation = row->generation;
 	if (fn->highest < row->generation)
@@ -127,6 +131,10 @@ static void load_item(void *arg, const struct db_item *row)
 
 	if (!change || !fn)
 		return;
+	if (row->vport > PROVIDER_VPORTS_MAX) {
+		l->r = -EBADMSG;
+		return;
+	}
 	/* Room for a power of two of them. */
 	if (!(change->item_count & (change->item_count - 1))) {
 		size_t room = change->item_count ? change->item_count * 2 : 1;

@@ -23,12 +23,13 @@ enum difference {
 	DRIFTED,
 	LEFTOVER, /* free, and still carries an identity that we gave it */
 	IN_DOUBT,
+	UNTOLD, /* a host that may have it does not answer */
 };
 
 static const char *const kinds[] = {
 	[MISSING] = "missing",   [FOREIGN] = "foreign",          [SUPERSEDED] = "foreign",
 	[STALE] = "stale",       [DRIFTED] = "drifted-identity", [LEFTOVER] = "drifted-identity",
-	[IN_DOUBT] = "in-doubt",
+	[IN_DOUBT] = "in-doubt", [UNTOLD] = "in-doubt",
 };
 
 /* The binding that the switch shows carries a generation that we gave. */
@@ -57,6 +58,8 @@ static enum difference difference_of(const struct fabric_function *fn)
 		return fn->doubt ? IN_DOUBT : SAME;
 	if (!fn->present || !fn->as.now.present)
 		return fn->host ? STALE : SAME;
+	if (fn->as.now.unknown)
+		return UNTOLD; /* S1: what cannot be told is not missing */
 	if (fn->host)
 		return difference_assigned(fn);
 	if (fn->as.now.host && !fabric_function_is_kept(fn))
@@ -69,18 +72,21 @@ static enum difference difference_of(const struct fabric_function *fn)
 static const char *seen_at(const struct fabric *f, const struct fabric_function *fn, char *text,
 			   size_t size)
 {
-	const struct fabric_provider *p = provider_of_function(f, fn);
+	const struct fabric_host *at = function_place(f, fn);
 
 	if (!fn->present)
 		(void)snprintf(text, size, "the adapter is not there");
-	else if (!fn->as.now.host || !p || fn->as.now.host > p->host_count ||
-		 !p->hosts[fn->as.now.host - 1])
+	else if (fn->as.now.unknown)
+		(void)snprintf(text, size, "%s does not answer, it may have it",
+			       at ? at->name : "a host");
+	else if (!at)
 		(void)snprintf(text, size, "the switch shows it nowhere");
+	else if (binding_is_elsewhere(at, &fn->as.now))
+		(void)snprintf(text, size, "it is on %s, outside of its virtual switch", at->name);
 	else
 		(void)snprintf(text, size,
-			       "the switch shows it at %s vport %u, generation %" PRIu64,
-			       p->hosts[fn->as.now.host - 1]->name, fn->as.now.vport,
-			       fn->as.now.generation);
+			       "the switch shows it at %s vport %u, generation %" PRIu64, at->name,
+			       fn->as.now.vport, fn->as.now.generation);
 	return text;
 }
 
@@ -137,6 +143,7 @@ static bool is_mendable(const struct fabric *f, const struct fabric_function *fn
 	case FOREIGN:
 	case STALE:
 	case IN_DOUBT:
+	case UNTOLD:
 		break;
 	}
 	return false;
@@ -220,7 +227,7 @@ static bool is_bound_by_others(const struct fabric *f)
 	for (size_t i = 0; i < f->functions.count; i++) {
 		const struct fabric_function *fn = f->functions.at[i];
 
-		if (!fn->item && fn->present && fn->as.now.host && !fn->host &&
+		if (!fn->item && fn->present && !function_is_nowhere(fn) && !fn->host &&
 		    !fabric_function_is_kept(fn))
 			return true;
 	}
@@ -377,6 +384,14 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 		item->row.identity = one->as.now.identity;
 		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", one->name);
 		(void)snprintf(item->row.host, sizeof(item->row.host), "%s", host->name);
+		if (binding_is_elsewhere(host, &one->as.now)) {
+			item->row.state = DB_CHANGE_REFUSED;
+			(void)snprintf(item->row.reason, sizeof(item->row.reason),
+				       "it is outside of the virtual switch of %s, which alone can "
+				       "let it go",
+				       host->name);
+			continue;
+		}
 		clash = adoption_clash(f, one);
 		if (clash) {
 			item->row.state = DB_CHANGE_REFUSED;

@@ -177,6 +177,12 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 		return NULL;
 	/* What a running change reads back itself counts, not a scan that may be older. */
 	now = fn->item && fn->present ? fn->as.now : as->now;
+	/* One that cannot tell takes nothing away from what was known, while handles are the same:
+	 * the function is in doubt, not gone (S1). */
+	if (as->now.unknown && in->p->scanned && fn->adapter) {
+		now = fn->as.now;
+		now.unknown = true;
+	}
 	fn->as = *as;
 	fn->adapter = adapter;
 	fn->present = true;

@@ -220,6 +220,12 @@ bool host_is_open(const struct fabric_host *host);
 void host_store(struct fabric *f, const struct fabric_host *host);
 /* Who has @vport of @host, whether it was given here or the switch shows it; NULL: nobody. */
 const struct fabric_function *host_vport_user(const struct fabric_host *host, uint16_t vport);
+/* S1: the last read-back says that it is bound nowhere, and could tell. */
+bool function_is_nowhere(const struct fabric_function *fn);
+/* The host that is known to have it, or to have had it last; NULL: none. */
+const struct fabric_host *function_place(const struct fabric *f, const struct fabric_function *fn);
+/* It is on @host, but outside of its virtual switch: no bind of ours made that. */
+bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_binding *now);
 /* The switch shows @fn as @now says. */
 void function_seen(struct fabric *f, struct fabric_function *fn,
 		   const struct provider_binding *now);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,72 @@ struct brain {
 	struct brain_commit *commits;
 	struct brain_commit **last;
 	uint64_t commit_ms; /* from handing a batch over until it is durable */
+
+	/* May be set at any time: what the manager is told otherwise than the model says. */
+	void (*on_binding)(struct brain *b, struct provider_binding *now);
+	void (*on_host)(struct brain *b, struct provider_completion *done);
+	void (*on_scan)(struct brain *b, struct provider_scan *scan);
+	int (*on_ask)(struct brain *b, const char *host, const struct fabric_ask *ask);
+	void *arg; /* of these */
 };
+
+/* ---- between the model and the manager ---- */
+
+static void brain_completed(void *arg, const struct provider_completion *done)
+{
+	struct brain *b = arg;
+	struct provider_binding bindings[PROVIDER_READ_MAX];
+	struct provider_completion told = *done;
+
+	for (size_t i = 0; b->on_binding && i < done->binding_count; i++) {
+		bindings[i] = done->bindings[i];
+		b->on_binding(b, &bindings[i]);
+		told.bindings = bindings;
+	}
+	if (b->on_host && done->host.host)
+		b->on_host(b, &told);
+	b->sink.completed(b->sink.arg, &told);
+}
+
+static void brain_scanned_take(void *arg, struct provider_scan *scan, const char *why)
+{
+	struct brain *b = arg;
+
+	for (size_t i = 0; b->on_binding && scan && i < scan->function_count; i++)
+		b->on_binding(b, &scan->functions[i].now);
+	if (b->on_scan && scan)
+		b->on_scan(b, scan);
+	b->sink.scanned_take(b->sink.arg, scan, why);
+}
+
+static void brain_told(void *arg, const struct provider_event *event)
+{
+	struct brain *b = arg;
+
+	b->sink.told(b->sink.arg, event);
+}
+
+static void brain_state(void *arg, enum provider_state state, const struct provider_hello *hello)
+{
+	struct brain *b = arg;
+
+	b->sink.state(b->sink.arg, state, hello);
+}
+
+static void brain_viewed(void *arg, uint64_t cookie, const struct provider_config *config,
+			 const char *why)
+{
+	struct brain *b = arg;
+
+	b->sink.viewed(b->sink.arg, cookie, config, why);
+}
+
+static int brain_ask(void *arg, const char *host, const struct fabric_ask *ask)
+{
+	struct brain *b = arg;
+
+	return b->on_ask ? b->on_ask(b, host, ask) : -ENOTCONN;
+}
 
 static uint64_t brain_now(void *arg)
 {
@@ -72,7 +138,10 @@ static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
 				      .wall_ms = brain_wall,
 				      .submit_take = brain_submit_take,
 				      .db_waiting_since_ms = brain_waiting,
+				      .agent_ask = brain_ask,
 				      .arg = b };
+	const struct provider_sink tap = { brain_completed, brain_scanned_take, brain_told,
+					   brain_state,     brain_viewed,       b };
 	struct config config;
 	char why[DB_TEXT_MAX];
 	unsigned number;
@@ -91,7 +160,7 @@ static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
 	if (!r)
 		r = fabric_provider_add(b->fabric, "sim", &b->sink, &number);
 	assert(!r);
-	b->provider = sim_model_provider(b->model, &b->sink);
+	b->provider = sim_model_provider(b->model, &tap);
 	assert(b->provider);
 	fabric_provider_set(b->fabric, number, b->provider);
 	fabric_start(b->fabric);

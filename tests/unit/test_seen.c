@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What hosts say of themselves, and places that cannot be told, at the brain itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "brain_fixture.h"
+#include "common/log.h"
+#include "db/db.h"
+
+enum { HOSTS = 4, STEADY_MS = 60000, SETTLED_MS = 2000, MAC1 = 0x0200000000a1, GROUP = 2 };
+
+static const char *const DISK1 = "nvme-0001/f0";
+static const char *const DISK2 = "nvme-0002/f0";
+__attribute__((unused)) static const char *const NIC = "nic-0003/f0";
+static const char *const GPU0 = "gpu-0004/f0";
+static const char *const GPU1 = "gpu-0004/f1";
+__attribute__((unused)) static const char *const BOOT =
+	"6a39c2a2-7a9c-4e0e-8f3a-000000000001"; /* of brain_beat() */
+
+/* What the tap tells otherwise than the model does. */
+struct lies {
+	uint32_t unknown[GROUP]; /* handles: where they are cannot be told */
+	bool forgets;            /* nor where they were */
+	uint32_t elsewhere;      /* handle: on @at, outside of its virtual switch */
+	uint16_t at;
+	uint32_t dead; /* handle: does not answer */
+	bool is_off;   /* READ_HOST says that the host is off */
+	bool is_hung;  /* READ_HOST fails */
+	unsigned reads;
+	struct fabric_ask ask;
+	char asked[FABRIC_NAME_MAX];
+	unsigned asks;
+	int ask_result;
+};
+
+static struct brain b;
+static struct lies lies;
+
+static void on_binding(struct brain *brain, struct provider_binding *now)
+{
+	(void)brain;
+	for (size_t i = 0; i < GROUP; i++) {
+		if (!lies.unknown[i] || now->function != lies.unknown[i])
+			continue;
+		now->unknown = true;
+		if (!lies.forgets)
+			continue;
+		now->host = 0;
+		now->vport = 0;
+		now->generation = 0;
+	}
+	if (lies.elsewhere && now->function == lies.elsewhere) {
+		now->host = lies.at;
+		now->vport = PROVIDER_VPORTS_MAX;
+		now->generation = 0;
+	}
+	if (lies.dead && now->function == lies.dead)
+		now->present = false;
+}
+
+static void on_host(struct brain *brain, struct provider_completion *done)
+{
+	(void)brain;
+	lies.reads++;
+	if (lies.is_off) {
+		done->host.power_known = true;
+		done->host.power = false;
+		done->host.link = false;
+	}
+	if (lies.is_hung)
+		done->outcome = PROVIDER_FAILED;
+}
+
+static void on_scan(struct brain *brain, struct provider_scan *scan)
+{
+	(void)brain;
+	for (size_t i = 0; i < scan->host_count; i++)
+		scan->hosts[i].first_slot = (uint16_t)(16 * (i + 1));
+}
+
+static int setup_with(bool is_unknown)
+{
+	struct sim_chassis *c = sim_chassis_new("seen");
+	char path[SIM_CHASSIS_WHY];
+	char why[SIM_CHASSIS_WHY];
+	struct sim_adapter *gpu;
+
+	log_setup("test_seen", (enum log_level)0);
+	lies = (struct lies){ .unknown = { is_unknown ? 1 : 0 }, .forgets = is_unknown };
+	assert_non_null(sim_chassis_add_switch(c, "sw0"));
+	c->command_ms = 1;
+	c->timeout_ms = 1000;
+	c->has_barrier = true;
+	for (unsigned i = 1; i <= HOSTS; i++) {
+		struct sim_host *host;
+		char bay[16];
+
+		(void)snprintf(bay, sizeof(bay), "bay%u", i);
+		host = sim_chassis_add_host(c, bay, 1);
+		assert_non_null(host);
+		host->vports = 8;
+		host->window_bytes = 512 << 20;
+	}
+	assert_non_null(sim_chassis_add_adapter(c, sim_device_find("nvme"), "FAB0001", 1));
+	assert_non_null(sim_chassis_add_adapter(c, sim_device_find("nvme"), "FAB0002", 1));
+	assert_non_null(
+		sim_chassis_add_adapter(c, sim_device_find("ethernet-plain"), "FAB0003", 1));
+	gpu = sim_chassis_add_adapter(c, sim_device_find("gpu"), "FAB0004", 1);
+	assert_non_null(gpu);
+	gpu->pfs = 2;
+	assert_int_equal(sim_chassis_check(c, path, why), 0);
+	brain_init_take(&b, c);
+	b.on_binding = on_binding;
+	b.on_host = on_host;
+	b.on_scan = on_scan;
+	brain_run(&b, STEADY_MS);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_with(false);
+}
+
+static int setup_unknown(void **state)
+{
+	(void)state;
+	return setup_with(true);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	brain_done(&b);
+	return 0;
+}
+
+/* ---- looking and asking ---- */
+
+static const struct fabric_function *function(const char *name)
+{
+	const struct fabric_function *fn = fabric_function_find(b.fabric, name);
+
+	assert_non_null(fn);
+	return fn;
+}
+
+static uint32_t handle(const char *name)
+{
+	return function(name)->as.handle;
+}
+
+static unsigned at_switch(const char *name)
+{
+	return sim_model_map(b.model)->functions[handle(name) - 1].now.host;
+}
+
+static int request(enum db_op verb, const char *fn, const char *host, uint64_t mac)
+{
+	struct fabric_request_op op = { .op = verb, .has_identity = mac != 0 };
+	const struct fabric_request request = { .ops = &op, .op_count = 1 };
+	struct fabric_problem problem;
+
+	(void)snprintf(op.function, sizeof(op.function), "%s", fn);
+	(void)snprintf(op.host, sizeof(op.host), "%s", host);
+	op.identity.mac = mac;
+	return fabric_change_request(b.fabric, &request, &problem, NULL, NULL);
+}
+
+static const struct fabric_item *last_item(void)
+{
+	size_t count;
+	const struct fabric_change *const *changes = fabric_changes(b.fabric, &count);
+
+	assert_int_not_equal(count, 0);
+	return &changes[count - 1]->items[0];
+}
+
+static void assign(const char *fn, const char *host, uint64_t mac)
+{
+	assert_int_equal(request(DB_OP_ASSIGN, fn, host, mac), 0);
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+}
+
+struct tally {
+	const char *type;
+	const char *subject;
+	unsigned count;
+	char detail[DB_TEXT_MAX];
+};
+
+static void tally_event(void *arg, const struct db_event *event)
+{
+	struct tally *t = arg;
+
+	if (strcmp(event->type, t->type) != 0 || strcmp(event->subject, t->subject) != 0)
+		return;
+	t->count++;
+	(void)snprintf(t->detail, sizeof(t->detail), "%s", event->detail);
+}
+
+__attribute__((unused)) static struct tally events(const char *type, const char *subject)
+{
+	struct tally t = { .type = type, .subject = subject };
+	uint64_t first;
+
+	(void)fabric_events_after(b.fabric, 0, tally_event, &t, &first);
+	return t;
+}
+
+struct found {
+	const char *subject;
+	const char *kind;
+	char detail[DB_TEXT_MAX];
+};
+
+static void find_difference(void *arg, const struct fabric_difference *d)
+{
+	struct found *found = arg;
+
+	if (strcmp(d->subject, found->subject) != 0)
+		return;
+	found->kind = d->kind;
+	(void)snprintf(found->detail, sizeof(found->detail), "%s", d->detail);
+}
+
+static struct found difference(const char *subject)
+{
+	struct found found = { .subject = subject };
+
+	fabric_differences(b.fabric, find_difference, &found);
+	return found;
+}
+
+/* The switch says that something is other than it was; all is scanned again. */
+static void rescan(void)
+{
+	const struct provider_event event = { .kind = PROVIDER_EVENT_CHANGED };
+
+	b.sink.told(b.sink.arg, &event);
+	brain_run(&b, SETTLED_MS);
+}
+
+static size_t change_count(void)
+{
+	size_t count;
+
+	(void)fabric_changes(b.fabric, &count);
+	return count;
+}
+
+/* ---- places that cannot be told ---- */
+
+/* The host that may have it hangs: it has been neither found nor missed. */
+static void s1_a_function_that_cannot_be_told_is_bound_nowhere_else(void **state)
+{
+	(void)state;
+	lies.unknown[0] = handle(DISK1);
+	lies.forgets = true;
+
+	assert_int_equal(request(DB_OP_ASSIGN, DISK1, "bay2", 0), 0);
+	brain_run(&b, 600000);
+
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_RUNNING);
+	assert_string_equal(last_item()->step, "waits: a host does not answer, it may have it");
+	lies.unknown[0] = 0;
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
+static void s1_a_move_from_a_host_that_hangs_names_it_and_goes_on_when_it_answers(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.unknown[0] = handle(DISK1);
+	lies.forgets = true; /* we do not */
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, 30000);
+
+	assert_int_equal(at_switch(DISK1), 1);
+	assert_string_equal(last_item()->step, "waits: bay1 does not answer, it may have it");
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_DOUBT);
+	lies.unknown[0] = 0;
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
+static void others_in_the_same_read_go_on(void **state)
+{
+	struct fabric_request_op ops[2] = { { .op = DB_OP_ASSIGN }, { .op = DB_OP_ASSIGN } };
+	const struct fabric_request both = { .ops = ops, .op_count = 2 };
+	struct fabric_problem problem;
+
+	(void)state;
+	lies.unknown[0] = handle(DISK1);
+	(void)snprintf(ops[0].function, sizeof(ops[0].function), "%s", DISK1);
+	(void)snprintf(ops[1].function, sizeof(ops[1].function), "%s", DISK2);
+	(void)snprintf(ops[0].host, sizeof(ops[0].host), "bay1");
+	(void)snprintf(ops[1].host, sizeof(ops[1].host), "bay1");
+
+	assert_int_equal(fabric_change_request(b.fabric, &both, &problem, NULL, NULL), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(at_switch(DISK2), 1);
+}
+
+static void s1_a_scan_that_cannot_tell_is_no_loss_and_begins_no_repair(void **state)
+{
+	size_t before;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	before = change_count();
+	lies.unknown[0] = handle(DISK1);
+	lies.forgets = true;
+
+	rescan();
+	brain_run(&b, 30000);
+
+	assert_int_equal(change_count(), before);
+	assert_string_equal(difference(DISK1).kind, "in-doubt");
+	assert_string_equal(difference(DISK1).detail, "assigned to bay1 vport 1; bay1 does not "
+						      "answer, it may have it");
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_DOUBT);
+	lies.unknown[0] = 0;
+	rescan();
+	assert_null(difference(DISK1).kind);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BOUND);
+	assert_int_equal(change_count(), before);
+}
+
+/* S16: the other function of its card may be in use by a host that hangs. */
+static void s16_a_card_is_not_reset_while_one_of_it_cannot_be_told(void **state)
+{
+	(void)state;
+	lies.unknown[0] = handle(GPU0);
+	lies.forgets = true;
+	rescan();
+
+	assert_int_equal(request(DB_OP_ASSIGN, GPU1, "bay2", 0), REFUSE_BLAST);
+	assert_int_equal(fabric_function_state(function(GPU0)), FABRIC_FUNCTION_DOUBT);
+}
+
+/* Both of a card are given, and one of them stops being told while the other waits to be reset. */
+static void s16_nor_in_the_middle_of_a_change(void **state)
+{
+	struct fabric_request_op ops[2] = { { .op = DB_OP_ASSIGN }, { .op = DB_OP_ASSIGN } };
+	const struct fabric_request both = { .ops = ops, .op_count = 2 };
+	struct fabric_problem problem;
+
+	(void)state;
+	lies.unknown[0] = handle(GPU0);
+	lies.forgets = true;
+	(void)snprintf(ops[0].function, sizeof(ops[0].function), "%s", GPU0);
+	(void)snprintf(ops[1].function, sizeof(ops[1].function), "%s", GPU1);
+	(void)snprintf(ops[0].host, sizeof(ops[0].host), "bay1");
+	(void)snprintf(ops[1].host, sizeof(ops[1].host), "bay1");
+
+	assert_int_equal(fabric_change_request(b.fabric, &both, &problem, NULL, NULL), 0);
+	brain_run(&b, 30000);
+
+	assert_int_equal(at_switch(GPU1), 0);
+	lies.unknown[0] = 0;
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(at_switch(GPU0), 1);
+	assert_int_equal(at_switch(GPU1), 1);
+}
+
+/* Where all that can be seen is unbound, what cannot be told may be somebody's. */
+static void a_new_database_is_not_in_charge_of_what_cannot_be_told(void **state)
+{
+	struct fabric_health health;
+
+	(void)state;
+
+	fabric_health_get(b.fabric, &health);
+	assert_true(health.ready);
+	assert_false(health.adopted);
+}
+
+/* ---- bindings outside of the virtual switch ---- */
+
+static void what_a_host_brings_along_is_foreign_and_named(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.elsewhere = handle(DISK1);
+	lies.at = 1;
+	rescan();
+
+	assert_string_equal(difference(DISK1).kind, "foreign");
+	assert_string_equal(difference(DISK1).detail,
+			    "assigned to bay1 vport 1; it is on bay1, outside of its virtual "
+			    "switch");
+}
+
+static void s1_what_a_host_brings_along_is_neither_unbound_nor_bound(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.elsewhere = handle(DISK1);
+	lies.at = 1;
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_FAILED);
+	assert_string_equal(last_item()->row.reason,
+			    "it is on bay1 outside of its virtual switch, and only bay1 can let "
+			    "it go");
+	assert_int_equal(at_switch(DISK1), 1);
+}
+
+static void what_a_host_brings_along_is_not_adopted(void **state)
+{
+	struct fabric_plan plan = { 0 };
+
+	(void)state;
+	lies.elsewhere = handle(DISK1);
+	lies.at = 1;
+	rescan();
+
+	assert_int_equal(fabric_adopt(b.fabric, true, 0, &plan, NULL, NULL), 0);
+
+	assert_int_equal(plan.item_count, 1);
+	assert_int_equal(plan.items[0].row.state, DB_CHANGE_REFUSED);
+	fabric_plan_done(&plan);
+	assert_int_equal(request(DB_OP_ASSIGN, DISK1, "bay2", 0), REFUSE_FUNCTION_BOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(s1_a_function_that_cannot_be_told_is_bound_nowhere_else),
+		TEST(s1_a_move_from_a_host_that_hangs_names_it_and_goes_on_when_it_answers),
+		TEST(others_in_the_same_read_go_on),
+		TEST(s1_a_scan_that_cannot_tell_is_no_loss_and_begins_no_repair),
+		TEST(s16_a_card_is_not_reset_while_one_of_it_cannot_be_told),
+		TEST(s16_nor_in_the_middle_of_a_change),
+		cmocka_unit_test_setup_teardown(
+			a_new_database_is_not_in_charge_of_what_cannot_be_told, setup_unknown,
+			teardown),
+		TEST(what_a_host_brings_along_is_foreign_and_named),
+		TEST(s1_what_a_host_brings_along_is_neither_unbound_nor_bound),
+		TEST(what_a_host_brings_along_is_not_adopted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
