@@ -217,7 +217,12 @@ static int parse_json(const char *text, size_t length, json_object **out)
 	if (!tokener)
 		return -ENOMEM;
 	*out = json_tokener_parse_ex(tokener, text, (int)length);
-	return *out || json_tokener_get_error(tokener) == json_tokener_success ? 0 : -ENOMEM;
+	/* A bare number goes on for json-c; it is no object, as the null that it becomes is none.
+	 */
+	return *out || json_tokener_get_error(tokener) == json_tokener_success ||
+			       json_tokener_get_error(tokener) == json_tokener_continue
+		       ? 0
+		       : -ENOMEM;
 }
 
 int object_tree(const char *text, size_t length, const char *name, size_t most, json_object **out,

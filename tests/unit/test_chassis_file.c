@@ -79,6 +79,7 @@ static void what_cannot_be_is_refused_with_a_pointer(void **unused)
 		const char *error;
 	} cases[] = {
 		{ "[]", "f.json: /: an object is expected" },
+		{ "7", "f.json: /: an object is expected" },
 		{ "{\"chassis\":\"t\"}", "f.json: /: \"switches\" is missing" },
 		{ "{\"chassis\":7}", "f.json: /chassis: a text is expected" },
 		{ "{\"chassis\":\"\\u0007\"}", "f.json: /chassis: a control character" },
