@@ -18,6 +18,7 @@ enum fabric_defect {
 	DEFECT_JOURNAL_LATER,        /* operations leave before the intent is durable (S8) */
 	DEFECT_IDENTITY_EARLY,       /* an identity is set before its old place is cleared (S17) */
 	DEFECT_NO_RESET,             /* a function changes owners without a reset (S16) */
+	DEFECT_FENCE_BELIEVES,       /* a fence program's word stands against the switch's (S1) */
 	DEFECTS,
 };
 

@@ -186,6 +186,7 @@ struct parse {
 	bool in_section;
 	int given[KEYS_MAX]; /* line of each key of the table; 0: not given */
 	int provider_line[CONFIG_PROVIDERS];
+	int fence_line; /* of the last [fence HOST] */
 	bool host_open; /* a [host NAME] that has no uid yet */
 	int host_line;
 };
@@ -268,6 +269,25 @@ static void host_open(struct parse *p, const char *name)
 	(void)snprintf(c->host_uids[c->host_uid_count++].host, CONFIG_TEXT_MAX, "%s", name);
 }
 
+static void fence_open(struct parse *p, const char *name)
+{
+	struct config *c = p->config;
+
+	if (!is_name(name)) {
+		parse_fail(p, "[fence HOST]: a name is 1 to %d of a-z A-Z 0-9 . _ - /",
+			   NAME_MAX_BYTES);
+		return;
+	}
+	if (config_fence_find(c, name))
+		parse_fail(p, "the fence of %s stands here already", name);
+	if (c->fence_count == CONFIG_FENCES)
+		parse_fail(p, "more than %d fences", CONFIG_FENCES);
+	if (p->failed)
+		return;
+	p->fence_line = p->line;
+	(void)snprintf(c->fences[c->fence_count++].host, CONFIG_TEXT_MAX, "%s", name);
+}
+
 /* A section that needs a key must have had it by its end. */
 static void section_close(struct parse *p)
 {
@@ -278,6 +298,10 @@ static void section_close(struct parse *p)
 		p->line = p->provider_line[c->provider_count - 1];
 		parse_fail(p, "provider %s has no socket",
 			   c->providers[c->provider_count - 1].name);
+	}
+	if (c->fence_count && !c->fences[c->fence_count - 1].program[0]) {
+		p->line = p->fence_line;
+		parse_fail(p, "the fence of %s has no program", c->fences[c->fence_count - 1].host);
 	}
 	if (p->host_open) {
 		p->line = p->host_line;
@@ -315,6 +339,11 @@ static void section_open(struct parse *p, const char *line, size_t length)
 	name = section_name(p->section, "host");
 	if (name) {
 		host_open(p, name);
+		return;
+	}
+	name = section_name(p->section, "fence");
+	if (name) {
+		fence_open(p, name);
 		return;
 	}
 	for (size_t i = 0; i < KEYS; i++)
@@ -402,6 +431,35 @@ static void host_take(struct parse *p, const char *key, const char *value)
 	p->host_open = false;
 }
 
+static void path_take(struct parse *p, const char *key, const char *value, char *out)
+{
+	if (*out)
+		parse_fail(p, "%s: given twice", key);
+	else if (*value != '/')
+		parse_fail(p, "%s: not an absolute path: %s", key, value);
+	else
+		text_take(p, key, value, out, CONFIG_TEXT_MAX);
+}
+
+static void fence_take(struct parse *p, const char *key, const char *value)
+{
+	struct config_fence *fence = &p->config->fences[p->config->fence_count - 1];
+	uint64_t ms = 0;
+
+	if (!strcmp(key, "program"))
+		path_take(p, key, value, fence->program);
+	else if (!strcmp(key, "parameters"))
+		path_take(p, key, value, fence->parameters);
+	else if (strcmp(key, "timeout") != 0)
+		parse_fail(p, "no such key in [fence HOST]: %s", key);
+	else if (fence->timeout_ms)
+		parse_fail(p, "timeout: given twice");
+	else if (!duration_parse(value, &ms) || ms < 100 || ms > 600000)
+		parse_fail(p, "timeout: takes a time from 100ms to 10min, not %s", value);
+	else
+		fence->timeout_ms = (uint32_t)ms;
+}
+
 static void range_fail(struct parse *p, const struct config_key *key, const char *value)
 {
 	char low[128];
@@ -484,6 +542,8 @@ static int pair_take(void *arg, const char *section, const char *name, const cha
 		provider_take(p, name, value);
 	else if (section_name(p->section, "host"))
 		host_take(p, name, value);
+	else if (section_name(p->section, "fence"))
+		fence_take(p, name, value);
 	else
 		table_take(p, name, value);
 	return !p->failed;
@@ -522,6 +582,9 @@ int config_parse(const char *text, size_t size, const char *name, char *why, str
 	}
 	if (!p.failed)
 		section_close(&p);
+	for (size_t i = 0; i < c->fence_count; i++)
+		if (!c->fences[i].timeout_ms)
+			c->fences[i].timeout_ms = CONFIG_FENCE_TIMEOUT_MS;
 	if (!p.failed && r >= 0)
 		*out = *c;
 	free(c);
@@ -560,6 +623,14 @@ int config_load(const char *path, char *why, struct config *out)
 		r = config_parse(text, size, path, why, out);
 	free(text);
 	return r;
+}
+
+const struct config_fence *config_fence_find(const struct config *c, const char *host)
+{
+	for (size_t i = 0; i < c->fence_count; i++)
+		if (!strcmp(c->fences[i].host, host))
+			return &c->fences[i];
+	return NULL;
 }
 
 const struct config_key *config_keys(size_t *count)

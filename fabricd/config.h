@@ -15,7 +15,21 @@
 
 enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_ANY, CONFIG_WITNESS_ALL };
 
-enum { CONFIG_PROVIDERS = 16, CONFIG_HOST_UIDS = 1024, CONFIG_TEXT_MAX = 128 };
+enum {
+	CONFIG_PROVIDERS = 16,
+	CONFIG_HOST_UIDS = 1024,
+	CONFIG_FENCES = 1024,
+	CONFIG_TEXT_MAX = 128,
+	CONFIG_FENCE_TIMEOUT_MS = 60000,
+};
+
+/* [fence HOST]: a program of the fence-agents interface that can power the host off. */
+struct config_fence {
+	char host[CONFIG_TEXT_MAX];
+	char program[CONFIG_TEXT_MAX];    /* absolute path */
+	char parameters[CONFIG_TEXT_MAX]; /* file of KEY=VALUE lines for it; "": none */
+	uint32_t timeout_ms;              /* for each of its runs */
+};
 
 struct config {
 	uint32_t beat_interval_ms; /* heartbeat.interval */
@@ -42,6 +56,8 @@ struct config {
 		uint32_t uid;
 	} host_uids[CONFIG_HOST_UIDS]; /* [host NAME] uid = N: who may beat for it */
 	size_t host_uid_count;
+	struct config_fence fences[CONFIG_FENCES];
+	size_t fence_count;
 	char group_ro[CONFIG_TEXT_MAX];    /* access.group-ro */
 	char group_op[CONFIG_TEXT_MAX];    /* access.group-op */
 	char group_admin[CONFIG_TEXT_MAX]; /* access.group-admin */
@@ -61,6 +77,9 @@ MUST_USE int config_load(const char *path, char *why, struct config *out);
 /* The same for @size bytes in memory, which are called @name in @why. */
 MUST_USE int config_parse(const char *text, size_t size, const char *name, char *why,
 			  struct config *out);
+
+/* NULL: @host has none. */
+const struct config_fence *config_fence_find(const struct config *c, const char *host);
 
 /* The table, for those who list it. */
 enum config_type { CONFIG_NUMBER, CONFIG_DURATION, CONFIG_BOOL, CONFIG_CHOICE, CONFIG_STRING };

@@ -519,15 +519,19 @@ static void scan_again(struct fabric_provider *p)
 static void told_host(struct fabric_provider *p, const struct provider_host_state *state)
 {
 	struct fabric_host *host = host_by_handle(p, state->host);
+	bool was_off;
 
 	if (!host)
 		return;
+	was_off = !host->as.state.power;
 	host->as.state = *state;
 	log_notice("host %s: power %s, link %s at the switch", host->name,
 		   state->power ? "on" : "off", state->link ? "up" : "down");
 	history_event(p->f, "host.switch", host->name, "power %s, link %s",
 		      state->power ? "on" : "off", state->link ? "up" : "down");
 	host_witness(p->f, host);
+	if (was_off && state->power)
+		fence_look(p->f, host, "has its power back");
 	p->f->judge_ms = 0;
 }
 

@@ -91,6 +91,8 @@ struct fabric_host {
 	size_t seen_count;
 	uint64_t seen_ms;           /* when it was told; 0: never */
 	struct fabric_fence *fence; /* under way; NULL: none (private to fence.c) */
+	uint64_t off_ms;            /* fenced by a program's word alone, given then; 0: it is not */
+	uint64_t off_run;           /* cookie of the program that is powering it off; 0: none is */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
 	/* Whom the switch showed there last; out of date until host_vport_user() has looked. */
 	struct fabric_function *shown[PROVIDER_VPORTS_MAX + 1];
@@ -268,6 +270,10 @@ struct fabric_io {
 	 * Return: 0, and fabric_agent_answered() follows or does not; -ENOTCONN: there is no such
 	 * channel now. May be NULL: there never is. */
 	int (*agent_ask)(void *arg, const char *host, const struct fabric_ask *ask);
+	/* May be NULL. Runs @host's fence program (config_fence_find()) with @action, "off" or
+	 * "status"; after 0 answered once by fabric_fence_answered() with @cookie, never at once.
+	 * Return: 0; -EBUSY while one runs for @host; another -errno. */
+	int (*fence_run)(void *arg, uint64_t cookie, const char *host, const char *action);
 	/* Test-only, may be NULL: the manager stands at @point, "journal-before", "journal-after",
 	 * "op-before" or "op-after", and may be killed here. */
 	void (*point)(void *arg, const char *point);
@@ -424,6 +430,17 @@ void fabric_host_hint(struct fabric *f, const char *host, const char *what);
 /* The answer to fabric_io.agent_ask. One that nobody waits for is ignored. */
 void fabric_agent_answered(struct fabric *f, const char *host, uint64_t id,
 			   enum fabric_ask_outcome outcome, const char *text);
+
+/**
+ * fabric_fence_answered() - a fence program has ended
+ * @cookie: of fabric_io.fence_run; one that nobody waits for any more is ignored
+ * @code: its exit status, 0 .. 255; negative when it did not run to its end
+ * @text: for people: what it said last, or why it did not end
+ */
+void fabric_fence_answered(struct fabric *f, uint64_t cookie, int code, const char *text);
+/* What a fence of @host would try, in order: "isolate, unbind, fence_dummy, a person". */
+void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
+		       char out[static DB_TEXT_MAX]);
 
 MUST_USE int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,
 				   fabric_answer_fn *fn, void *arg);

@@ -335,6 +335,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	if (door_is_closed(host)) {
 		/* It is noted that it beats: readmit asks for it. */
 		host->live.last_beat_ms = received_ms;
+		fence_heard(f, host);
 		return REFUSE_HOST_FENCED;
 	}
 	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 ||
@@ -342,6 +343,9 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		beat_first(f, host, boot_id);
 	host->seq = seq;
 	live_beat(&host->live, &live, received_ms);
+	/* It was watched afresh meanwhile: nobody else remembers that it was suspected. */
+	if (!host->live.suspect)
+		host_recovered(f, host);
 	if (host->state == FABRIC_HOST_SUSPECT)
 		f->judge_ms = 0;
 	else if (f->judge_ms > f->now_ms + live.interval_ms)
@@ -620,6 +624,24 @@ void incident_fence_failed(struct fabric *f, struct fabric_host *host, const cha
 	history_event(f, "host.blocked", host->name, "%s", why);
 }
 
+void incident_fence_again(struct fabric *f, struct fabric_host *host, const char *why)
+{
+	struct fabric_incident *incident = incident_get(f, host->incident);
+
+	if (!incident || incident->row.state == DB_INCIDENT_DONE)
+		incident = incident_new(f, host, why);
+	if (!incident)
+		return;
+	log_warning("host %s: is fenced once more: %s", host->name, why);
+	incident->row.state = DB_INCIDENT_FENCING;
+	host->state = FABRIC_HOST_FENCING;
+	incident_step(f, incident, "fence again", "%s", why);
+	incident_store(f, incident);
+	host_store(f, host);
+	history_event(f, "host.fencing-again", host->name, "%s", why);
+	look(f);
+}
+
 /* After a restart, a reconnect or a reboot of the switch: fenced hosts are fenced again first. */
 void incidents_resume(struct fabric *f, struct fabric_provider *p)
 {
@@ -657,6 +679,7 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 	if (incident && incident->row.state != DB_INCIDENT_DONE)
 		incident_end(f, incident, "the host was readmitted");
 	host->incident = 0;
+	host->off_ms = 0;
 	host->state = beats ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
 	host->has_beaten = beats;
 	if (!beats)
@@ -712,6 +735,10 @@ int fabric_host_readmit(struct fabric *f, const char *name, uint32_t uid,
 				   incident->row.change);
 	if (!provider_is_usable(provider_of_host(f, host)))
 		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
+				   name);
+	if (fence_is_powering(host))
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "%s is being powered off by its fence; try again in a moment",
 				   name);
 	if (host->fence && host->state == FABRIC_HOST_FENCED)
 		return problem_say(problem, REFUSE_HOST_STATE,
@@ -806,15 +833,17 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	struct fabric_host *target = NULL;
 	struct fabric_host *host = NULL;
 	struct fabric_change *change;
+	char rungs[DB_TEXT_MAX];
 	size_t count = 0;
 	int r = failover_check(f, name, problem, &host, &target, fns, &count);
 
 	*out = (struct fabric_plan){ 0 };
 	if (r)
 		return r;
+	fabric_host_rungs(f, host, rungs);
 	if (!count) {
 		(void)snprintf(out->detail, sizeof(out->detail),
-			       "%s is isolated; it holds no function", name);
+			       "%s is fenced (%.300s); it holds no function", name, rungs);
 		return 0;
 	}
 	change = failover_change(f, target, fns, count);
@@ -822,8 +851,9 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 		return -ENOMEM;
 	(void)snprintf(out->target, sizeof(out->target), "%s", target->name);
 	(void)snprintf(out->detail, sizeof(out->detail),
-		       "%s is isolated and its virtual switch emptied; then %zu function%s to %s",
-		       name, count, count == 1 ? " moves" : "s move", target->name);
+		       "%s is fenced (tried in this order, until its virtual switch is read back "
+		       "empty: %.250s); then %zu function%s to %s",
+		       name, rungs, count, count == 1 ? " moves" : "s move", target->name);
 	r = plan_steps(f, change, out);
 	change_free(change);
 	return r;

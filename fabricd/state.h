@@ -310,6 +310,12 @@ uint64_t fences_next_ms(const struct fabric *f);
  * virtual switch must be empty. */
 MUST_USE int fence_open_door(struct fabric *f, struct fabric_host *host, bool keeps,
 			     fabric_answer_fn *fn, void *arg);
+/* A fenced host may be up again: its virtual switch is read once more. */
+void fence_look(struct fabric *f, struct fabric_host *host, const char *why);
+/* A host whose door is closed beats. */
+void fence_heard(struct fabric *f, struct fabric_host *host);
+/* A command that takes its power may still be carried out. */
+bool fence_is_powering(const struct fabric_host *host);
 /* Stops where it is; the door stays closed. */
 void fence_cancel(struct fabric *f, struct fabric_host *host);
 void fences_free(struct fabric *f);
@@ -320,6 +326,8 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
 void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
+/* A fenced host is not what its fence left, and is being fenced anew. */
+void incident_fence_again(struct fabric *f, struct fabric_host *host, const char *why);
 void incident_change_ended(struct fabric *f, struct fabric_change *change);
 void incident_durable(struct fabric *f, uint64_t id);
 void incidents_advance(struct fabric *f);

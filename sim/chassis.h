@@ -74,6 +74,12 @@ struct sim_chassis {
 	bool has_barrier; /* else a command may be late by lateness_ms at most */
 	uint32_t lateness_ms;
 	bool checks_identity; /* the switch refuses an identity that lives elsewhere on it */
+	struct {
+		bool isolate;
+		bool surprise; /* takes a function from a host that has power and does not let go */
+		bool power;    /* turns a host on and off */
+		bool tell_power;
+	} can;
 	struct sim_switch *switches;
 	struct sim_link *links;
 	struct sim_host *hosts;

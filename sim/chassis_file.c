@@ -395,6 +395,19 @@ static int take_checks(struct object_in *in, void *target, json_object *value)
 	return object_take(in, check_keys, target, value);
 }
 
+static const struct object_key can_keys[] = {
+	OBJECT_BOOL("isolate", struct sim_chassis, can.isolate, false),
+	OBJECT_BOOL("surprise", struct sim_chassis, can.surprise, false),
+	OBJECT_BOOL("power", struct sim_chassis, can.power, false),
+	OBJECT_BOOL("tell_power", struct sim_chassis, can.tell_power, false),
+	{ 0 },
+};
+
+static int take_can(struct object_in *in, void *target, json_object *value)
+{
+	return object_take(in, can_keys, target, value);
+}
+
 enum { MS_MAX = 86400000 };
 
 static const struct object_key chassis_keys[] = {
@@ -407,6 +420,7 @@ static const struct object_key chassis_keys[] = {
 	OBJECT_OTHER("settle", take_settle, false),
 	OBJECT_NUMBER("lateness_ms", struct sim_chassis, lateness_ms, false, 0, MS_MAX),
 	OBJECT_OTHER("checks", take_checks, false),
+	OBJECT_OTHER("can", take_can, false),
 	OBJECT_OTHER("switches", take_switches, true),
 	OBJECT_OTHER("links", take_links, false),
 	OBJECT_OTHER("hosts", take_hosts, true),

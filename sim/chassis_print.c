@@ -122,6 +122,13 @@ void sim_chassis_print(const struct sim_chassis *chassis, struct buf *out)
 	json_open(out, '{');
 	json_member_bool(out, "identity", c->checks_identity);
 	json_close(out, '}');
+	json_key(out, "can");
+	json_open(out, '{');
+	json_member_bool(out, "isolate", c->can.isolate);
+	json_member_bool(out, "surprise", c->can.surprise);
+	json_member_bool(out, "power", c->can.power);
+	json_member_bool(out, "tell_power", c->can.tell_power);
+	json_close(out, '}');
 	json_key(out, "switches");
 	json_open(out, '[');
 	for (size_t i = 0; i < c->switch_count; i++) {

@@ -655,9 +655,15 @@ static void do_bind(struct sim_map *map, const struct provider_op *op, struct si
 static void do_unbind(struct sim_map *map, const struct provider_op *op, struct sim_verdict *v)
 {
 	struct provider_function *f = sim_map_function(map, op->function);
+	const struct provider_host *h = f ? sim_map_host(map, f->now.host) : NULL;
 
 	if (!f)
 		refuse(v, PROVIDER_WHY_NO_FUNCTION, "no function %u", op->function);
+	else if (h && h->state.power && op->mode == PROVIDER_SURPRISE &&
+		 !map->chassis->can.surprise)
+		refuse(v, PROVIDER_WHY_UNSUPPORTED,
+		       "it cannot be taken from host %u by surprise; power the host off",
+		       f->now.host);
 	else if (f->now.host)
 		place(map, f, 0, 0, 0, op->mode);
 }
@@ -669,6 +675,10 @@ static void do_isolate(struct sim_map *map, const struct provider_op *op, struct
 
 	if (!h) {
 		refuse(v, PROVIDER_WHY_NO_HOST, "no host %u", op->host);
+		return;
+	}
+	if (!map->chassis->can.isolate) {
+		refuse(v, PROVIDER_WHY_UNSUPPORTED, "this switch isolates nobody");
 		return;
 	}
 	state = h->state;
@@ -683,6 +693,10 @@ static void do_power(struct sim_map *map, const struct provider_op *op, struct s
 
 	if (!h) {
 		refuse(v, PROVIDER_WHY_NO_HOST, "no host %u", op->host);
+		return;
+	}
+	if (!map->chassis->can.power) {
+		refuse(v, PROVIDER_WHY_UNSUPPORTED, "this switch turns nobody on or off");
 		return;
 	}
 	state = h->state;

@@ -279,6 +279,19 @@ static void read_functions(struct sim_model *m, const struct provider_op *op,
 	done->binding_count = op->value;
 }
 
+/* As it is shown: a switch that cannot tell whether a host has power says that it has. */
+static struct provider_host_state host_told(const struct sim_map *map,
+					    const struct provider_host_state *state)
+{
+	struct provider_host_state told = *state;
+
+	if (!map->chassis->can.tell_power) {
+		told.power = true;
+		told.power_known = false;
+	}
+	return told;
+}
+
 static void read_host(struct sim_model *m, const struct provider_op *op,
 		      struct provider_completion *done)
 {
@@ -291,7 +304,7 @@ static void read_host(struct sim_model *m, const struct provider_op *op,
 			m->scratch[done->binding_count++] = m->map.functions[function - 1].now;
 	}
 	done->bindings = m->scratch;
-	done->host = h->state;
+	done->host = host_told(&m->map, &h->state);
 }
 
 static void answer_effect(struct sim_model *m, struct sim_cmd *cmd,
@@ -338,7 +351,8 @@ static void event_all(struct sim_model *m, const struct provider_event *event)
 static void event_host(struct sim_model *m, uint16_t host)
 {
 	const struct provider_event event = { .kind = PROVIDER_EVENT_HOST,
-					      .host = m->map.hosts[host - 1].state };
+					      .host = host_told(&m->map,
+								&m->map.hosts[host - 1].state) };
 
 	event_all(m, &event);
 }
@@ -366,6 +380,8 @@ static struct provider_scan *scan_make(const struct sim_map *map)
 	s->switches = copied(map->switches, s->switch_count, sizeof(*s->switches));
 	s->ports = copied(map->ports, s->port_count, sizeof(*s->ports));
 	s->hosts = copied(map->hosts, s->host_count, sizeof(*s->hosts));
+	for (size_t i = 0; s->hosts && i < s->host_count; i++)
+		s->hosts[i].state = host_told(map, &map->hosts[i].state);
 	s->adapters = copied(map->adapters, s->adapter_count, sizeof(*s->adapters));
 	s->functions = copied(map->functions, s->function_count, sizeof(*s->functions));
 	if (s->switches && s->ports && s->hosts && s->adapters && s->functions)
@@ -892,8 +908,11 @@ void sim_model_boot_id(struct sim_model *m)
 static void hello_make(struct sim_model *m, const struct sim_chassis *c)
 {
 	(void)snprintf(m->hello.name, sizeof(m->hello.name), "fabricsim " FABRIC_VERSION);
-	m->hello.can = PROVIDER_CAN_ISOLATE | PROVIDER_CAN_IDENTITY | PROVIDER_CAN_POWER |
-		       PROVIDER_CAN_VIEW | PROVIDER_CAN_WRITE;
+	m->hello.can = PROVIDER_CAN_IDENTITY | PROVIDER_CAN_VIEW | PROVIDER_CAN_WRITE;
+	if (c->can.isolate)
+		m->hello.can |= PROVIDER_CAN_ISOLATE;
+	if (c->can.power)
+		m->hello.can |= PROVIDER_CAN_POWER;
 	if (c->has_barrier)
 		m->hello.can |= PROVIDER_CAN_BARRIER;
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happens, chosen by the seed: hosts and their agents, operators, faults. */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,72 @@ static void actor_boot(struct world *w, struct actor *a)
 	a->seq = 0;
 	(void)snprintf(a->boot_id, sizeof(a->boot_id), "boot-%.32s-%u", a->name, ++a->boots);
 	a->next_beat_ms = w->now_ms + world_random(w, BEAT_MS);
+}
+
+void actor_powered_off(struct world *w, uint16_t host)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (a->handle != host || !a->runs)
+			continue;
+		world_story(w, "%s has lost its power", a->name);
+		a->runs = false;
+		a->hangs = false;
+		a->dark_ms = w->now_ms;
+		if (!a->readmit_ms)
+			a->readmit_ms = w->now_ms + 30000 + world_random(w, 30000);
+	}
+}
+
+/* ---- fence programs ---- */
+
+int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool is_off)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (strcmp(a->name, host) != 0)
+			continue;
+		if (a->run)
+			return -EBUSY;
+		a->run = cookie;
+		a->run_is_off = is_off;
+		a->run_ms = w->now_ms + 100 + world_random(w, 3000);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int program_end(struct world *w, struct actor *a)
+{
+	bool has_power = sim_model_map(w->model)->hosts[a->handle - 1].state.power;
+
+	if (w->program == PROGRAM_FAILS)
+		return 1;
+	if (a->run_is_off && w->program == PROGRAM_HONEST && has_power) {
+		actor_power(w, a, false);
+		actor_powered_off(w, a->handle);
+	}
+	if (a->run_is_off)
+		return 0;
+	return w->program == PROGRAM_LIES || !has_power ? 2 : 0;
+}
+
+/* A program outlives the manager that began it; its answer does not. */
+static void program_advance(struct world *w, struct actor *a)
+{
+	uint64_t run = a->run;
+	int code;
+
+	if (!run || w->now_ms < a->run_ms)
+		return;
+	code = program_end(w, a);
+	world_story(w, "the fence program of %s ends: %s, %d", a->name,
+		    a->run_is_off ? "off" : "status", code);
+	a->run = 0;
+	if (w->fabric && !w->dead)
+		fabric_fence_answered(w->fabric, run, code, "as the test says");
 }
 
 void actors_init(struct world *w)
@@ -95,8 +162,11 @@ void actors_know(struct world *w)
 
 		if (!fenced || a->fence_void)
 			a->fenced_ms = 0;
-		else if (!a->fenced_ms)
+		else if (!a->fenced_ms) {
 			a->fenced_ms = w->now_ms;
+			/* Its proof was durable, and was not told any more. */
+			a->by_word = !sim_model_map(w->model)->hosts[a->handle - 1].state.power;
+		}
 		if (fenced && !a->readmit_ms)
 			a->readmit_ms = w->now_ms + 10000;
 	}
@@ -327,11 +397,11 @@ static void act_fault(struct world *w)
 	static const enum sim_fault_kind faults[] = { SIM_FAULT_DELAY,   SIM_FAULT_LATE,
 						      SIM_FAULT_LATE,    SIM_FAULT_LOST,
 						      SIM_FAULT_REFUSED, SIM_FAULT_FAILED };
-	static const enum provider_verb verbs[] = { PROVIDER_VERB_NONE, PROVIDER_BIND,
-						    PROVIDER_BIND,      PROVIDER_UNBIND,
-						    PROVIDER_UNBIND,    PROVIDER_IDENTITY,
-						    PROVIDER_RESET,     PROVIDER_READ,
-						    PROVIDER_ISOLATE,   PROVIDER_READ_HOST };
+	static const enum provider_verb verbs[] = {
+		PROVIDER_VERB_NONE, PROVIDER_BIND,      PROVIDER_BIND,      PROVIDER_UNBIND,
+		PROVIDER_UNBIND,    PROVIDER_IDENTITY,  PROVIDER_RESET,     PROVIDER_READ,
+		PROVIDER_ISOLATE,   PROVIDER_READ_HOST, PROVIDER_HOST_POWER
+	};
 	struct sim_fault fault = {
 		.kind = faults[world_random(w, sizeof(faults) / sizeof(*faults))],
 		.verb = verbs[world_random(w, sizeof(verbs) / sizeof(*verbs))],
@@ -463,6 +533,7 @@ void actors_advance(struct world *w)
 {
 	for (size_t i = 0; i < w->actor_count; i++) {
 		actor_advance(w, &w->actors[i]);
+		program_advance(w, &w->actors[i]);
 		actor_readmit(w, &w->actors[i]);
 	}
 	if (w->quiet || w->now_ms < w->next_act_ms)
@@ -484,6 +555,8 @@ uint64_t actors_next_ms(const struct world *w)
 			next = a->hangs_until_ms;
 		if (a->readmit_ms && a->readmit_ms < next)
 			next = a->readmit_ms;
+		if (a->run && a->run_ms < next)
+			next = a->run_ms;
 	}
 	return next;
 }

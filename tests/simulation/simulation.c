@@ -28,6 +28,7 @@ static const struct {
 	{ "journal-later", DEFECT_JOURNAL_LATER },
 	{ "identity-early", DEFECT_IDENTITY_EARLY },
 	{ "no-reset", DEFECT_NO_RESET },
+	{ "fence-believes", DEFECT_FENCE_BELIEVES },
 };
 
 struct options {

@@ -270,6 +270,13 @@ static void io_published(void *arg, const struct db_event *event)
 	actor_told(w, event);
 }
 
+static int io_fence_run(void *arg, uint64_t cookie, const char *host, const char *action)
+{
+	struct world *w = arg;
+
+	return w->dead ? 0 : actor_program_run(w, cookie, host, !strcmp(action, "off"));
+}
+
 static void io_point(void *arg, const char *point)
 {
 	struct world *w = arg;
@@ -366,6 +373,7 @@ static void manager_start(struct world *w)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
+				      .fence_run = io_fence_run,
 				      .point = io_point,
 				      .arg = w };
 	struct config config;
@@ -375,6 +383,12 @@ static void manager_start(struct world *w)
 	world_story(w, "the manager is started");
 	config_init(&config);
 	config.fence_retry_ms = 10000;
+	for (size_t i = 0; i < w->actor_count && w->program; i++) {
+		struct config_fence *fence = &config.fences[config.fence_count++];
+
+		(void)snprintf(fence->host, sizeof(fence->host), "%s", w->actors[i].name);
+		(void)snprintf(fence->program, sizeof(fence->program), "/fence");
+	}
 	w->wire = calloc(1, sizeof(*w->wire));
 	assert(w->wire);
 	w->wire->base.ops = &wire_ops;
@@ -530,7 +544,12 @@ static void ignore_state(void *arg, enum provider_state state, const struct prov
 
 static void on_effect(void *arg, const struct sim_effect *effect)
 {
-	check_effect(arg, effect);
+	struct world *w = arg;
+
+	check_effect(w, effect);
+	if (effect->op->verb == PROVIDER_HOST_POWER && effect->outcome == PROVIDER_DONE &&
+	    !effect->op->value)
+		actor_powered_off(w, effect->op->host);
 }
 
 /* Blades on two switches; adapters shared, whole, plain and multi-root aware. */
@@ -557,6 +576,13 @@ static void chassis_make(struct world *w)
 	w->chassis->timeout_ms = 2000;
 	w->chassis->has_barrier = world_random(w, 4) != 0;
 	w->chassis->lateness_ms = w->chassis->has_barrier ? 0 : 5000;
+	/* Half of them are blades as QEMU makes them, or less: the fence has to climb. */
+	if (w->seed % 2) {
+		w->chassis->can.isolate = false;
+		w->chassis->can.surprise = world_random(w, 3) == 0;
+		w->chassis->can.power = world_random(w, 2);
+		w->program = (enum world_program)world_random(w, PROGRAMS);
+	}
 	assert(sim_chassis_add_switch(w->chassis, "sw0"));
 	assert(sim_chassis_add_switch(w->chassis, "sw1"));
 	assert(sim_chassis_add_link(w->chassis, 1, 2));

@@ -51,9 +51,13 @@ struct actor {
 	uint64_t readmit_ms;     /* an operator lets it in again; 0: nobody is about to */
 	bool fenced;             /* told: it is fenced */
 	uint64_t fenced_ms;      /* since when it is told to be fenced; 0: it is not */
+	bool by_word;            /* fenced as off by a program's word: it may hold something */
 	bool fence_void;         /* the switch has rebooted, and lets everybody in, since then */
 	uint64_t dark_ms;        /* when the switch last saw it lose its power, or get it back */
 	bool by_hand;            /* an operator asked for its failover */
+	uint64_t run;            /* its fence program: cookie; 0: none runs */
+	uint64_t run_ms;         /* when it ends */
+	bool run_is_off;         /* action off; else status */
 };
 
 struct beat {
@@ -101,6 +105,9 @@ struct acked {
 	bool ended;
 };
 
+/* What the hosts' fence program is like. */
+enum world_program { PROGRAM_NONE, PROGRAM_HONEST, PROGRAM_LIES, PROGRAM_FAILS, PROGRAMS };
+
 struct world {
 	uint64_t seed;
 	uint64_t random;
@@ -129,6 +136,7 @@ struct world {
 	uint64_t reconnect_ms; /* when its connection to the switch is back; 0: it is there */
 	unsigned kill_in;      /* points until it is killed; 0: not at all */
 	uint64_t kills;
+	enum world_program program; /* of every host */
 	struct commit *commits;
 	struct commit **commits_last;
 	struct news *news;
@@ -175,6 +183,9 @@ void actors_init(struct world *w);
 void actors_advance(struct world *w);
 uint64_t actors_next_ms(const struct world *w);
 void actors_quiet(struct world *w);
+/* The switch, or a program, has taken its power. */
+void actor_powered_off(struct world *w, uint16_t host);
+int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool is_off);
 /* What a manager that has just started knows of fenced hosts. */
 void actors_know(struct world *w);
 void actor_told(struct world *w, const struct db_event *event);

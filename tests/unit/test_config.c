@@ -133,6 +133,31 @@ static void a_whole_file_is_taken_over(void **unused)
 }
 
 /* Each with the line and the reason; nothing of the file is taken over. */
+static void a_fence_is_found_by_its_host(void **unused)
+{
+	const struct config_fence *fence;
+
+	(void)unused;
+	assert_int_equal(parse("[fence bay1]\n"
+			       "program = /usr/sbin/fence_dummy\n"
+			       "[fence ch2/bay2]\n"
+			       "program = /usr/sbin/fence_ipmilan\n"
+			       "parameters = /etc/fabricd/bay2.fence\n"
+			       "timeout = 2min\n"),
+			 0);
+
+	fence = config_fence_find(&config, "bay1");
+	assert_non_null(fence);
+	assert_string_equal(fence->program, "/usr/sbin/fence_dummy");
+	assert_string_equal(fence->parameters, "");
+	assert_int_equal(fence->timeout_ms, CONFIG_FENCE_TIMEOUT_MS);
+	fence = config_fence_find(&config, "ch2/bay2");
+	assert_non_null(fence);
+	assert_string_equal(fence->parameters, "/etc/fabricd/bay2.fence");
+	assert_int_equal(fence->timeout_ms, 120000);
+	assert_null(config_fence_find(&config, "bay2"));
+}
+
 static void what_is_wrong_is_refused_with_its_line(void **unused)
 {
 	static const struct {
@@ -177,6 +202,18 @@ static void what_is_wrong_is_refused_with_its_line(void **unused)
 		{ "[provider a/b]\n",
 		  "f:1: [provider NAME]: a name is 1 to 63 of a-z A-Z 0-9 . _ -" },
 		{ "[provider a]\nport = 1\n", "f:2: no such key in [provider NAME]: port" },
+		{ "[fence bay1]\n[host bay1]\nuid = 1\n", "f:1: the fence of bay1 has no program" },
+		{ "[fence bay1]\nprogram = fence_dummy\n",
+		  "f:2: program: not an absolute path: fence_dummy" },
+		{ "[fence bay1]\nprogram = /a\nprogram = /b\n", "f:3: program: given twice" },
+		{ "[fence bay1]\nprogram = /a\nparameters = b\n",
+		  "f:3: parameters: not an absolute path: b" },
+		{ "[fence bay1]\nprogram = /a\ntimeout = 99ms\n",
+		  "f:3: timeout: takes a time from 100ms to 10min, not 99ms" },
+		{ "[fence bay1]\nprogram = /a\npassword = x\n",
+		  "f:3: no such key in [fence HOST]: password" },
+		{ "[fence bay1]\nprogram = /a\n[fence bay1]\nprogram = /a\n",
+		  "f:3: the fence of bay1 stands here already" },
 		{ "[host bay1]\n[host bay2]\nuid = 1\n", "f:1: host bay1 has no uid" },
 		{ "[host bay1]\nuid = root\n", "f:2: uid: not a user's number: root" },
 		{ "[host bay1]\nuid = 4294967295\n", "f:2: uid: not a user's number: 4294967295" },
@@ -344,6 +381,7 @@ int main(void)
 		cmocka_unit_test(every_key_takes_its_own_default_and_says_it_again),
 		cmocka_unit_test(every_number_is_held_to_its_range),
 		cmocka_unit_test(a_whole_file_is_taken_over),
+		cmocka_unit_test(a_fence_is_found_by_its_host),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
 		cmocka_unit_test(a_line_too_long_for_inih_is_refused_and_not_cut),
 		cmocka_unit_test(a_value_that_does_not_fit_is_refused),

@@ -1302,6 +1302,7 @@ static void s9_a_host_is_let_in_only_with_an_empty_virtual_switch(void **state)
 	foreign(h, PROVIDER_BIND, VF3, BAY3, 20, 0);
 	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);
 	assert_int_equal(failover(h, "bay3"), 0);
 	silence(h, BAY3);
 	run(h, 20 * BEAT);
@@ -1338,6 +1339,7 @@ static void s9_a_blocked_host_that_beats_is_let_in_as_it_is_and_its_fence_ends(v
 	run(h, BEAT);
 	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);
 	assert_int_equal(failover(h, "bay1"), 0);
 	run_until_state(h, "bay1", FABRIC_HOST_BLOCKED);
 	sim_model_fault_clear(h->reach[0].model);
