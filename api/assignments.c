@@ -3,6 +3,7 @@
 #include "api/call.h"
 #include "api/commands.h"
 #include "api/resource.h"
+#include "api/seen.h"
 
 static const char *assigned_text(enum db_assignment_state state)
 {
@@ -63,6 +64,24 @@ static void identity_put(const struct fabric *f, const void *object, struct buf 
 	identity_write(&fn->identity, out);
 }
 
+static void bound_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	bound_write(f, object, out);
+}
+
+static void condition_get(const struct fabric *f, const void *object, struct value *v)
+{
+	struct fabric_joined joined;
+
+	fabric_function_joined(f, object, &joined);
+	value_text(v, fabric_join_text(joined.condition));
+}
+
+static void seen_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	joined_write(f, object, out);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "function", .get = id_get },
@@ -71,6 +90,9 @@ static const struct field fields[] = {
 	{ .name = "generation", .get = generation_get },
 	{ .name = "state", .get = state_get },
 	{ .name = "identity", .write = identity_put },
+	{ .name = "bound", .write = bound_put },
+	{ .name = "condition", .get = condition_get, .moves = true },
+	{ .name = "seen", .write = seen_put, .moves = true },
 	{ 0 },
 };
 

@@ -3,6 +3,7 @@
 #include "api/call.h"
 #include "api/commands.h"
 #include "api/resource.h"
+#include "api/seen.h"
 
 static const char *kind_text(enum provider_function_kind kind)
 {
@@ -165,28 +166,14 @@ static void enforced_get(const struct fabric *f, const void *object, struct valu
 	value_bool(v, fn->as.identity_can & PROVIDER_IDENTITY_ENFORCED);
 }
 
-/* Where the switch showed it last; null: nowhere. "unknown": where it is now cannot be told;
- * "outside": on that host, but not in its virtual switch. */
 static void bound_put(const struct fabric *f, const void *object, struct buf *out)
 {
-	const struct fabric_function *fn = object;
-	const struct provider_binding *now = &fn->as.now;
-	const struct fabric_host *host = fn->host;
+	bound_write(f, object, out);
+}
 
-	if (!now->host && !now->unknown) {
-		json_null(out);
-		return;
-	}
-	if (!host || host->as.handle != now->host || host->provider != fn->adapter->provider)
-		host = host_by_handle(f, fn->adapter->provider, now->host);
-	json_open(out, '{');
-	json_member_text(out, "host", now->host && host ? host->name : NULL);
-	json_member_number(out, "vport", now->vport);
-	json_member_number(out, "generation", now->generation);
-	identity_member(out, "identity", &now->identity);
-	json_member_bool(out, "unknown", now->unknown);
-	json_member_bool(out, "outside", now->host && host && now->vport > host->as.vports);
-	json_close(out, '}');
+static void seen_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	joined_write(f, object, out);
 }
 
 static const struct field fields[] = {
@@ -201,6 +188,7 @@ static const struct field fields[] = {
 	{ .name = "change", .get = change_get },
 	{ .name = "step", .get = step_get },
 	{ .name = "bound", .write = bound_put },
+	{ .name = "seen", .write = seen_put, .moves = true },
 	{ .name = "vendor", .get = vendor_get },
 	{ .name = "device", .get = device_get },
 	{ .name = "pf", .get = pf_get },

@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/commands.h"
 #include "api/resource.h"
+#include "api/seen.h"
 #include "api/view.h"
 #include "common/clock.h"
 #include "topology/name.h"
@@ -180,6 +181,22 @@ static void last_beat_get(const struct fabric *f, const void *object, struct val
 		value_text(v, NULL);
 }
 
+static void seen_ago_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_host *h = object;
+	uint64_t now_ms = clock_boot_ms();
+
+	(void)f;
+	value_number(v, now_ms > h->seen_ms ? now_ms - h->seen_ms : 0);
+	if (!h->seen_ms)
+		value_text(v, NULL);
+}
+
+static void seen_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	view_write(f, object, out);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "state", .get = state_get },
@@ -200,6 +217,8 @@ static const struct field fields[] = {
 	{ .name = "boot_id", .get = boot_id_get },
 	{ .name = "seq", .get = seq_get, .moves = true },
 	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
+	{ .name = "seen_ms_ago", .get = seen_ago_get, .moves = true },
+	{ .name = "seen", .write = seen_put, .moves = true, .alone = true },
 	{ 0 },
 };
 

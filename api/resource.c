@@ -109,14 +109,16 @@ static void field_write(const struct field *field, const struct fabric *f, const
 	value_write(&v, out);
 }
 
-void resource_write(const struct resource *resource, const struct fabric *f, const void *object,
-		    struct buf *out, uint64_t *hash)
+static void object_write(const struct resource *resource, const struct fabric *f,
+			 const void *object, bool is_alone, struct buf *out, uint64_t *hash)
 {
 	size_t from;
 
 	json_open(out, '{');
 	from = out->length;
 	for (const struct field *field = resource->fields; field->name; field++) {
+		if (field->alone && !is_alone)
+			continue;
 		if (field->moves) {
 			*hash = api_hash(*hash, out->data + from, out->length - from);
 			field_write(field, f, object, out);
@@ -128,6 +130,12 @@ void resource_write(const struct resource *resource, const struct fabric *f, con
 	json_close(out, '}');
 	if (!out->failed)
 		*hash = api_hash(*hash, out->data + from, out->length - from);
+}
+
+void resource_write(const struct resource *resource, const struct fabric *f, const void *object,
+		    struct buf *out, uint64_t *hash)
+{
+	object_write(resource, f, object, true, out, hash);
 }
 
 const void *resource_find(const struct resource *resource, const struct fabric *f, const char *id)
@@ -340,7 +348,7 @@ static void page_write(const struct page *page, const struct fabric *f, struct b
 		more = n++ == page->limit;
 		if (more)
 			break;
-		resource_write(page->resource, f, object, out, hash);
+		object_write(page->resource, f, object, false, out, hash);
 		last = object;
 	}
 	json_close(out, ']');

@@ -38,6 +38,8 @@ struct field {
 	void (*write)(const struct fabric *f, const void *object, struct buf *out);
 	/* It changes by itself, with every beat: not covered by the ETag, which is for If-Match. */
 	bool moves;
+	/* Long: in the object by itself, not in lists. */
+	bool alone;
 };
 
 struct resource {

@@ -79,6 +79,8 @@ static const struct show_column assignment_columns[] = {
 	{ "STATE", "state", SHOW_STATE },
 	{ "IDENTITY", "identity", SHOW_WORDS },
 	{ "GENERATION", "generation", SHOW_WORDS },
+	{ "HOST SAYS", "condition", SHOW_STATE },
+	{ "DETAIL", "seen.detail", SHOW_WORDS },
 	{ 0 },
 };
 

@@ -41,6 +41,15 @@ static const struct show_column key_columns[] = {
 	{ "HELP", "help", SHOW_WORDS },       { 0 },
 };
 
+static const struct show_column seen_columns[] = {
+	{ "ADDRESS", "address", SHOW_WORDS },   { "SLOT", "slot", SHOW_WORDS },
+	{ "CLASS", "class", SHOW_WORDS },       { "VENDOR", "vendor", SHOW_WORDS },
+	{ "DEVICE", "device", SHOW_WORDS },     { "DRIVER", "driver", SHOW_WORDS },
+	{ "SERIAL", "serial", SHOW_WORDS },     { "MAC", "mac", SHOW_WORDS },
+	{ "WWPN", "wwpn", SHOW_WORDS },         { "LINK", "link", SHOW_STATE },
+	{ "FUNCTION", "function", SHOW_WORDS }, { 0 },
+};
+
 /* Arrays that have columns of their own, by the member's name. */
 static const struct {
 	const char *member;
@@ -50,6 +59,7 @@ static const struct {
 	{ "timeline", timeline_columns },
 	{ "moves", move_columns },
 	{ "keys", key_columns },
+	{ "seen", seen_columns },
 	{ "plan", show_operation_columns }, /* one without steps: what is adopted */
 };
 

@@ -12,19 +12,22 @@ static const struct {
 	const char *word;
 	enum style style;
 } states[] = {
-	{ "alive", STYLE_GOOD },    { "bound", STYLE_GOOD },       { "done", STYLE_GOOD },
-	{ "ready", STYLE_GOOD },    { "up", STYLE_GOOD },          { "ok", STYLE_GOOD },
-	{ "closed", STYLE_GOOD },   { "moved", STYLE_GOOD },       { "running", STYLE_BUSY },
-	{ "suspect", STYLE_BUSY },  { "fencing", STYLE_BUSY },     { "settling", STYLE_BUSY },
-	{ "slow", STYLE_BUSY },     { "connecting", STYLE_BUSY },  { "starting", STYLE_BUSY },
-	{ "degraded", STYLE_BUSY }, { "parked", STYLE_BUSY },      { "doubt", STYLE_BUSY },
-	{ "open", STYLE_BUSY },     { "maintenance", STYLE_BUSY }, { "fenced", STYLE_BAD },
-	{ "blocked", STYLE_BAD },   { "quarantined", STYLE_BAD },  { "bad", STYLE_BAD },
-	{ "failed", STYLE_BAD },    { "refused", STYLE_BAD },      { "lost", STYLE_BAD },
-	{ "frozen", STYLE_BAD },    { "down", STYLE_BAD },         { "cancelled", STYLE_DIM },
-	{ "waiting", STYLE_BUSY },  { "moving", STYLE_BUSY },      { "adopt", STYLE_BUSY },
-	{ "absent", STYLE_BAD },    { "present", STYLE_GOOD },     { "unknown", STYLE_DIM },
-	{ "free", STYLE_DIM },
+	{ "alive", STYLE_GOOD },     { "bound", STYLE_GOOD },       { "done", STYLE_GOOD },
+	{ "ready", STYLE_GOOD },     { "up", STYLE_GOOD },          { "ok", STYLE_GOOD },
+	{ "closed", STYLE_GOOD },    { "moved", STYLE_GOOD },       { "running", STYLE_BUSY },
+	{ "suspect", STYLE_BUSY },   { "fencing", STYLE_BUSY },     { "settling", STYLE_BUSY },
+	{ "slow", STYLE_BUSY },      { "connecting", STYLE_BUSY },  { "starting", STYLE_BUSY },
+	{ "degraded", STYLE_BUSY },  { "parked", STYLE_BUSY },      { "doubt", STYLE_BUSY },
+	{ "open", STYLE_BUSY },      { "maintenance", STYLE_BUSY }, { "fenced", STYLE_BAD },
+	{ "blocked", STYLE_BAD },    { "quarantined", STYLE_BAD },  { "bad", STYLE_BAD },
+	{ "failed", STYLE_BAD },     { "refused", STYLE_BAD },      { "lost", STYLE_BAD },
+	{ "frozen", STYLE_BAD },     { "down", STYLE_BAD },         { "cancelled", STYLE_DIM },
+	{ "waiting", STYLE_BUSY },   { "moving", STYLE_BUSY },      { "adopt", STYLE_BUSY },
+	{ "absent", STYLE_BAD },     { "present", STYLE_GOOD },     { "unknown", STYLE_DIM },
+	{ "free", STYLE_DIM },       { "seen", STYLE_GOOD },        { "not-seen", STYLE_BAD },
+	{ "awaited", STYLE_BUSY },   { "unreported", STYLE_DIM },   { "no-driver", STYLE_BUSY },
+	{ "other-mac", STYLE_BAD },  { "other-serial", STYLE_BAD }, { "other-device", STYLE_BAD },
+	{ "other-wwpn", STYLE_BAD },
 };
 
 static const char *const codes[] = {

@@ -246,6 +246,7 @@ static void item_store(struct fabric *f, struct fabric_item *item)
 	const struct db_item *row = &item->row;
 
 	item_settle_owner(f, item);
+	seen_look(f, item->fn->host);
 	db_put_item(batch_open(f), row);
 	history_audit(f, item->change->row.uid, fabric_op_text(row->op), row->function, row->change,
 		      "%s: from %s to %s, generation %" PRIu64 "%s%s",

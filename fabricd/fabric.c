@@ -89,8 +89,8 @@ static bool host_is_unproved(const struct fabric_host *host)
 }
 
 /* Where the switch shows it, by the last read-back. */
-static bool is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
-		       uint16_t vport)
+bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
+			 uint16_t vport)
 {
 	return host->present && fn->present && fn->as.now.host == host->as.handle &&
 	       fn->as.now.vport == vport;
@@ -114,7 +114,7 @@ enum fabric_function_state fabric_function_state(const struct fabric_function *f
 		return FABRIC_FUNCTION_PARKED;
 	if (fn->assigned == DB_ASSIGNMENT_BLOCKED)
 		return FABRIC_FUNCTION_BLOCKED;
-	if (fn->item || is_seen_at(fn, fn->host, fn->vport))
+	if (fn->item || function_is_seen_at(fn, fn->host, fn->vport))
 		return FABRIC_FUNCTION_BOUND;
 	return FABRIC_FUNCTION_DOUBT;
 }
@@ -125,7 +125,7 @@ const struct fabric_function *host_vport_user(const struct fabric_host *host, ui
 
 	if (host->vports[vport])
 		return host->vports[vport];
-	return shown && is_seen_at(shown, host, vport) ? shown : NULL;
+	return shown && function_is_seen_at(shown, host, vport) ? shown : NULL;
 }
 
 bool function_is_nowhere(const struct fabric_function *fn)
@@ -150,11 +150,17 @@ void function_seen(struct fabric *f, struct fabric_function *fn, const struct pr
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
 
+	const struct provider_binding was = fn->as.now;
+
 	if (now->unknown && !now->host)
 		fn->as.now.unknown = true; /* the rest stays what was known last */
 	else
 		fn->as.now = *now;
 	now = &fn->as.now;
+	if (now->host != was.host || now->vport != was.vport || now->generation != was.generation) {
+		fn->bound_ms = f->now_ms;
+		seen_look(f, fn->host);
+	}
 	if (now->host && now->vport <= PROVIDER_VPORTS_MAX && p && now->host <= p->host_count &&
 	    p->hosts[now->host - 1])
 		p->hosts[now->host - 1]->shown[now->vport] = fn;
@@ -162,6 +168,11 @@ void function_seen(struct fabric *f, struct fabric_function *fn, const struct pr
 
 void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport)
 {
+	if (fn->host != host) {
+		fn->join_told = FABRIC_JOIN_NONE;
+		fn->join_told_ms = 0;
+		fn->seen_ms = 0;
+	}
 	if (fn->host) {
 		fn->host->functions--;
 		if (fn->host->vports[fn->vport] == fn)
@@ -417,6 +428,8 @@ static void queue_completed(void *arg, const struct provider_op *op,
 		p->retry_ms = p->settled ? 0 : f->now_ms + 100;
 		return;
 	}
+	if (op->verb == PROVIDER_READ_HOST && hint_completed(p, op, done))
+		return;
 	if (op->generation && fn && fn->item)
 		item_completed(f, fn->item, op, done);
 	else if (!op->generation)
@@ -516,7 +529,7 @@ static void scan_again(struct fabric_provider *p)
 		p->retry_ms = p->f->now_ms + 100;
 }
 
-static void told_host(struct fabric_provider *p, const struct provider_host_state *state)
+void host_told(struct fabric_provider *p, const struct provider_host_state *state)
 {
 	struct fabric_host *host = host_by_handle(p, state->host);
 	bool was_off;
@@ -561,7 +574,7 @@ static void sink_told(void *arg, const struct provider_event *event)
 		scan_again(p);
 		break;
 	case PROVIDER_EVENT_HOST:
-		told_host(p, &event->host);
+		host_told(p, &event->host);
 		break;
 	case PROVIDER_EVENT_REBOOT:
 		if (!p->connected || !strcmp(hello.boot_id, event->boot_id))
@@ -749,6 +762,7 @@ void fabric_advance(struct fabric *f)
 	incidents_advance(f);
 	reconcile_advance(f);
 	items_advance(f);
+	seen_advance(f);
 	batch_submit(f);
 	for (size_t i = 0; i < f->provider_count; i++)
 		provider_queue_advance(f->providers[i]->queue, f->now_ms);
@@ -776,6 +790,7 @@ uint64_t fabric_next_ms(const struct fabric *f)
 	}
 	next = earlier(next, f->judge_ms);
 	next = earlier(next, f->reconcile_ms);
+	next = earlier(next, f->seen_due_ms);
 	next = earlier(next, fences_next_ms(f));
 	return earlier(next, items_next_ms(f));
 }

@@ -89,10 +89,15 @@ struct fabric_host {
 	uint64_t suspected_ms;    /* since when it is suspect */
 	struct fabric_seen *seen; /* its own view; NULL: it has told none */
 	size_t seen_count;
-	uint64_t seen_ms;           /* when it was told; 0: never */
-	struct fabric_fence *fence; /* under way; NULL: none (private to fence.c) */
-	uint64_t off_ms;            /* fenced by a program's word alone, given then; 0: it is not */
-	uint64_t off_run;           /* cookie of the program that is powering it off; 0: none is */
+	uint64_t seen_ms; /* when it was told; 0: never */
+	/* private to seen.c */
+	char seen_boot[FABRIC_NAME_MAX]; /* the boot that it was told under */
+	uint64_t seen_since_ms;          /* when it was first told under that boot */
+	uint64_t seen_due_ms;            /* when its functions are looked at again */
+	uint64_t hint_attempt;           /* the look that a hint led to; 0: none is under way */
+	struct fabric_fence *fence;      /* under way; NULL: none (private to fence.c) */
+	uint64_t off_ms;  /* fenced by a program's word alone, given then; 0: it is not */
+	uint64_t off_run; /* cookie of the program that is powering it off; 0: none is */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
 	/* Whom the switch showed there last; out of date until host_vport_user() has looked. */
 	struct fabric_function *shown[PROVIDER_VPORTS_MAX + 1];
@@ -105,6 +110,21 @@ struct fabric_adapter {
 	bool present;
 	struct provider_adapter as;
 	struct fabric_function *first; /* @as.function_count of them, in the order of the scan */
+};
+
+/* What a host's own view says of a function that the switch shows bound to it. */
+enum fabric_join {
+	FABRIC_JOIN_NONE,       /* nothing: it is not bound where it is assigned to */
+	FABRIC_JOIN_UNREPORTED, /* the host's agent tells no view */
+	FABRIC_JOIN_AWAITED,    /* bound, and not seen yet */
+	FABRIC_JOIN_NOT_SEEN,   /* nor after host-view.patience */
+	FABRIC_JOIN_SEEN,
+	FABRIC_JOIN_NO_DRIVER,
+	FABRIC_JOIN_OTHER_DEVICE, /* in its slot there is something else */
+	FABRIC_JOIN_OTHER_SERIAL,
+	FABRIC_JOIN_OTHER_MAC,
+	FABRIC_JOIN_OTHER_WWPN,
+	FABRIC_JOINS,
 };
 
 struct fabric_function {
@@ -121,6 +141,12 @@ struct fabric_function {
 	uint64_t highest; /* the highest that was ever given; a change under way has it already */
 	struct identity identity;
 	enum db_assignment_state assigned; /* meaningful while @host */
+
+	uint64_t bound_ms; /* since when the switch shows it where it does */
+	/* private to seen.c */
+	uint64_t seen_ms;           /* when its host last told that it sees it */
+	uint64_t join_told_ms;      /* when @join_told was */
+	enum fabric_join join_told; /* the condition that was told last */
 
 	bool bad;
 	bool doubt;               /* an outcome is UNKNOWN and not settled yet */
@@ -239,6 +265,13 @@ struct fabric_seen {
 	enum fabric_seen_link link;
 };
 
+/* One function of the fabric, in its host's own view. */
+struct fabric_joined {
+	enum fabric_join condition;
+	const struct fabric_seen *row; /* in its host's view; NULL: none */
+	char detail[DB_TEXT_MAX];      /* a sentence; "" for NONE */
+};
+
 /* A question to a host's agent: take part in the removal of this function. */
 struct fabric_ask {
 	uint64_t id;      /* its answer names it; never 0 */
@@ -330,6 +363,17 @@ const struct fabric_adapter *fabric_adapter_find(const struct fabric *f, const c
 const struct fabric_function *fabric_function_find(const struct fabric *f, const char *name);
 const struct fabric_change *fabric_change_find(const struct fabric *f, uint64_t id);
 const struct fabric_incident *fabric_incident_find(const struct fabric *f, uint64_t id);
+
+/* "seen", "not-seen", ...; "" for FABRIC_JOIN_NONE. */
+const char *fabric_join_text(enum fabric_join condition);
+/* The switch's view of @fn joined to its host's own: by slot, else by MAC or WWPN, else by the
+ * serial of its adapter. */
+void fabric_function_joined(const struct fabric *f, const struct fabric_function *fn,
+			    struct fabric_joined *out);
+/* Which assigned function @row of @host's view is; NULL: none of them. */
+const struct fabric_function *fabric_seen_function(const struct fabric *f,
+						   const struct fabric_host *host,
+						   const struct fabric_seen *row);
 
 /* Every difference now, sorted by function. */
 void fabric_differences(const struct fabric *f,

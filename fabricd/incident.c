@@ -162,6 +162,7 @@ static struct fabric_incident *incident_start(struct fabric *f, struct fabric_ho
 	host->state = FABRIC_HOST_FENCING;
 	host->epoch++;
 	live_unwatch(&host->live);
+	seen_forget(f, host);
 	host_store(f, host);
 	incident_step(f, incident, "witness", "%s", witnesses[host->live.witness]);
 	incident_step(f, incident, "verdict", "%s; epoch %" PRIu64, cause, host->epoch);
@@ -311,6 +312,7 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 		history_event(f, "host.booted", host->name, "boot id %s", boot_id);
 	}
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
+	seen_booted(f, host);
 	if (host->state == FABRIC_HOST_UNKNOWN) {
 		host->state = FABRIC_HOST_ALIVE;
 		live_watch(&host->live, f->now_ms);

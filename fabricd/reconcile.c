@@ -326,6 +326,7 @@ static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabri
 				     .identity = fn->as.now.identity };
 
 	function_own(fn, host, fn->as.now.vport);
+	seen_look(f, host);
 	fn->identity = fn->as.now.identity;
 	fn->assigned = DB_ASSIGNMENT_BOUND;
 	fn->generation = fn->as.now.generation;

@@ -167,6 +167,7 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 		[PROVIDER_FUNCTION_PF] = TOPO_NAME_PF,
 		[PROVIDER_FUNCTION_VF] = TOPO_NAME_VF,
 	};
+	struct provider_binding was;
 	struct provider_binding now;
 	struct fabric_function *fn;
 	char name[FABRIC_NAME_MAX];
@@ -183,7 +184,9 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 		now = fn->as.now;
 		now.unknown = true;
 	}
+	was = fn->as.now;
 	fn->as = *as;
+	fn->as.now = was; /* for function_seen() to compare */
 	fn->adapter = adapter;
 	fn->present = true;
 	function_seen(in->f, fn, &now);

@@ -195,6 +195,7 @@ struct fabric {
 	uint64_t next_fence;
 	uint64_t tick_ms;      /* when what waits is looked at again */
 	uint64_t judge_ms;     /* when hosts are judged again */
+	uint64_t seen_due_ms;  /* when a host's view is looked at again */
 	uint64_t reconcile_ms; /* when differences are looked at again; UINT64_MAX: on a change */
 
 	struct view *views;
@@ -226,11 +227,16 @@ bool function_is_nowhere(const struct fabric_function *fn);
 const struct fabric_host *function_place(const struct fabric *f, const struct fabric_function *fn);
 /* It is on @host, but outside of its virtual switch: no bind of ours made that. */
 bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_binding *now);
+/* The switch shows it at @vport of @host, by the last read-back. */
+bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
+			 uint16_t vport);
 /* The switch shows @fn as @now says. */
 void function_seen(struct fabric *f, struct fabric_function *fn,
 		   const struct provider_binding *now);
 /* Makes @host and @vport (NULL, 0: nobody's) what @fn is assigned to, in memory. */
 void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport);
+/* The switch says how a host is: its witness. */
+void host_told(struct fabric_provider *p, const struct provider_host_state *state);
 /* fabric_advance() is wanted at once; look() also for those that hold. */
 void wake(struct fabric *f);
 void look(struct fabric *f);
@@ -335,6 +341,19 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p);
 void hosts_judge(struct fabric *f);
 void host_witness(struct fabric *f, struct fabric_host *host);
 void door_opened(struct fabric *f, struct fabric_host *host);
+
+/* ---- seen.c ---- */
+/* Physical slot number of @vport as @host sees it; 0: not told. */
+uint16_t function_slot(const struct fabric_host *host, uint16_t vport);
+/* @host (NULL: nobody) may see its functions otherwise now. */
+void seen_look(struct fabric *f, struct fabric_host *host);
+void seen_advance(struct fabric *f);
+void seen_forget(struct fabric *f, struct fabric_host *host);
+/* @host beats under another boot id, and has it by now. */
+void seen_booted(struct fabric *f, struct fabric_host *host);
+/* A read of a whole host has ended; false: it was no hint's. */
+bool hint_completed(struct fabric_provider *p, const struct provider_op *op,
+		    const struct provider_completion *done);
 
 /* ---- view.c ---- */
 void view_told(struct fabric_provider *p, uint64_t cookie, const struct provider_config *config,

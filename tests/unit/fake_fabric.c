@@ -302,6 +302,31 @@ static void request_note(struct fabric *f, const struct fabric_request *request)
 	f->hash = request->hash;
 }
 
+const char *fabric_join_text(enum fabric_join condition)
+{
+	return condition == FABRIC_JOIN_SEEN ? "seen" : "";
+}
+
+void fabric_function_joined(const struct fabric *f, const struct fabric_function *fn,
+			    struct fabric_joined *out)
+{
+	*out = (struct fabric_joined){ .condition = FABRIC_JOIN_NONE };
+	if (!fn->host || !fn->host->seen_count)
+		return;
+	(void)f;
+	out->condition = FABRIC_JOIN_SEEN;
+	out->row = fn->host->seen;
+	(void)snprintf(out->detail, sizeof(out->detail), "seen by %s", fn->host->name);
+}
+
+const struct fabric_function *fabric_seen_function(const struct fabric *f,
+						   const struct fabric_host *host,
+						   const struct fabric_seen *row)
+{
+	(void)host;
+	return row->slot ? f->function_list[1] : NULL;
+}
+
 int fabric_change_request(struct fabric *f, const struct fabric_request *request,
 			  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {

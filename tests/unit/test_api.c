@@ -159,6 +159,63 @@ static void a_function_is_told_with_all_its_members(void **state)
 	assert_string_equal(text_at(rig, "host"), "null");
 }
 
+static void both_views_of_a_function_stand_side_by_side(void **state)
+{
+	struct rig *rig = *state;
+	struct fabric_seen rows[] = { { .address = "0000:05:00.0",
+					.driver = "nvme",
+					.serial = "FAB0001",
+					.class_code = 0x010802,
+					.vendor = 0x1b36,
+					.device = 0x0010,
+					.slot = 18,
+					.link = FABRIC_SEEN_LINK_UP },
+				      { .address = "0000:00:01.0", .class_code = 0x0200 } };
+
+	assert_int_equal(get(rig, "/v1/functions/nic-3fa2/pf0/vf1"), 200);
+	assert_string_equal(text_at(rig, "seen"), "null");
+	rig->fabric.hosts[0].seen = rows;
+	rig->fabric.hosts[0].seen_count = 2;
+	rig->fabric.hosts[0].seen_ms = 1;
+
+	assert_int_equal(get(rig, "/v1/functions/nic-3fa2/pf0/vf1"), 200);
+	assert_string_equal(text_at(rig, "seen.condition"), "seen");
+	assert_string_equal(text_at(rig, "seen.detail"), "seen by bay1");
+	assert_string_equal(text_at(rig, "seen.address"), "0000:05:00.0");
+	assert_string_equal(text_at(rig, "seen.mac"), "null");
+	assert_string_equal(text_at(rig, "bound.unknown"), "false");
+	assert_int_equal(get(rig, "/v1/assignments?condition=seen"), 200);
+	assert_string_equal(text_at(rig, "items.0.bound.host"), "bay1");
+	assert_string_equal(text_at(rig, "items.0.seen.driver"), "nvme");
+	assert_int_equal(get(rig, "/v1/hosts/bay1"), 200);
+	assert_string_equal(text_at(rig, "seen.0.class"), "0108");
+	assert_string_equal(text_at(rig, "seen.0.function"), "nic-3fa2/pf0/vf1");
+	assert_string_equal(text_at(rig, "seen.1.class"), "0200");
+	assert_string_equal(text_at(rig, "seen.1.function"), "null");
+	assert_int_equal(get(rig, "/v1/hosts?id=bay1"), 200);
+	assert_null(at(rig, "items.0.seen"));
+	rig->fabric.hosts[0].seen_count = 0;
+}
+
+static void where_a_function_is_may_be_unknown_or_outside(void **state)
+{
+	struct rig *rig = *state;
+	struct provider_binding *now = &rig->fabric.functions[1].as.now;
+
+	now->unknown = true;
+	rig->fabric.hosts[0].as.vports = 8;
+	now->vport = 240;
+
+	assert_int_equal(get(rig, "/v1/functions/nic-3fa2/pf0/vf1"), 200);
+
+	assert_string_equal(text_at(rig, "bound.unknown"), "true");
+	assert_string_equal(text_at(rig, "bound.outside"), "true");
+	now->host = 0;
+	assert_int_equal(get(rig, "/v1/functions/nic-3fa2/pf0/vf1"), 200);
+	assert_string_equal(text_at(rig, "bound.host"), "null");
+	assert_string_equal(text_at(rig, "bound.outside"), "false");
+}
+
 static void an_encoded_slash_names_the_same_thing(void **state)
 {
 	struct rig *rig = *state;
@@ -1162,6 +1219,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_RIG(a_function_is_told_with_all_its_members),
+		WITH_RIG(both_views_of_a_function_stand_side_by_side),
+		WITH_RIG(where_a_function_is_may_be_unknown_or_outside),
 		WITH_RIG(an_encoded_slash_names_the_same_thing),
 		WITH_RIG(every_collection_has_a_list_and_objects),
 		WITH_RIG(pages_cover_a_list_once_and_in_order),

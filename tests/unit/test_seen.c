@@ -15,11 +15,10 @@ enum { HOSTS = 4, STEADY_MS = 60000, SETTLED_MS = 2000, MAC1 = 0x0200000000a1, G
 
 static const char *const DISK1 = "nvme-0001/f0";
 static const char *const DISK2 = "nvme-0002/f0";
-__attribute__((unused)) static const char *const NIC = "nic-0003/f0";
+static const char *const NIC = "nic-0003/f0";
 static const char *const GPU0 = "gpu-0004/f0";
 static const char *const GPU1 = "gpu-0004/f1";
-__attribute__((unused)) static const char *const BOOT =
-	"6a39c2a2-7a9c-4e0e-8f3a-000000000001"; /* of brain_beat() */
+static const char *const BOOT = "6a39c2a2-7a9c-4e0e-8f3a-000000000001"; /* of brain_beat() */
 
 /* What the tap tells otherwise than the model does. */
 struct lies {
@@ -205,7 +204,7 @@ static void tally_event(void *arg, const struct db_event *event)
 	(void)snprintf(t->detail, sizeof(t->detail), "%s", event->detail);
 }
 
-__attribute__((unused)) static struct tally events(const char *type, const char *subject)
+static struct tally events(const char *type, const char *subject)
 {
 	struct tally t = { .type = type, .subject = subject };
 	uint64_t first;
@@ -438,6 +437,292 @@ static void what_a_host_brings_along_is_not_adopted(void **state)
 	assert_int_equal(request(DB_OP_ASSIGN, DISK1, "bay2", 0), REFUSE_FUNCTION_BOUND);
 }
 
+/* ---- both views joined ---- */
+
+enum { PATIENCE_MS = 10000 };
+
+/* As bay1's kernel shows DISK1 in the slot of vport @vport. */
+static struct fabric_seen disk_at(unsigned vport)
+{
+	const struct fabric_function *fn = function(DISK1);
+	struct fabric_seen row = { .address = "0000:05:00.0",
+				   .driver = "nvme",
+				   .serial = "FAB0001",
+				   .class_code = 0x010802,
+				   .vendor = fn->as.vendor,
+				   .device = fn->as.device,
+				   .slot = (uint16_t)(15 + vport),
+				   .link = FABRIC_SEEN_LINK_UP };
+
+	return row;
+}
+
+static struct fabric_seen nic_as(uint64_t mac)
+{
+	const struct fabric_function *fn = function(NIC);
+	struct fabric_seen row = { .address = "0000:06:00.0",
+				   .driver = "e1000e",
+				   .class_code = 0x020000,
+				   .mac = mac,
+				   .vendor = fn->as.vendor,
+				   .device = fn->as.device };
+
+	return row;
+}
+
+static void tell(const char *host, const char *boot, const struct fabric_seen *rows, size_t count)
+{
+	assert_int_equal(fabric_host_seen(b.fabric, host, boot, rows, count), 0);
+	brain_run(&b, 100);
+}
+
+static enum fabric_join joined(const char *name, char *detail)
+{
+	struct fabric_joined out;
+
+	fabric_function_joined(b.fabric, function(name), &out);
+	(void)snprintf(detail, DB_TEXT_MAX, "%s", out.detail);
+	return out.condition;
+}
+
+static void what_is_bound_is_seen_in_its_slot_and_said_once(void **state)
+{
+	const struct fabric_seen rows[] = { { .address = "0000:00:01.0" }, disk_at(1) };
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_UNREPORTED);
+
+	tell("bay1", BOOT, rows, 2);
+	tell("bay1", BOOT, rows, 2);
+
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+	assert_string_equal(detail, "seen by bay1 as 0000:05:00.0, driver nvme, serial FAB0001, "
+				    "link up");
+	assert_int_equal(events("function.seen", DISK1).count, 1);
+	assert_string_equal(events("function.seen", DISK1).detail, detail);
+	assert_ptr_equal(fabric_seen_function(b.fabric, fabric_host_find(b.fabric, "bay1"),
+					      &fabric_host_find(b.fabric, "bay1")->seen[1]),
+			 function(DISK1));
+	assert_null(fabric_seen_function(b.fabric, fabric_host_find(b.fabric, "bay1"),
+					 &fabric_host_find(b.fabric, "bay1")->seen[0]));
+}
+
+static void without_a_slot_it_is_found_by_its_mac_or_its_serial(void **state)
+{
+	struct fabric_seen rows[] = { nic_as(MAC1), disk_at(1) };
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	rows[1].slot = 0;
+	assign(DISK1, "bay1", 0);
+	assign(NIC, "bay1", MAC1);
+
+	tell("bay1", BOOT, rows, 2);
+
+	assert_int_equal(joined(NIC, detail), FABRIC_JOIN_SEEN);
+	assert_string_equal(detail,
+			    "seen by bay1 as 0000:06:00.0, driver e1000e, MAC 02:00:00:00:00:a1");
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+}
+
+static void what_is_bound_and_not_seen_is_told_once_after_patience(void **state)
+{
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	tell("bay1", BOOT, NULL, 0);
+	assign(DISK1, "bay1", 0);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_AWAITED);
+	assert_string_equal(detail, "bound, not seen yet");
+	assert_int_equal(events("function.not-seen", DISK1).count, 0);
+
+	brain_run(&b, PATIENCE_MS);
+	tell("bay1", BOOT, NULL, 0); /* saying it again is no reason to wait again */
+	brain_run(&b, 10 * PATIENCE_MS);
+
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_NOT_SEEN);
+	assert_string_equal(detail, "bound but not seen after 10 s");
+	assert_int_equal(events("function.not-seen", DISK1).count, 1);
+	assert_string_equal(events("function.not-seen", DISK1).detail,
+			    "bound but not seen after 10 s by bay1");
+}
+
+/* A host that has just begun to tell has had no time yet. */
+static void patience_counts_from_the_first_view_of_a_boot(void **state)
+{
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	brain_run(&b, 3 * PATIENCE_MS);
+
+	tell("bay1", BOOT, NULL, 0);
+
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_AWAITED);
+}
+
+static void what_differs_is_named(void **state)
+{
+	struct fabric_seen rows[] = { nic_as(0x0200000000ff), disk_at(1) };
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	assign(NIC, "bay1", MAC1);
+	rows[0].slot = 17; /* vport 2 */
+	(void)snprintf(rows[1].serial, sizeof(rows[1].serial), "FAB0009");
+
+	tell("bay1", BOOT, rows, 2);
+
+	assert_int_equal(joined(NIC, detail), FABRIC_JOIN_OTHER_MAC);
+	assert_string_equal(detail, "seen with another MAC: 02:00:00:00:00:ff, not "
+				    "02:00:00:00:00:a1; seen by bay1 as 0000:06:00.0, driver "
+				    "e1000e, MAC 02:00:00:00:00:ff");
+	assert_int_equal(events("function.difference", NIC).count, 1);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_OTHER_SERIAL);
+	rows[1].device++;
+	tell("bay1", BOOT, rows, 2);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_OTHER_DEVICE);
+}
+
+static void a_driver_is_given_its_time(void **state)
+{
+	struct fabric_seen row = disk_at(1);
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	row.driver[0] = '\0';
+	assign(DISK1, "bay1", 0);
+
+	tell("bay1", BOOT, &row, 1);
+
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_NO_DRIVER);
+	assert_int_equal(events("function.difference", DISK1).count, 0);
+	brain_run(&b, PATIENCE_MS);
+	assert_int_equal(events("function.difference", DISK1).count, 1);
+}
+
+/* A host that says now this, now that, ten times a second. */
+static void a_view_that_flaps_does_not_flood_the_history(void **state)
+{
+	struct fabric_seen row = disk_at(1);
+	uint64_t begin_ms;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	begin_ms = b.now_ms;
+
+	for (unsigned i = 0; i < 300; i++) {
+		(void)snprintf(row.serial, sizeof(row.serial), "%s", i & 1 ? "FAB0001" : "FAB0009");
+		tell("bay1", BOOT, &row, 1);
+	}
+
+	assert_in_range(events("function.seen", DISK1).count +
+				events("function.difference", DISK1).count,
+			1, (b.now_ms - begin_ms) / PATIENCE_MS + 1);
+}
+
+static void a_view_is_forgotten_with_the_boot_that_told_it(void **state)
+{
+	const struct fabric_seen row = disk_at(1);
+	char detail[DB_TEXT_MAX];
+	uint64_t epoch;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	tell("bay1", BOOT, &row, 1);
+	b.silent[0] = true; /* under BOOT */
+
+	assert_int_equal(fabric_beat(b.fabric, "bay1", "another", 1, b.now_ms, &epoch), 0);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_UNREPORTED);
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->seen_count, 0);
+	tell("bay1", BOOT, &row, 1); /* late, of the boot before */
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_UNREPORTED);
+	tell("bay1", "another", &row, 1);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+}
+
+static void a_view_is_forgotten_with_the_fence(void **state)
+{
+	const struct fabric_seen row = disk_at(1);
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	tell("bay1", BOOT, &row, 1);
+	b.silent[0] = true;
+
+	brain_run(&b, 20000);
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->seen_count, 0);
+	tell("bay1", BOOT, &row, 1);
+
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_not_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+}
+
+static void what_cannot_be_a_view_is_refused(void **state)
+{
+	(void)state;
+
+	assert_int_equal(fabric_host_seen(b.fabric, "bay9", BOOT, NULL, 0), REFUSE_NO_HOST);
+	assert_int_equal(fabric_host_seen(b.fabric, "bay1", BOOT, NULL, FABRIC_SEEN_MAX + 1),
+			 REFUSE_TOO_LARGE);
+}
+
+/* ---- hints ---- */
+
+static void a_hint_makes_the_manager_look_and_proof_cuts_the_wait_short(void **state)
+{
+	(void)state;
+	lies.is_off = true;
+	lies.reads = 0;
+	b.silent[0] = true;
+
+	fabric_host_hint(b.fabric, "bay1", "end of file on its port");
+	fabric_host_hint(b.fabric, "bay1", "end of file on its port");
+	brain_run(&b, 50);
+
+	assert_int_equal(events("host.hint", "bay1").count, 1);
+	assert_int_not_equal(lies.reads, 0);
+	assert_int_not_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(events("host.fencing", "bay1").count, 1);
+}
+
+/* S7: end-of-file says nothing of a host that the switch has on. */
+static void s7_a_hint_alone_is_no_verdict(void **state)
+{
+	(void)state;
+	lies.reads = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		fabric_host_hint(b.fabric, "bay1", "end of file on its port");
+		brain_run(&b, 100);
+	}
+
+	assert_in_range(lies.reads, 1, 100);
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(events("host.fencing", "bay1").count, 0);
+}
+
+static void s7_nor_is_a_host_that_cannot_be_read(void **state)
+{
+	(void)state;
+	lies.is_hung = true;
+	lies.is_off = true; /* what a failed read says beside counts not */
+
+	fabric_host_hint(b.fabric, "bay1", "end of file on its port");
+	brain_run(&b, 10000);
+
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_ALIVE);
+	lies.is_hung = false;
+	lies.is_off = false;
+	fabric_host_hint(b.fabric, "bay1", "end of file on its port");
+	brain_run(&b, 100);
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_ALIVE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -455,6 +740,19 @@ int main(void)
 		TEST(what_a_host_brings_along_is_foreign_and_named),
 		TEST(s1_what_a_host_brings_along_is_neither_unbound_nor_bound),
 		TEST(what_a_host_brings_along_is_not_adopted),
+		TEST(what_is_bound_is_seen_in_its_slot_and_said_once),
+		TEST(without_a_slot_it_is_found_by_its_mac_or_its_serial),
+		TEST(what_is_bound_and_not_seen_is_told_once_after_patience),
+		TEST(patience_counts_from_the_first_view_of_a_boot),
+		TEST(what_differs_is_named),
+		TEST(a_driver_is_given_its_time),
+		TEST(a_view_that_flaps_does_not_flood_the_history),
+		TEST(a_view_is_forgotten_with_the_boot_that_told_it),
+		TEST(a_view_is_forgotten_with_the_fence),
+		TEST(what_cannot_be_a_view_is_refused),
+		TEST(a_hint_makes_the_manager_look_and_proof_cuts_the_wait_short),
+		TEST(s7_a_hint_alone_is_no_verdict),
+		TEST(s7_nor_is_a_host_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
