@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "db/writer.h"
 #include "fabricd/fabric.h"
+#include "fabricd/fence_program.h"
 #include "fabricd/listen.h"
 #include "fabricd/options.h"
 #include "provider/client.h"
@@ -42,6 +43,7 @@ struct daemon {
 	struct provider *providers[CONFIG_PROVIDERS];
 	size_t provider_count;
 	struct api *api;
+	struct fence_programs *fences;
 	struct event *timer;
 	struct event *written;
 	struct event *watchdog; /* NULL unless systemd asks for it */
@@ -87,6 +89,22 @@ static void io_published(void *arg, const struct db_event *event)
 
 	if (d->api)
 		api_publish(d->api, event);
+}
+
+static int io_fence_run(void *arg, uint64_t cookie, const char *host, const char *action)
+{
+	struct daemon *d = arg;
+	const struct config_fence *fence = config_fence_find(&d->config, host);
+
+	return fence ? fence_program_run(d->fences, cookie, fence, action) : -ENOENT;
+}
+
+static void on_fence(void *arg, uint64_t cookie, int code, const char *text)
+{
+	struct daemon *d = arg;
+
+	if (d->fabric)
+		fabric_fence_answered(d->fabric, cookie, code, text);
 }
 
 static void on_batch(void *arg, uint64_t cookie, int r, const char *why)
@@ -243,6 +261,20 @@ static const char *config_fixed(const struct config *a, const struct config *b)
 	return NULL;
 }
 
+/* A parameters file is read when it is needed; a mistake in it should not wait until then. */
+static void fences_check(const struct config *config)
+{
+	static char input[FENCE_PROGRAM_FILE_MAX + 64];
+	char why[FENCE_PROGRAM_TEXT_MAX];
+	size_t length;
+
+	for (size_t i = 0; i < config->fence_count; i++)
+		if (fence_program_input(config->fences[i].parameters, "status", input, &length,
+					why))
+			log_err("fence %s: %s", config->fences[i].host, why);
+	explicit_bzero(input, sizeof(input));
+}
+
 static void on_reload(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -264,6 +296,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 	} else {
 		d->config = *config;
 		fabric_configure(d->fabric, config);
+		fences_check(config);
 		log_notice("configuration: read again from %s", d->options.config);
 	}
 	free(config);
@@ -302,13 +335,16 @@ static int daemon_open_fabric(struct daemon *d)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
 				      .published = io_published,
+				      .fence_run = io_fence_run,
 #ifdef FABRIC_ABORT_POINTS
 				      .point = abort_point,
 #endif
 				      .arg = d };
 	char why[DB_TEXT_MAX] = "";
-	int r = fabric_new(&d->config, &io, &d->fabric);
+	int r = fence_programs_new(d->base, on_fence, d, &d->fences);
 
+	if (!r)
+		r = fabric_new(&d->config, &io, &d->fabric);
 	if (!r)
 		r = fabric_load(d->fabric, d->db, why);
 	if (r)
@@ -408,6 +444,7 @@ static void daemon_close(struct daemon *d)
 {
 	api_free(d->api);
 	d->api = NULL;
+	fence_programs_free(d->fences);
 	fabric_free(d->fabric);
 	d->fabric = NULL;
 	for (size_t i = 0; i < d->provider_count; i++)
@@ -436,6 +473,7 @@ static int daemon_main(struct daemon *d)
 	int r = daemon_open(d);
 
 	if (!r) {
+		fences_check(&d->config);
 		fabric_start(d->fabric);
 		log_notice("daemon: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
 			   d->options.socket, d->options.db, d->provider_count,
