@@ -9,18 +9,30 @@
 
 #include "common/url.h"
 
+static void put_format(struct buf *out, const char *host, const char *verb, const void *body,
+		       size_t length)
+{
+	buf_text(out, "PUT /v1/hosts/");
+	url_path(out, host);
+	buf_printf(out,
+		   "/%s HTTP/1.1\r\nHost: localhost\r\n"
+		   "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+		   verb, length);
+	buf_bytes(out, body, length);
+}
+
 void answer_request_format(struct buf *out, const char *host, const char *boot_id, uint64_t seq)
 {
 	char body[128];
 	int length = snprintf(body, sizeof(body), "{\"boot_id\":\"%s\",\"seq\":%" PRIu64 "}",
 			      boot_id, seq);
 
-	buf_text(out, "PUT /v1/hosts/");
-	url_path(out, host);
-	buf_printf(out,
-		   "/heartbeat HTTP/1.1\r\nHost: localhost\r\n"
-		   "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		   length, body);
+	put_format(out, host, "heartbeat", body, (size_t)length);
+}
+
+void answer_view_format(struct buf *out, const char *host, const void *body, size_t length)
+{
+	put_format(out, host, "seen", body, length);
 }
 
 static bool is_digit(uint8_t c)

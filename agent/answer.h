@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two HTTP/1.1 messages that a beat needs: the request, and the daemon's answer. */
+/* The HTTP/1.1 messages of beats and views: the requests, and the daemon's answer. */
 #pragma once
 
 #include <stddef.h>
@@ -29,6 +29,9 @@ struct answer {
  * @seq:     larger than that of every beat before under the same boot id
  */
 void answer_request_format(struct buf *out, const char *host, const char *boot_id, uint64_t seq);
+
+/* The host's own view as a PUT request; @body is the object of a "seen" line. */
+void answer_view_format(struct buf *out, const char *host, const void *body, size_t length);
 
 /**
  * answer_parse() - find one whole answer at the start of @bytes

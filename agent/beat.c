@@ -22,6 +22,7 @@ static const struct step steps[BEAT_LINKS][BEAT_EVENTS] = {
 	},
 	[BEAT_IDLE] = {
 		[BEAT_TIMER] = { BEAT_WAITING, BEAT_SEND },
+		[BEAT_VIEW] = { BEAT_WAITING, BEAT_SEND_VIEW },
 		[BEAT_LOST] = { BEAT_AWAY, BEAT_DROP },
 	},
 	[BEAT_WAITING] = {
@@ -67,7 +68,7 @@ enum beat_action beat_step(struct beat *b, enum beat_event event, uint64_t now_m
 		b->connect_ms = now_ms + backoff_ms(b);
 		b->failures++;
 	}
-	if (step->action == BEAT_CONNECT)
+	if (step->action == BEAT_CONNECT || step->action == BEAT_SEND_VIEW)
 		b->answer_ms = now_ms + 2 * b->interval_ms;
 	if (step->action == BEAT_SEND)
 		beat_send(b, now_ms);

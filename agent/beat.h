@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of the beats: what to do next. Knows no socket and no clock.
+ * The life of the beats that are answered one by one: what to do next. Knows no socket and no
+ *clock.
  *
  * An agent has one connection to its daemon, and at most one beat on it that is not answered yet:
  * so a daemon that stood still finds at most one old beat from each agent when it goes on. A beat
@@ -32,6 +33,8 @@ enum beat_event {
 	BEAT_CONNECTED,
 	BEAT_ANSWERED,
 	BEAT_LOST, /* refused, closed, or not understood */
+	BEAT_VIEW, /* there is something else to tell: it is sent in place of a beat, and answered
+		    */
 	BEAT_EVENTS
 };
 
@@ -40,6 +43,7 @@ enum beat_action {
 	BEAT_CONNECT,
 	BEAT_SEND, /* one beat, numbered beat.seq */
 	BEAT_DROP, /* close the connection */
+	BEAT_SEND_VIEW,
 };
 
 /* What an answer changed, for the log. */

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fabric-agent: tells fabricd, once in every interval, that this host is alive. */
+/* fabric-agent: tells fabricd that this host is alive and what it sees, and lets functions go. */
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "agent/answer.h"
-#include "agent/beat.h"
-#include "common/clock.h"
+#include "agent/agent.h"
+#include "agent/notify.h"
+#include "common/beat_datagram.h"
 #include "common/log.h"
 
 enum {
@@ -25,20 +19,35 @@ enum {
 	EXIT_FAILED = 4,
 	INTERVAL_MIN_MS = 10,
 	INTERVAL_MAX_MS = 60000,
-	HOST_MAX = 128,
-	UUID_LENGTH = 36,
+	HOOK_MAX_MS = 600000,
 };
 
+static const char default_socket[] = "/run/fabricd/fabricd.sock";
+static const char default_port[] = "fabric";
+
 static const char help[] =
-	"usage: fabric-agent --host ID [--socket PATH] [--interval-ms N]\n"
+	"usage: fabric-agent [--host ID] [--serial PORT] [--udp ADDRESS:PORT --key-file FILE]\n"
+	"                    [--socket PATH] [--interval-ms N]\n"
 	"\n"
-	"Sends the beats of this host to fabricd, for as long as it runs.\n"
+	"Tells fabricd that this host is alive and what it sees of its adapters, and takes part\n"
+	"when one of them is to leave.\n"
 	"\n"
-	"  --host ID         id of this host in the fabric, as in 'fabricctl host list'\n"
-	"                    (environment: FABRIC_HOST)\n"
-	"  --socket PATH     fabricd's control socket; /run/fabricd/fabricd.sock unless given\n"
-	"                    (environment: FABRIC_SOCKET)\n"
+	"  --host ID         id of this host in the fabric, as in 'fabricctl host list'; the\n"
+	"                    machine's host name unless given (environment: FABRIC_HOST)\n"
+	"\n"
+	"Ways to fabricd; several may be used at once. Without any: the virtio port named\n"
+	"\"fabric\" if there is one, else the socket.\n"
+	"  --serial PORT     a virtio port by its name, or a character device by its path\n"
+	"  --udp ADDRESS:PORT  beats as datagrams; needs --key-file, carries nothing else\n"
+	"  --socket PATH     fabricd's control socket, /run/fabricd/fabricd.sock by default;\n"
+	"                    carries no requests to let go (environment: FABRIC_SOCKET)\n"
+	"  --key-file FILE   the key that this host shares with fabricd: 32 bytes, or 64 hex "
+	"digits\n"
+	"\n"
 	"  --interval-ms N   time between two beats, 10 to 60000; 1000 unless given\n"
+	"  --hooks DIR       programs run as functions come and go; /etc/fabric-agent/hooks.d\n"
+	"                    unless given\n"
+	"  --hook-ms N       deadline of each, 100 to 600000; 10000 unless given\n"
 	"  --boot-id UUID    in place of the kernel's boot id, for tests\n"
 	"                    (environment: FABRIC_BOOT_ID)\n"
 	"  --log-level NAME  err, warning, notice, info or debug; notice unless given\n"
@@ -49,22 +58,22 @@ static const char help[] =
 	"Ends on SIGTERM, with 0. Exit codes: 2 usage, 4 failed on the way.\n";
 
 struct options {
+	struct agent_config agent;
 	const char *host;
+	const char *serial;
+	const char *udp;
 	const char *socket;
 	const char *boot_id;
-	uint64_t interval_ms;
 	enum log_level level;
 };
 
-struct agent {
-	struct options options;
-	char boot_id[UUID_LENGTH + 1];
+struct daemon {
 	struct event_base *base;
-	struct event *timer;
+	const char *host;
+	struct event *term;
+	struct event *interrupt;
 	struct event *watchdog; /* NULL unless systemd asks for it */
-	struct bufferevent *link;
-	struct beat beat;
-	bool away; /* and said so */
+	struct agent *agent;
 };
 
 static int usage(const char *reason, const char *value)
@@ -73,300 +82,50 @@ static int usage(const char *reason, const char *value)
 	return EXIT_USAGE;
 }
 
-/* ---- the connection ---- */
+/* ---- options ---- */
 
-static void agent_drive(struct agent *agent, enum beat_event event);
-
-/* Said once for each time that the daemon goes away. */
-static void agent_say_away(struct agent *agent, int error)
-{
-	if (agent->away)
-		return;
-	agent->away = true;
-	log_warning("fabricd: not reached at %s: %s%s; trying again until it is",
-		    agent->options.socket, strerror(error),
-		    error == EACCES ? " (is this user in group fabric-op?)" : "");
-	(void)sd_notify(0, "STATUS=fabricd is away"); /* for show only */
-}
-
-static void agent_say(struct agent *agent, enum beat_news news, const struct answer *answer)
-{
-	const char *host = agent->options.host;
-	uint64_t epoch = 0;
-
-	if (agent->away)
-		log_notice("fabricd: reached again");
-	agent->away = false;
-	switch (news) {
-	case BEAT_NO_NEWS:
-		return;
-	case BEAT_FENCED:
-		if (answer_epoch_find(answer, &epoch))
-			epoch = 0;
-		log_err("host %s: FENCED, epoch %" PRIu64
-			": its adapters are taken away; readmit it once it is repaired",
-			host, epoch);
-		(void)sd_notifyf(0, "STATUS=FENCED, epoch %" PRIu64, epoch); /* for show only */
-		return;
-	case BEAT_READMITTED:
-		log_notice("host %s: readmitted, beating again", host);
-		break;
-	case BEAT_ACCEPTED:
-		log_notice("host %s: beating every %" PRIu64 " ms", host,
-			   agent->options.interval_ms);
-		break;
-	case BEAT_REFUSED:
-		log_warning("host %s: beats are refused with %u: %.*s", host, answer->status,
-			    (int)(answer->body_length < 256 ? answer->body_length : 256),
-			    (const char *)answer->body);
-		(void)sd_notifyf(0, "STATUS=beats are refused with %u", answer->status);
-		return;
-	}
-	(void)sd_notify(0, "STATUS=beating"); /* for show only */
-}
-
-static bool is_fenced(const struct answer *answer)
-{
-	return answer->status == 409 && answer->body_length &&
-	       memmem(answer->body, answer->body_length, "host-fenced", 11);
-}
-
-static void on_read(struct bufferevent *bev, void *arg)
-{
-	struct agent *agent = arg;
-	struct evbuffer *input = bufferevent_get_input(bev);
-	size_t length = evbuffer_get_length(input);
-	struct answer answer;
-	int r = answer_parse(evbuffer_pullup(input, -1), length, &answer);
-
-	if (r == -EAGAIN)
-		return;
-	if (r || agent->beat.link != BEAT_WAITING) {
-		log_warning("fabricd: an answer that is not understood; connecting anew");
-		agent_drive(agent, BEAT_LOST);
-		return;
-	}
-	agent_say(agent, beat_judge(&agent->beat, answer.status, is_fenced(&answer)), &answer);
-	evbuffer_drain(input, answer.length);
-	agent_drive(agent, BEAT_ANSWERED);
-	if (answer.close)
-		agent_drive(agent, BEAT_LOST);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-	struct agent *agent = arg;
-
-	(void)bev;
-	agent_say_away(agent, what & BEV_EVENT_EOF ? ECONNRESET : EVUTIL_SOCKET_ERROR());
-	agent_drive(agent, BEAT_LOST);
-}
-
-/* Connecting to a Unix socket is done or refused at once. */
-static int socket_open(const char *path, evutil_socket_t *out)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1); /* its length is checked at the start */
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	*out = fd;
-	return 0;
-}
-
-static int agent_connect(struct agent *agent)
-{
-	evutil_socket_t fd = -1;
-	int r = socket_open(agent->options.socket, &fd);
-
-	if (r)
-		return r;
-	agent->link = bufferevent_socket_new(agent->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!agent->link) {
-		close(fd);
-		return -ENOMEM;
-	}
-	bufferevent_setcb(agent->link, on_read, NULL, on_event, agent);
-	bufferevent_setwatermark(agent->link, EV_READ, 0, ANSWER_HEAD_MAX + ANSWER_BODY_MAX);
-	return bufferevent_enable(agent->link, EV_READ | EV_WRITE) ? -EIO : 0;
-}
-
-static void agent_drop(struct agent *agent)
-{
-	if (agent->link)
-		bufferevent_free(agent->link);
-	agent->link = NULL;
-}
-
-static void agent_send(struct agent *agent)
-{
-	OWNED(buf_done) struct buf request = { 0 };
-
-	answer_request_format(&request, agent->options.host, agent->boot_id, agent->beat.seq);
-	if (request.failed || bufferevent_write(agent->link, request.data, request.length))
-		log_warning("host %s: no memory for a beat", agent->options.host);
-}
-
-static void agent_arm(struct agent *agent)
-{
-	uint64_t now = clock_boot_ms();
-	uint64_t wake = beat_wake_ms(&agent->beat);
-	uint64_t wait = wake > now ? wake - now : 0;
-	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
-			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
-
-	event_add(agent->timer, &tv);
-}
-
-static void agent_drive(struct agent *agent, enum beat_event event)
-{
-	int r;
-
-	if (event == BEAT_TIMER && agent->beat.link == BEAT_WAITING)
-		agent_say_away(agent, ETIMEDOUT);
-	switch (beat_step(&agent->beat, event, clock_boot_ms())) {
-	case BEAT_CONNECT:
-		r = agent_connect(agent);
-		if (r)
-			agent_say_away(agent, -r);
-		agent_drive(agent, r ? BEAT_LOST : BEAT_CONNECTED);
-		return;
-	case BEAT_SEND:
-		agent_send(agent);
-		break;
-	case BEAT_DROP:
-		agent_drop(agent);
-		break;
-	case BEAT_DO_NOTHING:
-		break;
-	}
-	agent_arm(agent);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	agent_drive(arg, BEAT_TIMER);
-}
-
-/* ---- around it ---- */
-
-static void on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	(void)sd_notify(0, "WATCHDOG=1"); /* if it is lost, systemd restarts the agent: harmless */
-}
-
-static void on_signal(evutil_socket_t fd, short what, void *arg)
-{
-	struct agent *agent = arg;
-
-	(void)fd;
-	(void)what;
-	log_notice("host %s: stopping; no more beats", agent->options.host);
-	(void)sd_notify(0, "STOPPING=1"); /* for show only */
-	event_base_loopbreak(agent->base);
-}
-
-static int watchdog_start(struct agent *agent)
-{
-	uint64_t usec = 0;
-	struct timeval tv;
-
-	if (sd_watchdog_enabled(0, &usec) <= 0)
-		return 0;
-	usec /= 3;
-	tv = (struct timeval){ .tv_sec = (time_t)(usec / 1000000),
-			       .tv_usec = (suseconds_t)(usec % 1000000) };
-	agent->watchdog = event_new(agent->base, -1, EV_PERSIST, on_watchdog, NULL);
-	return agent->watchdog && !event_add(agent->watchdog, &tv) ? 0 : -ENOMEM;
-}
-
-static int agent_run(struct agent *agent)
-{
-	struct event *term = evsignal_new(agent->base, SIGTERM, on_signal, agent);
-	struct event *interrupt = evsignal_new(agent->base, SIGINT, on_signal, agent);
-	int r = -ENOMEM;
-
-	agent->timer = evtimer_new(agent->base, on_timer, agent);
-	if (term && interrupt && agent->timer && !event_add(term, NULL) &&
-	    !event_add(interrupt, NULL) && !watchdog_start(agent)) {
-		/* Ready means beating or trying to: a blade must boot without its manager too. */
-		(void)sd_notify(0, "READY=1\nSTATUS=connecting");
-		agent_arm(agent);
-		r = event_base_dispatch(agent->base) < 0 ? -EIO : 0;
-	}
-	agent_drop(agent);
-	if (term)
-		event_free(term);
-	if (interrupt)
-		event_free(interrupt);
-	if (agent->timer)
-		event_free(agent->timer);
-	if (agent->watchdog)
-		event_free(agent->watchdog);
-	return r;
-}
-
-static bool is_uuid(const char *text)
-{
-	if (strlen(text) != UUID_LENGTH)
-		return false;
-	for (size_t i = 0; i < UUID_LENGTH; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
-			return false;
-	}
-	return true;
-}
-
-static int boot_id_find(struct agent *agent)
-{
-	const char *given = agent->options.boot_id;
-	FILE *file;
-
-	if (given) {
-		(void)snprintf(agent->boot_id, sizeof(agent->boot_id), "%s", given);
-		return is_uuid(given) ? 0 : -EINVAL;
-	}
-	file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (!file)
-		return -errno;
-	if (!fgets(agent->boot_id, sizeof(agent->boot_id), file))
-		agent->boot_id[0] = '\0';
-	(void)fclose(file); /* was only read */
-	return is_uuid(agent->boot_id) ? 0 : -EBADMSG;
-}
-
-static int interval_parse(const char *text, uint64_t *ms)
+static int number_parse(const char *text, unsigned long min, unsigned long max, unsigned long *out)
 {
 	char *end = NULL;
 	unsigned long value;
 
 	errno = 0;
 	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || value < INTERVAL_MIN_MS || value > INTERVAL_MAX_MS)
+	if (errno || end == text || *end || value < min || value > max)
 		return -EINVAL;
-	*ms = value;
+	*out = value;
 	return 0;
 }
 
 /* Return: -1 to go on, else the exit code. */
+static int number_take(struct options *o, int option)
+{
+	unsigned long n;
+
+	if (option == 'i') {
+		if (number_parse(optarg, INTERVAL_MIN_MS, INTERVAL_MAX_MS, &n))
+			return usage("--interval-ms takes 10 to 60000, not ", optarg);
+		o->agent.interval_ms = n;
+		return -1;
+	}
+	if (number_parse(optarg, 100, HOOK_MAX_MS, &n))
+		return usage("--hook-ms takes 100 to 600000, not ", optarg);
+	o->agent.hook_ms = (uint32_t)n;
+	return -1;
+}
+
+static int level_take(struct options *o)
+{
+	int level = log_level_parse(optarg);
+
+	if (level < 0)
+		return usage("no such log level: ", optarg);
+	o->level = (enum log_level)level;
+	return -1;
+}
+
 static int option_take(struct options *o, int option)
 {
-	int level;
-
 	switch (option) {
 	case 'H':
 		o->host = optarg;
@@ -374,19 +133,29 @@ static int option_take(struct options *o, int option)
 	case 's':
 		o->socket = optarg;
 		return -1;
+	case 'p':
+		o->serial = optarg;
+		return -1;
+	case 'u':
+		o->udp = optarg;
+		return -1;
+	case 'k':
+		o->agent.key_file = optarg;
+		return -1;
+	case 'd':
+		o->agent.hooks = optarg;
+		return -1;
+	case 'y':
+		o->agent.sysfs = optarg;
+		return -1;
 	case 'b':
 		o->boot_id = optarg;
 		return -1;
 	case 'i':
-		if (interval_parse(optarg, &o->interval_ms))
-			return usage("--interval-ms takes 10 to 60000, not ", optarg);
-		return -1;
+	case 'm':
+		return number_take(o, option);
 	case 'l':
-		level = log_level_parse(optarg);
-		if (level < 0)
-			return usage("no such log level: ", optarg);
-		o->level = (enum log_level)level;
-		return -1;
+		return level_take(o);
 	case 'h':
 		return fputs(help, stdout) < 0 ? EXIT_FAILED : 0;
 	case 'V':
@@ -396,25 +165,18 @@ static int option_take(struct options *o, int option)
 	}
 }
 
-static int options_check(const struct options *o)
-{
-	const struct sockaddr_un *address = NULL;
-
-	if (!o->host || !*o->host)
-		return usage("--host is missing", "");
-	if (strlen(o->host) > HOST_MAX)
-		return usage("host id is longer than 128 bytes: ", o->host);
-	if (strlen(o->socket) >= sizeof(address->sun_path))
-		return usage("path of the socket is too long: ", o->socket);
-	return -1;
-}
-
 static int options_parse(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
 		{ "host", required_argument, NULL, 'H' },
+		{ "serial", required_argument, NULL, 'p' },
+		{ "udp", required_argument, NULL, 'u' },
 		{ "socket", required_argument, NULL, 's' },
+		{ "key-file", required_argument, NULL, 'k' },
 		{ "interval-ms", required_argument, NULL, 'i' },
+		{ "hooks", required_argument, NULL, 'd' },
+		{ "hook-ms", required_argument, NULL, 'm' },
+		{ "sysfs", required_argument, NULL, 'y' }, /* for tests */
 		{ "boot-id", required_argument, NULL, 'b' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -429,10 +191,10 @@ static int options_parse(int argc, char **argv, struct options *o)
 		if (r >= 0)
 			return r;
 	}
-	if (optind < argc)
-		return usage("unexpected: ", argv[optind]);
-	return options_check(o);
+	return optind < argc ? usage("unexpected: ", argv[optind]) : -1;
 }
+
+/* ---- what follows from them ---- */
 
 static const char *environment(const char *name, const char *otherwise)
 {
@@ -441,38 +203,172 @@ static const char *environment(const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
+static int host_find(struct options *o)
+{
+	char *host = o->agent.host;
+
+	if (!o->host) {
+		/* Cut where it is too long: then the manager does not know it, and says so. */
+		if (gethostname(host, AGENT_HOST_MAX - 1))
+			return usage("--host is missing, and this machine has no name", "");
+		host[AGENT_HOST_MAX - 1] = '\0';
+		return -1;
+	}
+	if (!*o->host)
+		return usage("--host is empty", "");
+	if (strlen(o->host) >= AGENT_HOST_MAX)
+		return usage("host id is longer than 63 bytes: ", o->host);
+	memcpy(host, o->host, strlen(o->host) + 1);
+	return -1;
+}
+
+static void way_add(struct agent_config *c, const struct transport_ops *ops, const char *where)
+{
+	if (!where)
+		return;
+	c->ways[c->way_count].ops = ops;
+	c->ways[c->way_count++].where = where;
+}
+
+static void ways_find(struct options *o)
+{
+	char device[128];
+
+	way_add(&o->agent, &transport_serial, o->serial);
+	way_add(&o->agent, &transport_udp, o->udp);
+	way_add(&o->agent, &transport_http, o->socket);
+	if (o->agent.way_count)
+		return;
+	if (!serial_port_find(o->agent.sysfs, default_port, device))
+		way_add(&o->agent, &transport_serial, default_port);
+	else
+		way_add(&o->agent, &transport_http, default_socket);
+}
+
+static int boot_id_find(struct options *o)
+{
+	char *out = o->agent.boot_id;
+	FILE *file;
+
+	if (o->boot_id) {
+		if (!agent_uuid_is(o->boot_id))
+			return usage("not a UUID: ", o->boot_id);
+		memcpy(out, o->boot_id, AGENT_BOOT_ID_MAX);
+		return -1;
+	}
+	file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (file && !fgets(out, AGENT_BOOT_ID_MAX, file))
+		out[0] = '\0';
+	if (file)
+		(void)fclose(file); /* was only read */
+	if (agent_uuid_is(out))
+		return -1;
+	log_err("boot id: /proc/sys/kernel/random/boot_id cannot be read");
+	return EXIT_FAILED;
+}
+
+/* ---- running ---- */
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify("WATCHDOG=1"); /* if it is lost, systemd restarts the agent: harmless */
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	log_notice("host %s: stopping; no more beats", d->host);
+	notify("STOPPING=1");
+	event_base_loopbreak(d->base);
+}
+
+static int watchdog_start(struct daemon *d)
+{
+	uint64_t usec = notify_watchdog_us() / 3;
+	struct timeval tv = { .tv_sec = (time_t)(usec / 1000000),
+			      .tv_usec = (suseconds_t)(usec % 1000000) };
+
+	if (!usec)
+		return 0;
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, NULL);
+	return d->watchdog && !event_add(d->watchdog, &tv) ? 0 : -ENOMEM;
+}
+
+static int daemon_open(struct daemon *d, const struct agent_config *config)
+{
+	int r;
+
+	d->base = event_base_new();
+	if (!d->base)
+		return -ENOMEM;
+	d->term = evsignal_new(d->base, SIGTERM, on_signal, d);
+	d->interrupt = evsignal_new(d->base, SIGINT, on_signal, d);
+	if (!d->term || !d->interrupt || event_add(d->term, NULL) || event_add(d->interrupt, NULL))
+		return -ENOMEM;
+	r = watchdog_start(d);
+	return r ? r : agent_new(d->base, config, &d->agent);
+}
+
+static void event_done(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static int daemon_run(struct daemon *d, const struct agent_config *config)
+{
+	int r = daemon_open(d, config);
+
+	if (!r) {
+		/* Ready means beating or trying to: a blade must boot without its manager too. */
+		notify("READY=1\nSTATUS=connecting");
+		r = event_base_dispatch(d->base) < 0 ? -EIO : 0;
+	}
+	agent_free(d->agent);
+	event_done(d->term);
+	event_done(d->interrupt);
+	event_done(d->watchdog);
+	if (d->base)
+		event_base_free(d->base);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
-	struct agent agent = { .options = {
-				       .host = environment("FABRIC_HOST", NULL),
-				       .socket = environment("FABRIC_SOCKET",
-							     "/run/fabricd/fabricd.sock"),
-				       .boot_id = environment("FABRIC_BOOT_ID", NULL),
-				       .interval_ms = 1000,
-				       .level = LOG_LEVEL_NOTICE,
-			       } };
-	uint64_t now = clock_boot_ms();
-	int r = options_parse(argc, argv, &agent.options);
+	static struct options o = { .level = LOG_LEVEL_NOTICE };
+	struct daemon d = { .host = o.agent.host };
+	int r;
 
+	o.host = environment("FABRIC_HOST", NULL);
+	o.socket = environment("FABRIC_SOCKET", NULL);
+	o.boot_id = environment("FABRIC_BOOT_ID", NULL);
+	o.agent.sysfs = environment("FABRIC_SYSFS", "/sys");
+	o.agent.hooks = "/etc/fabric-agent/hooks.d";
+	o.agent.interval_ms = 1000;
+	o.agent.hook_ms = 10000;
+	r = options_parse(argc, argv, &o);
+	if (r < 0)
+		r = host_find(&o);
 	if (r >= 0)
 		return r;
-	log_setup("fabric-agent", agent.options.level);
-	r = boot_id_find(&agent);
-	if (r == -EINVAL)
-		return usage("not a UUID: ", agent.options.boot_id);
-	if (r) {
-		log_err("boot id: %s", strerror(-r));
-		return EXIT_FAILED;
-	}
+	log_setup("fabric-agent", o.level);
+	r = boot_id_find(&o);
+	if (r >= 0)
+		return r;
+	ways_find(&o);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
-	/* From the time since boot, so that an agent that is started again still counts upwards:
-	 * it sends at most one beat in 10 ms. */
-	beat_init(&agent.beat, agent.options.interval_ms, now, now);
-	agent.base = event_base_new();
-	r = agent.base ? agent_run(&agent) : -ENOMEM;
-	if (agent.base)
-		event_base_free(agent.base);
+	r = datagram_setup();
+	if (!r)
+		r = daemon_run(&d, &o.agent);
+	if (r == -EINVAL || r == -ENAMETOOLONG) /* what is wrong with an option was said */
+		return EXIT_USAGE;
 	if (r)
-		log_err("event loop: %s", strerror(-r));
+		log_err("host %s: %s", o.agent.host, strerror(-r));
 	return r ? EXIT_FAILED : 0;
 }

@@ -6,6 +6,8 @@ set -eu -o pipefail
 
 build=$1
 worst_exposure=15 # of 100; systemd calls less than 21 OK
+# The agent is root without a file system view of its own: its hooks unmount for everybody.
+worst_exposure_agent=60
 
 if ! command -v systemd-analyze >/dev/null; then
 	echo "SKIPPED: systemd-analyze is not installed, so no unit was verified" >&2
@@ -50,8 +52,10 @@ for unit in "$root"/units/*; do
 	fi
 done
 for unit in "$root"/units/*.service; do
+	threshold=$worst_exposure
+	[ "${unit##*/}" != fabric-agent.service ] || threshold=$worst_exposure_agent
 	verdict=$(systemd-analyze security --no-pager --offline=yes \
-		--threshold=$worst_exposure "$unit" 2>&1) || fail=1
+		--threshold="$threshold" "$unit" 2>&1) || fail=1
 	echo "${unit##*/}: $(tail -1 <<<"$verdict")"
 done
 

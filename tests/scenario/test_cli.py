@@ -720,6 +720,16 @@ class Agent(Case):
         return self.start(FABRIC_AGENT, "--host", host, "--socket", self.socket, "--interval-ms", interval,
                           *words, env=env)
 
+    def arrived(self, daemon, verb):
+        """The next request of that kind; others are passed over."""
+        while True:
+            request = daemon.arrived.get(timeout=PATIENCE_S)
+            if request.target.endswith("/" + verb):
+                return request
+
+    def beat(self, daemon):
+        return self.arrived(daemon, "heartbeat")
+
     def finish(self, process):
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)
@@ -729,7 +739,7 @@ class Agent(Case):
     def test_beats_carry_boot_id_and_a_rising_number(self):
         daemon = self.daemon({self.TARGET: (204, b"")})
         process = self.agent("--boot-id", BOOT)
-        beats = [daemon.arrived.get(timeout=PATIENCE_S) for _ in range(5)]
+        beats = [self.beat(daemon) for _ in range(5)]
         err = self.finish(process)
         self.assertEqual([sorted(b.json()) for b in beats], [["boot_id", "seq"]] * 5)
         self.assertEqual({b.json()["boot_id"] for b in beats}, {BOOT})
@@ -738,10 +748,10 @@ class Agent(Case):
         self.assertEqual(err.count("beating every"), 1)
 
         process = self.agent("--boot-id", BOOT)
-        last = max(r.json()["seq"] for r in daemon.requests)
+        last = max(r.json()["seq"] for r in daemon.requests if "seq" in r.json())
         while not daemon.arrived.empty():
             daemon.arrived.get()
-        self.assertGreater(daemon.arrived.get(timeout=PATIENCE_S).json()["seq"], last)
+        self.assertGreater(self.beat(daemon).json()["seq"], last)
         self.finish(process)
 
     def test_the_boot_id_is_the_kernel_s(self):
@@ -749,13 +759,13 @@ class Agent(Case):
         process = self.agent()
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             kernel = file.read().strip()
-        self.assertEqual(daemon.arrived.get(timeout=PATIENCE_S).json()["boot_id"], kernel)
+        self.assertEqual(self.beat(daemon).json()["boot_id"], kernel)
         self.finish(process)
 
     def test_a_host_s_slashes_stay_in_the_path(self):
         daemon = self.daemon({"PUT /v1/hosts/ch2/bay7/heartbeat": (204, b"")})
         process = self.agent(host="ch2/bay7")
-        self.assertEqual(daemon.arrived.get(timeout=PATIENCE_S).target, "/v1/hosts/ch2/bay7/heartbeat")
+        self.assertEqual(self.beat(daemon).target, "/v1/hosts/ch2/bay7/heartbeat")
         self.finish(process)
 
     def test_a_fence_is_said_once_and_the_beats_go_on(self):
@@ -763,7 +773,7 @@ class Agent(Case):
         daemon = self.daemon({self.TARGET: [(204, b"")] + [fenced] * 4 + [(204, b"")]})
         process = self.agent()
         for _ in range(8):
-            daemon.arrived.get(timeout=PATIENCE_S)
+            self.beat(daemon)
         err = self.finish(process)
         self.assertEqual(err.count("FENCED, epoch 4"), 1)
         self.assertEqual(err.count("readmitted, beating"), 1)
@@ -773,18 +783,18 @@ class Agent(Case):
         self.assertIn("not reached", process.stderr.readline())
         daemon = self.daemon({self.TARGET: (204, b"")})
         for _ in range(2):
-            daemon.arrived.get(timeout=PATIENCE_S)
+            self.beat(daemon)
         self.assertIn("reached again", self.finish(process))
 
     def test_it_comes_back_after_the_daemon_s_restart(self):
         old = self.daemon({self.TARGET: (204, b"")})
         process = self.agent()
-        old.arrived.get(timeout=PATIENCE_S)
+        self.beat(old)
         old.stop()
         # the connection that the old one had accepted ends with its next beat
         old.answers[self.TARGET] = lambda handler: setattr(handler, "close_connection", True)
         new = self.daemon({self.TARGET: (204, b"")})
-        new.arrived.get(timeout=PATIENCE_S)
+        self.beat(new)
         self.assertIn("not reached", self.finish(process))
 
     def test_systemd_is_told_and_its_watchdog_answered_also_without_a_daemon(self):
@@ -806,7 +816,7 @@ class Agent(Case):
         daemon = self.daemon({self.TARGET: [lambda handler: hold.wait(PATIENCE_S), (204, b"")]})
         process = self.agent()
         for _ in range(3):
-            daemon.arrived.get(timeout=PATIENCE_S)
+            self.beat(daemon)
         hold.set()
         self.assertIn("Connection timed out", self.finish(process))
 
@@ -816,18 +826,35 @@ class Agent(Case):
         daemon = self.daemon({self.TARGET: [nonsense, (204, b"")]})
         process = self.agent()
         for _ in range(3):
-            daemon.arrived.get(timeout=PATIENCE_S)
+            self.beat(daemon)
         self.assertIn("not understood", self.finish(process))
 
     def test_another_refusal_is_said_once(self):
         daemon = self.daemon({self.TARGET: (404, problem("no-host", 404, "no such host"))})
         process = self.agent()
         for _ in range(4):
-            daemon.arrived.get(timeout=PATIENCE_S)
+            self.beat(daemon)
         self.assertEqual(self.finish(process).count("no such host"), 1)
 
+    def test_what_the_host_sees_follows_its_first_beat(self):
+        device = os.path.join(self.folder.name, "bus/pci/devices/0000:05:00.0")
+        os.makedirs(device)
+        for name, value in (("class", "0x010802"), ("vendor", "0x1b36"), ("device", "0x0010")):
+            with open(os.path.join(device, name), "w", encoding="ascii") as file:
+                file.write(value + "\n")
+        daemon = self.daemon({self.TARGET: (204, b""), "PUT /v1/hosts/bay7/seen": (204, b"")})
+        process = self.agent("--boot-id", BOOT, env={"FABRIC_SYSFS": self.folder.name})
+
+        view = self.arrived(daemon, "seen").json()
+
+        self.assertEqual(view, {"type": "seen", "host": "bay7", "boot_id": BOOT, "functions": [
+            {"address": "0000:05:00.0", "class": "0108", "vendor": "1b36", "device": "0010"}]})
+        self.beat(daemon)
+        self.finish(process)
+
     def test_bad_words_are_usage(self):
-        for words in ([], ["--host", ""], ["--host", "x", "--interval-ms", "0"], ["--nonsense"],
+        for words in (["--host", ""], ["--host", "x" * 64], ["--host", "x", "--udp", "nowhere"],
+                      ["--host", "x", "--udp", "127.0.0.1:7"], ["--host", "x", "--interval-ms", "0"], ["--nonsense"],
                       ["--host", "x", "--boot-id", "x"], ["--host", "x", "y"],
                       ["--host", "x", "--socket", "/" + "x" * 200]):
             process = self.start(FABRIC_AGENT, *words)

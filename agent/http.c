@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Beats and views as HTTP requests on fabricd's own Unix socket. One request at a time: beat.h. */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/answer.h"
+#include "agent/beat.h"
+#include "agent/notify.h"
+#include "agent/transport.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+struct http {
+	struct transport base;
+	struct event_base *loop;
+	struct event *timer;
+	struct bufferevent *link;
+	struct beat beat;
+	struct buf view; /* the latest, as the body of a request */
+	bool view_waits; /* to be sent */
+	bool view_sent;  /* what is waited for is the answer to a view */
+	unsigned view_status;
+};
+
+static void http_drive(struct http *h, enum beat_event event);
+
+/* ---- what comes ---- */
+
+static bool is_fenced(const struct answer *answer)
+{
+	return answer->status == 409 && answer->body_length &&
+	       memmem(answer->body, answer->body_length, "host-fenced", 11);
+}
+
+static void beat_answered(struct http *h, const struct answer *answer)
+{
+	bool fenced = is_fenced(answer);
+	uint64_t epoch = 0;
+	enum beat_news news = beat_judge(&h->beat, answer->status, fenced);
+
+	if (fenced && answer_epoch_find(answer, &epoch))
+		epoch = 0;
+	if (fenced || answer->status < 300)
+		h->base.sink.status(h->base.sink.arg, &h->base, fenced, epoch);
+	if (news == BEAT_ACCEPTED)
+		log_notice("host %s: beating every %llu ms", h->base.config.host,
+			   (unsigned long long)h->base.config.interval_ms);
+	if (news != BEAT_REFUSED)
+		return;
+	log_warning("host %s: beats are refused with %u: %.*s", h->base.config.host, answer->status,
+		    (int)(answer->body_length < 256 ? answer->body_length : 256),
+		    (const char *)answer->body);
+	notify("STATUS=beats are refused with %u", answer->status);
+}
+
+/* A manager that is older than its agent does not know of views. */
+static void view_answered(struct http *h, const struct answer *answer)
+{
+	if (answer->status >= 300 && answer->status != h->view_status)
+		log_warning("host %s: its view is refused with %u: %.*s", h->base.config.host,
+			    answer->status,
+			    (int)(answer->body_length < 256 ? answer->body_length : 256),
+			    (const char *)answer->body);
+	h->view_status = answer->status;
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct http *h = arg;
+	struct evbuffer *input = bufferevent_get_input(bev);
+	size_t length = evbuffer_get_length(input);
+	struct answer answer;
+	int r = answer_parse(evbuffer_pullup(input, -1), length, &answer);
+
+	if (r == -EAGAIN)
+		return;
+	if (r || h->beat.link != BEAT_WAITING) {
+		log_warning("fabricd: an answer that is not understood; connecting anew");
+		http_drive(h, BEAT_LOST);
+		return;
+	}
+	transport_say_reached(&h->base);
+	if (h->view_sent)
+		view_answered(h, &answer);
+	else
+		beat_answered(h, &answer);
+	h->view_sent = false;
+	evbuffer_drain(input, answer.length);
+	http_drive(h, BEAT_ANSWERED);
+	if (answer.close)
+		http_drive(h, BEAT_LOST);
+}
+
+static void say_away(struct http *h, int error)
+{
+	transport_say_away(&h->base, error == EACCES ? "permission denied (is this user in group "
+						       "fabric-op?)"
+						     : strerror(error));
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http *h = arg;
+
+	(void)bev;
+	say_away(h, what & BEV_EVENT_EOF ? ECONNRESET : EVUTIL_SOCKET_ERROR());
+	http_drive(h, BEAT_LOST);
+}
+
+/* ---- the connection ---- */
+
+/* Connecting to a Unix socket is done or refused at once. */
+static int socket_open(const char *path, evutil_socket_t *out)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.sun_path, path, strlen(path) + 1); /* its length is checked at the start */
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int http_connect(struct http *h)
+{
+	evutil_socket_t fd = -1;
+	int r = socket_open(h->base.config.where, &fd);
+
+	if (r)
+		return r;
+	h->link = bufferevent_socket_new(h->loop, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!h->link) {
+		close(fd);
+		return -ENOMEM;
+	}
+	bufferevent_setcb(h->link, on_read, NULL, on_event, h);
+	bufferevent_setwatermark(h->link, EV_READ, 0, ANSWER_HEAD_MAX + ANSWER_BODY_MAX);
+	return bufferevent_enable(h->link, EV_READ | EV_WRITE) ? -EIO : 0;
+}
+
+static void http_drop(struct http *h)
+{
+	if (h->link)
+		bufferevent_free(h->link);
+	h->link = NULL;
+	h->view_sent = false;
+}
+
+static void http_send(struct http *h, bool is_view)
+{
+	OWNED(buf_done) struct buf request = { 0 };
+	const struct transport_config *c = &h->base.config;
+
+	if (is_view)
+		answer_view_format(&request, c->host, h->view.data, h->view.length);
+	else
+		answer_request_format(&request, c->host, c->boot_id,
+				      h->base.sink.seq(h->base.sink.arg));
+	h->view_sent = is_view;
+	if (is_view)
+		h->view_waits = false;
+	if (request.failed || bufferevent_write(h->link, request.data, request.length))
+		log_warning("host %s: no memory for a request", c->host);
+}
+
+static void http_arm(struct http *h)
+{
+	uint64_t now = clock_boot_ms();
+	uint64_t wake = beat_wake_ms(&h->beat);
+	uint64_t wait = wake > now ? wake - now : 0;
+	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
+			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+
+	event_add(h->timer, &tv);
+}
+
+/* A beat that is due goes first. */
+static void view_offer(struct http *h)
+{
+	if (h->view_waits && h->beat.link == BEAT_IDLE && beat_wake_ms(&h->beat) > clock_boot_ms())
+		http_drive(h, BEAT_VIEW);
+}
+
+static void http_drive(struct http *h, enum beat_event event)
+{
+	int r;
+
+	if (event == BEAT_TIMER && h->beat.link == BEAT_WAITING)
+		say_away(h, ETIMEDOUT);
+	switch (beat_step(&h->beat, event, clock_boot_ms())) {
+	case BEAT_CONNECT:
+		r = http_connect(h);
+		if (r)
+			say_away(h, -r);
+		http_drive(h, r ? BEAT_LOST : BEAT_CONNECTED);
+		if (!r)
+			h->base.sink.reached(h->base.sink.arg, &h->base);
+		return;
+	case BEAT_SEND:
+		http_send(h, false);
+		break;
+	case BEAT_SEND_VIEW:
+		http_send(h, true);
+		break;
+	case BEAT_DROP:
+		http_drop(h);
+		break;
+	case BEAT_DO_NOTHING:
+		break;
+	}
+	http_arm(h);
+	view_offer(h);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	http_drive(arg, BEAT_TIMER);
+}
+
+/* ---- the table ---- */
+
+static void http_close(struct transport *t)
+{
+	struct http *h = (struct http *)t;
+
+	http_drop(h);
+	if (h->timer)
+		event_free(h->timer);
+	buf_done(&h->view);
+	free(h);
+}
+
+static int http_open(struct event_base *base, const struct transport_config *config,
+		     const struct transport_sink *sink, struct transport **out)
+{
+	const struct sockaddr_un *address = NULL;
+	struct http *h;
+
+	if (strlen(config->where) >= sizeof(address->sun_path)) {
+		log_err("path of the socket is too long: %s", config->where);
+		return -ENAMETOOLONG;
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	h->base = (struct transport){ .ops = &transport_http, .config = *config, .sink = *sink };
+	h->loop = base;
+	beat_init(&h->beat, config->interval_ms, 0, clock_boot_ms());
+	h->timer = evtimer_new(base, on_timer, h);
+	if (!h->timer) {
+		free(h);
+		return -ENOMEM;
+	}
+	http_arm(h);
+	*out = &h->base;
+	return 0;
+}
+
+static int http_report(struct transport *t, const struct agent_line *line)
+{
+	struct http *h = (struct http *)t;
+
+	if (line->type != AGENT_SEEN)
+		return -EOPNOTSUPP;
+	if (!h->link)
+		return -ENOTCONN;
+	h->view.length = 0;
+	agent_line_format(line, &h->view);
+	if (h->view.failed) {
+		buf_done(&h->view);
+		return -EAGAIN;
+	}
+	h->view_waits = true;
+	view_offer(h);
+	return 0;
+}
+
+const struct transport_ops transport_http = {
+	.name = "socket",
+	.open = http_open,
+	.report = http_report,
+	.close = http_close,
+};
