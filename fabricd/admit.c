@@ -712,15 +712,22 @@ int plan_steps(struct fabric *f, const struct fabric_change *change, struct fabr
 					      .generation = item->fn->as.now.generation,
 					      .identity = item->fn->as.now.identity };
 		struct handover_goal goal;
+		const struct fabric_host *asked = removal_host(f, item, &item->fn->as.now);
 		bool reset = false;
 
 		item_goal(f, item, &goal);
 		out->items[i].row = item->row;
-		for (size_t n = 0; n + 1 < sizeof(out->items[i].steps) / sizeof(char *); n++) {
+		if (asked)
+			(void)snprintf(out->items[i].ask, sizeof(out->items[i].ask),
+				       "%s's agent is asked to let go, if it is reached",
+				       asked->name);
+		for (size_t n = 0; n + 2 < sizeof(out->items[i].steps) / sizeof(char *); n++) {
 			enum handover_next next = handover_next(&goal, &seen, reset);
 
 			if (next == HANDOVER_DONE)
 				break;
+			if (next == HANDOVER_UNBIND && asked)
+				out->items[i].steps[n++] = out->items[i].ask;
 			out->items[i].steps[n] = handover_text(next);
 			handover_foresee(&goal, next, &seen, &reset);
 		}

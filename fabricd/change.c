@@ -14,6 +14,7 @@
  *   WANTING   wants to be read back
  *   READING   a read that covers it is under way
  *   BACKOFF   tries again at wait_ms
+ *   ASKING    its host's agent is asked to let it go, until wait_ms
  *   ENDED     not stored yet
  *   STORED    the end: unlocked
  */
@@ -37,11 +38,18 @@ enum {
 	ITEM_WANTING,
 	ITEM_READING,
 	ITEM_BACKOFF,
+	ITEM_ASKING,
 	ITEM_ENDED,
 	ITEM_STORED,
 };
 
-enum { READ_HOLD_MIN_MS = 5, BACKOFF_MAX_MS = 5000, UNKNOWN_WAIT_MS = 1000, READ_GAP = 16 };
+enum {
+	READ_HOLD_MIN_MS = 5,
+	BACKOFF_MAX_MS = 5000,
+	UNKNOWN_WAIT_MS = 1000,
+	READ_GAP = 16,
+	ANSWER_GRACE_MS = 1000
+};
 
 static const enum provider_verb verbs[HANDOVER_NEXTS] = {
 	[HANDOVER_READ] = PROVIDER_READ,      [HANDOVER_UNBIND] = PROVIDER_UNBIND,
@@ -457,12 +465,164 @@ static bool flow_has_room(const struct flow *flow, enum flow_lane lane)
 	       flow->effects + flow->want_count + flow->reading < FABRIC_UNDER_WAY;
 }
 
+/* The host that the item leads to is not the one that it was planned for any more. */
+static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *host;
+
+	if (item->row.op == DB_OP_RELEASE || DEFECT(NO_GENERATION) || DEFECT(BIND_TO_DEAD))
+		return false;
+	host = host_get(f, item->row.host);
+	return !host || !host_is_open(host) || host->epoch != item->row.epoch;
+}
+
+/* ---- managed removal: a host that is alive takes part ---- */
+
+/* Asked is who has it by right, and is alive: not for a failover, not where a fence or the host's
+ * silence forces it. */
+const struct fabric_host *removal_host(const struct fabric *f, const struct fabric_item *item,
+				       const struct provider_binding *at)
+{
+	const struct fabric_function *fn = item->fn;
+	const struct fabric_host *host = fn->host;
+
+	if (!f->io.agent_ask || item->change->row.kind == DB_CHANGE_FAILOVER || !host ||
+	    host->state != FABRIC_HOST_ALIVE)
+		return NULL;
+	if (at->host != host->as.handle || at->vport != fn->vport || !at->generation ||
+	    at->generation != fn->generation)
+		return NULL;
+	return host;
+}
+
+static void removal_event(struct fabric *f, const struct fabric_item *item, const char *type,
+			  const char *host, const char *what, const char *text)
+{
+	log_notice("function %s: %s: %s%s%s", item->row.function, host, what, text[0] ? ": " : "",
+		   text);
+	history_event(f, type, item->row.function, "%s: %s%s%s", host, what, text[0] ? ": " : "",
+		      text);
+}
+
+/* Return: true when the answer is waited for. */
+static bool item_asks(struct fabric *f, struct fabric_item *item)
+{
+	const struct fabric_host *host = removal_host(f, item, &item->run.seen);
+	struct fabric_joined joined;
+	struct fabric_ask ask = { .deadline_ms = f->config.removal_deadline_ms };
+
+	if (!host || item->run.asked)
+		return false;
+	fabric_function_joined(f, item->fn, &joined);
+	ask.slot = function_slot(host, item->fn->vport);
+	if (!ask.slot && joined.row)
+		ask.slot = joined.row->slot;
+	(void)snprintf(ask.address, sizeof(ask.address), "%s",
+		       joined.row ? joined.row->address : "");
+	(void)snprintf(ask.function, sizeof(ask.function), "%s", item->fn->name);
+	item->run.asked = true;
+	if (!ask.slot && !ask.address[0])
+		return false; /* nobody would know which is meant */
+	ask.id = attempt_next(f);
+	if (!ask.id) {
+		item->run.asked = false;
+		item_pause(item, "waits for the journal");
+		return true;
+	}
+	if (f->io.agent_ask(f->io.arg, host->name, &ask))
+		return false;
+	item->run.asked = false;
+	item->run.attempt = ask.id;
+	item_wait(f, item, (uint64_t)ask.deadline_ms + ANSWER_GRACE_MS);
+	item->run.at = ITEM_ASKING;
+	(void)snprintf(item->run.ask_boot, sizeof(item->run.ask_boot), "%s", host->boot_id);
+	(void)snprintf(item->run.text, sizeof(item->run.text), "waits for %s's agent to let go",
+		       host->name);
+	item->step = item->run.text;
+	removal_event(f, item, "function.asked", host->name, "its agent is asked to let go",
+		      ask.address);
+	return true;
+}
+
+/* It was asked, and the host that was asked is as it was then. */
+static bool ask_stands(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *host = item->fn->host;
+
+	return host && host_is_open(host) && !strcmp(host->boot_id, item->run.ask_boot) &&
+	       !goal_is_lost(f, item);
+}
+
+/* Nothing was done, and what the site's hooks forbid is not forced. */
+static void removal_refused(struct fabric *f, struct fabric_item *item,
+			    const struct fabric_host *host, const char *says)
+{
+	char why[DB_TEXT_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s: %s", host->name, says); /* cut when longer */
+	item_end(f, item, DB_CHANGE_FAILED, why);
+}
+
+void item_answered(struct fabric *f, const struct fabric_host *host, uint64_t id,
+		   enum fabric_ask_outcome outcome, const char *text)
+{
+	static const char *const words[FABRIC_ASK_OUTCOMES] = {
+		[FABRIC_ASK_DONE] = "has let go",
+		[FABRIC_ASK_REFUSED] = "refuses to let go",
+		[FABRIC_ASK_FAILED] = "may have let go",
+	};
+
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		const struct fabric_function *fn = host->vports[v];
+		struct fabric_item *item = fn && fn->host == host ? fn->item : NULL;
+
+		if (!item || item->run.at != ITEM_ASKING || item->run.attempt != id)
+			continue;
+		removal_event(f, item, "function.answered", host->name, words[outcome], text);
+		wake(f);
+		if (outcome == FABRIC_ASK_REFUSED) {
+			removal_refused(f, item, host,
+					text[0] ? text : "its agent refuses to let go");
+			return;
+		}
+		item->run.asked = true;
+		item_ready(f, item);
+		return;
+	}
+}
+
+/* Whether it has let go all the same is read back before the change is given up. */
+static void ask_is_over(struct fabric *f, struct fabric_item *item)
+{
+	item->run.asked = true;
+	item->run.unanswered = true;
+	item->run.seen_valid = false;
+	item_ready(f, item);
+}
+
+static bool unanswered_ends(struct fabric *f, struct fabric_item *item, enum handover_next next)
+{
+	const struct fabric_host *host = removal_host(f, item, &item->run.seen);
+	uint32_t ms = f->config.removal_deadline_ms;
+	char text[128];
+
+	if (!item->run.unanswered || next != HANDOVER_UNBIND || !host)
+		return false;
+	(void)snprintf(text, sizeof(text),
+		       "its agent was asked to let go and has not answered within %" PRIu32 " %s",
+		       ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
+	removal_refused(f, item, host, text);
+	return true;
+}
+
 static void item_effect(struct fabric *f, struct fabric_item *item, enum handover_next next)
 {
 	struct flow *flow = flow_of(f, item);
 	enum flow_lane lane = lane_of(item);
 
 	if (!effect_is_allowed(f, item))
+		return;
+	if (next == HANDOVER_UNBIND && item_asks(f, item))
 		return;
 	if (flow_has_room(flow, lane)) {
 		item_submit(f, item, next);
@@ -725,17 +885,6 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 
 /* ---- deciding ---- */
 
-/* The host that the item leads to is not the one that it was planned for any more. */
-static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
-{
-	const struct fabric_host *host;
-
-	if (item->row.op == DB_OP_RELEASE || DEFECT(NO_GENERATION) || DEFECT(BIND_TO_DEAD))
-		return false;
-	host = host_get(f, item->row.host);
-	return !host || !host_is_open(host) || host->epoch != item->row.epoch;
-}
-
 /* It leaves a host whose door is closed and which is not proved fenced yet. */
 static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
 {
@@ -912,6 +1061,8 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item_end(f, item, DB_CHANGE_PARKED, "the device does not answer");
 		return;
 	}
+	if (unanswered_ends(f, item, next))
+		return;
 	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
 		return;
 	if (item_waits_for_card(f, item, next))
@@ -1056,7 +1207,8 @@ static void items_each(struct fabric *f, void (*fn)(struct fabric *f, struct fab
 
 static void look_at(struct fabric *f, struct fabric_item *item)
 {
-	if (item->run.at == ITEM_HOLD || (item->run.at == ITEM_BACKOFF && item->run.unknowns))
+	if (item->run.at == ITEM_HOLD || (item->run.at == ITEM_BACKOFF && item->run.unknowns) ||
+	    (item->run.at == ITEM_ASKING && !ask_stands(f, item)))
 		item_ready(f, item);
 }
 
@@ -1067,9 +1219,11 @@ void items_look(struct fabric *f)
 
 static void wait_over(struct fabric *f, struct fabric_item *item)
 {
-	if (item->run.at != ITEM_BACKOFF)
+	if (item->run.at != ITEM_BACKOFF && item->run.at != ITEM_ASKING)
 		return;
-	if (item->run.wait_ms <= f->now_ms)
+	if (item->run.wait_ms <= f->now_ms && item->run.at == ITEM_ASKING)
+		ask_is_over(f, item);
+	else if (item->run.wait_ms <= f->now_ms)
 		item_ready(f, item);
 	else if (item->run.wait_ms < f->backoff_ms)
 		f->backoff_ms = item->run.wait_ms;

@@ -178,6 +178,9 @@ struct fabric_item {
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */
 		bool seen_valid;
 		unsigned unknowns; /* read-backs in a row that could not tell where it is */
+		bool asked;        /* its host's agent has had its say, or is not reached */
+		bool unanswered;   /* it was asked, and has not answered in time */
+		char ask_boot[FABRIC_NAME_MAX]; /* the boot of the host whose agent is asked */
 		bool reset_done;
 		bool begun;      /* an effect of it was handed over */
 		uint64_t stored; /* batch that tells of its end */
@@ -428,7 +431,8 @@ MUST_USE int fabric_change_request(struct fabric *f, const struct fabric_request
 /* What a change would do; nothing is stored. */
 struct fabric_plan_item {
 	struct db_item row;
-	const char *steps[12]; /* sentences, NULL after the last; static */
+	const char *steps[12]; /* sentences, NULL after the last; static, or @ask */
+	char ask[FABRIC_NAME_MAX + 64];
 };
 struct fabric_plan {
 	struct fabric_plan_item *items;

@@ -476,7 +476,9 @@ bool hint_completed(struct fabric_provider *p, const struct provider_op *op,
 void fabric_agent_answered(struct fabric *f, const char *name, uint64_t id,
 			   enum fabric_ask_outcome outcome, const char *text)
 {
+	const struct fabric_host *host = host_get(f, name);
+
 	f->now_ms = f->io.now_ms(f->io.arg);
-	log_notice("host %s: answer to %llu: %d %s", name, (unsigned long long)id, (int)outcome,
-		   text);
+	if (host && id && outcome < FABRIC_ASK_OUTCOMES)
+		item_answered(f, host, id, outcome, text);
 }

@@ -294,6 +294,13 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 		    const struct provider_completion *done);
 void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 		     const struct provider_completion *done);
+/* The host whose agent is asked before @item, seen at @at, is taken from it (docs/ARCHITECTURE.md,
+ * "Managed removal"); NULL: nobody's. */
+const struct fabric_host *removal_host(const struct fabric *f, const struct fabric_item *item,
+				       const struct provider_binding *at);
+/* The agent of @host has answered question @id. */
+void item_answered(struct fabric *f, const struct fabric_host *host, uint64_t id,
+		   enum fabric_ask_outcome outcome, const char *text);
 /* Hosts by their handles. */
 void item_goal(struct fabric *f, const struct fabric_item *item, struct handover_goal *goal);
 struct fabric_change *change_find(struct fabric *f, uint64_t id);

@@ -723,6 +723,208 @@ static void s7_nor_is_a_host_that_cannot_be_read(void **state)
 	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_ALIVE);
 }
 
+/* ---- managed removal ---- */
+
+static int on_ask(struct brain *brain, const char *host, const struct fabric_ask *ask)
+{
+	(void)brain;
+	lies.asks++;
+	lies.ask = *ask;
+	(void)snprintf(lies.asked, sizeof(lies.asked), "%s", host);
+	return lies.ask_result;
+}
+
+/* DISK1 is at bay1, seen there, and bay1's agent can be asked. */
+static void disk_with_an_agent(void)
+{
+	const struct fabric_seen row = disk_at(1);
+
+	b.on_ask = on_ask;
+	assign(DISK1, "bay1", 0);
+	tell("bay1", BOOT, &row, 1);
+}
+
+static void a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(lies.asks, 0);
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(lies.asks, 1);
+	assert_string_equal(lies.asked, "bay1");
+	assert_string_equal(lies.ask.address, "0000:05:00.0");
+	assert_string_equal(lies.ask.function, DISK1);
+	assert_int_equal(lies.ask.slot, 16);
+	assert_int_equal(lies.ask.deadline_ms, 30000);
+	assert_int_equal(at_switch(DISK1), 1);
+	assert_string_equal(last_item()->step, "waits for bay1's agent to let go");
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_DONE, "");
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(at_switch(DISK1), 2);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_int_equal(lies.asks, 1);
+}
+
+static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
+{
+	uint64_t generation;
+
+	(void)state;
+	disk_with_an_agent();
+	generation = function(DISK1)->generation;
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_REFUSED,
+			      "hook 10-unmount: target is busy");
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_FAILED);
+	assert_string_equal(last_item()->row.reason, "bay1: hook 10-unmount: target is busy");
+	assert_int_equal(at_switch(DISK1), 1);
+	assert_string_equal(function(DISK1)->host->name, "bay1");
+	assert_int_equal(function(DISK1)->generation, generation);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BOUND);
+	assert_null(difference(DISK1).kind);
+	assert_null(function(DISK1)->item);
+}
+
+static void an_agent_that_has_failed_is_not_waited_for_again(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+
+	assert_int_equal(request(DB_OP_RELEASE, DISK1, "", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_FAILED, "slot is stuck");
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+}
+
+static void without_an_answer_nothing_is_taken(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, 40000);
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_DONE, ""); /* too late */
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_FAILED);
+	assert_string_equal(last_item()->row.reason,
+			    "bay1: its agent was asked to let go and has not answered within 30 s");
+	assert_int_equal(at_switch(DISK1), 1);
+}
+
+/* It has let go, and its answer was lost: the read-back finds that out, and there is only forward.
+ */
+static void an_answer_that_was_lost_is_found_by_the_read_back(void **state)
+{
+	const struct provider_op unbind = { .attempt = 1 << 30,
+					    .generation = 1,
+					    .deadline_ms = UINT64_MAX,
+					    .verb = PROVIDER_UNBIND,
+					    .function = handle(DISK1) };
+
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(b.provider->ops->submit(b.provider, &unbind), 0);
+	brain_run(&b, 40000);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
+static void where_no_agent_is_reached_it_is_as_ever(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	lies.ask_result = -ENOTCONN;
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
+static void a_failover_asks_nobody(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(fabric_host_set_spare(b.fabric, "bay3", true, 0, NULL, NULL), 0);
+	b.silent[0] = true;
+
+	brain_run(&b, 30000);
+
+	assert_int_equal(at_switch(DISK1), 3);
+	assert_int_equal(lies.asks, 0);
+}
+
+/* The host dies while its agent is thinking: nobody waits for the answer. */
+static void an_ask_ends_with_the_host_that_was_asked(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(lies.asks, 1);
+
+	assert_int_equal(sim_model_host(b.model, 1, SIM_HOST_POWER, false), 0);
+	b.silent[0] = true;
+	brain_run(&b, 5000);
+
+	assert_int_equal(fabric_host_find(b.fabric, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(DISK1), 2);
+	assert_int_equal(lies.asks, 1);
+}
+
+static void answers_of_others_count_not(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	fabric_agent_answered(b.fabric, "bay2", lies.ask.id, FABRIC_ASK_DONE, "");
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id + 1, FABRIC_ASK_DONE, "");
+	fabric_agent_answered(b.fabric, "bay9", lies.ask.id, FABRIC_ASK_DONE, "");
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(at_switch(DISK1), 1);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_RUNNING);
+}
+
+static void a_plan_names_the_agent_that_is_asked(void **state)
+{
+	struct fabric_request_op op = { .op = DB_OP_MOVE };
+	const struct fabric_request request = { .ops = &op, .op_count = 1 };
+	struct fabric_problem problem;
+	struct fabric_plan plan;
+
+	(void)state;
+	disk_with_an_agent();
+	(void)snprintf(op.function, sizeof(op.function), "%s", DISK1);
+	(void)snprintf(op.host, sizeof(op.host), "bay2");
+
+	assert_int_equal(fabric_change_plan(b.fabric, &request, &problem, &plan), 0);
+
+	assert_string_equal(plan.items[0].steps[1],
+			    "bay1's agent is asked to let go, if it is reached");
+	assert_string_equal(plan.items[0].steps[2],
+			    "unbind it and read back that it is bound nowhere");
+	assert_int_equal(lies.asks, 0);
+	fabric_plan_done(&plan);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -753,6 +955,16 @@ int main(void)
 		TEST(a_hint_makes_the_manager_look_and_proof_cuts_the_wait_short),
 		TEST(s7_a_hint_alone_is_no_verdict),
 		TEST(s7_nor_is_a_host_that_cannot_be_read),
+		TEST(a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it),
+		TEST(a_hook_that_says_no_ends_the_change_and_nothing_has_moved),
+		TEST(an_agent_that_has_failed_is_not_waited_for_again),
+		TEST(without_an_answer_nothing_is_taken),
+		TEST(an_answer_that_was_lost_is_found_by_the_read_back),
+		TEST(where_no_agent_is_reached_it_is_as_ever),
+		TEST(a_failover_asks_nobody),
+		TEST(an_ask_ends_with_the_host_that_was_asked),
+		TEST(answers_of_others_count_not),
+		TEST(a_plan_names_the_agent_that_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
