@@ -196,14 +196,82 @@ static int do_adapter(struct sim_control *c, const struct request *request, stru
 	return 0;
 }
 
+/* "sw0/p12", as the manager names ports. */
+static uint32_t slot_by_port(const struct sim_map *map, const char *name)
+{
+	char own[TOPO_NAME_MAX];
+
+	for (uint32_t i = 1; i <= map->adapter_count; i++) {
+		const struct provider_adapter *a = &map->adapters[i - 1];
+
+		topo_name_port(map->switches[a->switch_handle - 1].name, a->port, own);
+		if (!strcmp(own, name))
+			return i;
+	}
+	return 0;
+}
+
+static int slot_list(const struct sim_control *c, uint32_t adapter, struct buf *answer)
+{
+	static const char *const leds[] = { "off", "on", "blink" };
+	const struct sim_slot *slot = &sim_model_map(c->model)->slots[adapter - 1];
+
+	buf_printf(answer, "card %s, power %s, attention %s\n",
+		   slot->out ? "out" : c->names->adapters[adapter - 1], slot->off ? "off" : "on",
+		   leds[slot->attention]);
+	return 0;
+}
+
+static int slot_what(const char *word)
+{
+	static const char *const words[] = { [SIM_SLOT_OUT] = "out",
+					     [SIM_SLOT_IN] = "in",
+					     [SIM_SLOT_SWAP] = "swap",
+					     [SIM_SLOT_BUTTON] = "button" };
+
+	for (int i = 0; i < (int)(sizeof(words) / sizeof(words[0])); i++)
+		if (!strcmp(words[i], word))
+			return i;
+	return -1;
+}
+
+static int do_slot(struct sim_control *c, const struct request *request, struct buf *answer)
+{
+	const char *serial = request->count == 4 ? request->words[3] : NULL;
+	uint32_t adapter;
+	int what = 0, r;
+
+	if (request->count > 2)
+		what = slot_what(request->words[2]);
+	if (request->count < 2 || request->count > 4 || what < 0 ||
+	    (serial && what != SIM_SLOT_IN && what != SIM_SLOT_SWAP) ||
+	    (what == SIM_SLOT_SWAP && !serial))
+		return bad(answer, "slot PORT [in [SERIAL]|out|button|swap SERIAL]");
+	if (serial && strlen(serial) >= PROVIDER_NAME_MAX)
+		return bad(answer, "a serial number has at most %d characters",
+			   PROVIDER_NAME_MAX - 1);
+	adapter = slot_by_port(sim_model_map(c->model), request->words[1]);
+	if (!adapter)
+		return bad(answer, "no slot at \"%.60s\"", request->words[1]);
+	if (request->count == 2)
+		return slot_list(c, adapter, answer);
+	r = sim_model_slot(c->model, adapter, (enum sim_slot_what)what, serial);
+	if (r == REFUSE_TWICE)
+		return bad(answer, "the card %.60s is in another slot", serial);
+	if (r)
+		return bad(answer, "the slot at %.60s is %s", request->words[1],
+			   what == SIM_SLOT_IN ? "taken" : "empty");
+	if (serial)
+		sim_names_card(c->names, adapter);
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int (*run)(struct sim_control *, const struct request *, struct buf *);
 } requests[] = {
-	{ "bindings", do_bindings },
-	{ "fault", do_fault },
-	{ "host", do_host },
-	{ "adapter", do_adapter },
+	{ "bindings", do_bindings }, { "fault", do_fault }, { "host", do_host },
+	{ "adapter", do_adapter },   { "slot", do_slot },
 };
 
 int sim_control(struct sim_control *control, const char *request, struct buf *answer)

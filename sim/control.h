@@ -9,6 +9,8 @@
  *   fault SPEC...              VERB|all:WHAT[:COUNT], reboot-old, clear; all or none of them
  *   host NAME power|link on|off
  *   adapter NAME pull|plug
+ *   slot PORT                  how it is, in one line
+ *   slot PORT in|out|button|swap [SERIAL]
  */
 #pragma once
 
@@ -20,7 +22,7 @@ enum { SIM_CONTROL_PAGE = 2048 }; /* bindings in one answer */
 
 struct sim_control {
 	struct sim_model *model;
-	const struct sim_names *names;
+	struct sim_names *names;
 };
 
 /* Return: 0, or REFUSE_FIELD with the reason in @answer. */

@@ -73,6 +73,7 @@ struct sim_model {
 	uint32_t *on_adapter;
 	uint32_t *on_host;
 	uint32_t on_any_host;
+	uint32_t on_slot;
 	struct sim_fault faults[SIM_MODEL_FAULTS];
 	unsigned fault_count;
 	uint64_t now_ms;

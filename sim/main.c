@@ -271,8 +271,15 @@ static const struct command commands[] = {
 	  "reboot-old: the switches start again with an older map of bindings.\n" },
 	{ "host", "turn a blade's power or link on or off", "HOST power|link on|off", 3, 3,
 	  BIT(OPT_SOCKET), BIT(OPT_SOCKET), do_words, "" },
-	{ "adapter", "pull a card, or plug it in again", "ADAPTER pull|plug", 2, 2, BIT(OPT_SOCKET),
-	  BIT(OPT_SOCKET), do_words, "" },
+	{ "adapter", "let a card die where it is, or live again", "ADAPTER pull|plug", 2, 2,
+	  BIT(OPT_SOCKET), BIT(OPT_SOCKET), do_words, "" },
+	{ "slot", "be at a slot: take a card out, put one in, press the button",
+	  "PORT [out|in [SERIAL]|swap SERIAL|button]", 1, 3, BIT(OPT_SOCKET), BIT(OPT_SOCKET),
+	  do_words,
+	  "Without a word after PORT it says how the slot is. A card that comes has no power "
+	  "until\n"
+	  "the manager turns it on, and has in it what the one before had; with another SERIAL\n"
+	  "it is another card.\n" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -15,6 +15,15 @@ struct provider_function *sim_map_function(const struct sim_map *map, uint32_t h
 	return handle && handle <= map->function_count ? &map->functions[handle - 1] : NULL;
 }
 
+uint32_t sim_map_slot_find(const struct sim_map *map, uint16_t switch_handle, uint16_t port)
+{
+	for (uint32_t i = 1; i <= map->adapter_count; i++)
+		if (map->adapters[i - 1].switch_handle == switch_handle &&
+		    map->adapters[i - 1].port == port)
+			return i;
+	return 0;
+}
+
 struct provider_host *sim_map_host(const struct sim_map *map, uint16_t handle)
 {
 	return handle && handle <= map->host_count ? &map->hosts[handle - 1] : NULL;
@@ -218,6 +227,9 @@ static void build_ports(struct sim_map *map, const struct sim_chassis *c)
 			.max_width = c->adapters[i].device.width,
 			.max_mtps = c->adapters[i].device.mtps,
 			.adapter = (uint32_t)(i + 1),
+			.has_slot = true,
+			.slot_presence = true,
+			.slot_power = true,
 		};
 	for (size_t i = 0; i < c->link_count; i++)
 		for (unsigned end = 0; end < 2; end++)
@@ -308,6 +320,7 @@ int sim_map_init(struct sim_map *map, const struct sim_chassis *chassis)
 	map->island = zeroed(map->switch_count, sizeof(*map->island));
 	map->bound = zeroed(map->adapter_count, sizeof(*map->bound));
 	map->gone = zeroed(map->adapter_count, sizeof(*map->gone));
+	map->slots = zeroed(map->adapter_count, sizeof(*map->slots));
 	for (int by = 0; by < 2; by++) {
 		map->buckets[by] = zeroed(map->bucket_count, sizeof(*map->buckets[by]));
 		map->chain[by] = zeroed(map->function_count, sizeof(*map->chain[by]));
@@ -315,7 +328,8 @@ int sim_map_init(struct sim_map *map, const struct sim_chassis *chassis)
 			return -ENOMEM;
 	}
 	if (!map->switches || !map->ports || !map->hosts || !map->adapters || !map->functions ||
-	    !map->vports || !map->vport_first || !map->island || !map->bound || !map->gone)
+	    !map->vports || !map->vport_first || !map->island || !map->bound || !map->gone ||
+	    !map->slots)
 		return -ENOMEM;
 	build(map, chassis);
 	return 0;
@@ -333,6 +347,7 @@ void sim_map_done(struct sim_map *map)
 	free(map->island);
 	free(map->bound);
 	free(map->gone);
+	free(map->slots);
 	for (int by = 0; by < 2; by++) {
 		free(map->buckets[by]);
 		free(map->chain[by]);
@@ -378,7 +393,15 @@ static void index_add(struct sim_map *map, uint32_t handle, const struct identit
 	}
 }
 
-/* Another function that carries what must live once; 0: none. */
+bool sim_map_answers(const struct sim_map *map, uint32_t adapter)
+{
+	const struct sim_slot *slot = &map->slots[adapter - 1];
+
+	return !map->gone[adapter - 1] && !slot->out && !slot->off;
+}
+
+/* Another function that carries what must live once; 0: none. A card that is not in, or without
+ * power, carries nothing that the switch could see. */
 static uint32_t index_find_other(const struct sim_map *map, uint32_t handle,
 				 const struct identity *id)
 {
@@ -387,7 +410,9 @@ static uint32_t index_find_other(const struct sim_map *map, uint32_t handle,
 
 		for (uint32_t at = key ? *bucket_of(map, by, key) : 0; at;
 		     at = map->chain[by][at - 1])
-			if (at != handle && key_of(&map->functions[at - 1].now.identity, by) == key)
+			if (at != handle &&
+			    key_of(&map->functions[at - 1].now.identity, by) == key &&
+			    sim_map_answers(map, map->functions[at - 1].adapter))
 				return at;
 	}
 	return 0;
@@ -492,8 +517,12 @@ void sim_map_revert(struct sim_map *map, size_t changes)
 		}
 	while (changes-- && map->undo_end > map->undo_start) {
 		struct sim_undo u = map->undo[--map->undo_end % SIM_MAP_UNDO];
+		const struct provider_function *f = sim_map_function(map, u.function);
 		size_t end = map->undo_end;
 
+		/* A card that has left its slot since is not there to be bound. */
+		if (u.host && (map->slots[f->adapter - 1].out || map->slots[f->adapter - 1].off))
+			continue;
 		/* Backwards, each step restores what once was, so the place is free. */
 		place(map, sim_map_function(map, u.function), u.host, u.vport, u.generation,
 		      PROVIDER_SURPRISE);
@@ -517,7 +546,7 @@ void sim_map_enable_vfs(struct sim_map *map, uint32_t adapter, uint16_t num_vfs)
 			continue;
 		/* No state of a VF survives VF Enable going off (PCIe Base 5.0 §9.3.3.3.1). */
 		sim_map_identify(map, f->handle, &none);
-		f->now.present = f->vf <= num_vfs && !map->gone[adapter - 1];
+		f->now.present = f->vf <= num_vfs && sim_map_answers(map, adapter);
 	}
 	changed(map, SIM_PART_ADAPTER, adapter);
 }
@@ -525,17 +554,20 @@ void sim_map_enable_vfs(struct sim_map *map, uint32_t adapter, uint16_t num_vfs)
 static void adapter_port_follow(const struct sim_map *map, struct provider_port *p, bool present)
 {
 	const struct sim_adapter *a = &map->chassis->adapters[p->adapter - 1];
+	const struct sim_slot *slot = &map->slots[p->adapter - 1];
 
+	p->slot_presence = !slot->out;
+	p->slot_power = !slot->off;
 	p->link = present;
 	p->width = present ? a->width : 0;
 	p->mtps = present ? a->mtps : 0;
 }
 
-void sim_map_plug(struct sim_map *map, uint32_t adapter, bool present)
+static void adapter_follow(struct sim_map *map, uint32_t adapter)
 {
 	const struct provider_adapter *a = &map->adapters[adapter - 1];
+	bool present = sim_map_answers(map, adapter);
 
-	map->gone[adapter - 1] = !present;
 	for (uint32_t i = 0; i < a->function_count; i++) {
 		struct provider_function *f = &map->functions[a->first_function + i - 1];
 
@@ -545,6 +577,35 @@ void sim_map_plug(struct sim_map *map, uint32_t adapter, bool present)
 		if (map->ports[i].adapter == adapter)
 			adapter_port_follow(map, &map->ports[i], present);
 	changed(map, SIM_PART_ADAPTER, adapter);
+}
+
+void sim_map_plug(struct sim_map *map, uint32_t adapter, bool present)
+{
+	map->gone[adapter - 1] = !present;
+	adapter_follow(map, adapter);
+}
+
+void sim_map_slot(struct sim_map *map, uint32_t adapter, const struct sim_slot *slot)
+{
+	const struct provider_adapter *a = &map->adapters[adapter - 1];
+
+	map->slots[adapter - 1] = *slot;
+	for (uint32_t i = 0; (slot->out || slot->off) && i < a->function_count; i++) {
+		struct provider_function *f = &map->functions[a->first_function + i - 1];
+
+		if (f->now.host)
+			place(map, f, 0, 0, 0, PROVIDER_SURPRISE);
+	}
+	adapter_follow(map, adapter);
+}
+
+void sim_map_card(struct sim_map *map, uint32_t adapter, const char *serial)
+{
+	struct provider_adapter *a = &map->adapters[adapter - 1];
+
+	(void)snprintf(a->serial, sizeof(a->serial), "%s", serial);
+	map->gone[adapter - 1] = false;
+	adapter_follow(map, adapter);
 }
 
 /* commands */
@@ -593,8 +654,8 @@ static bool refuse_absent(const struct sim_map *map, const struct provider_funct
 {
 	if (f->now.present)
 		return false;
-	if (map->gone[f->adapter - 1])
-		refuse(v, PROVIDER_WHY_NO_FUNCTION, "the card is not there");
+	if (!sim_map_answers(map, f->adapter))
+		refuse(v, PROVIDER_WHY_NO_FUNCTION, "the card is not there, or has no power");
 	else
 		refuse(v, PROVIDER_WHY_NO_VF, "VF %u of %u enabled", f->vf,
 		       adapter_of(map, f)->num_vfs);
@@ -732,6 +793,10 @@ static void do_reset(struct sim_map *map, const struct provider_op *op, struct s
 		return;
 	}
 	a = adapter_of(map, f);
+	if (map->slots[f->adapter - 1].out || map->slots[f->adapter - 1].off) {
+		refuse(v, PROVIDER_WHY_NO_FUNCTION, "the card is not there, or has no power");
+		return;
+	}
 	if (blast_victim(map, f, a)) {
 		refuse(v, PROVIDER_WHY_BLAST, "it would hit function %u", blast_victim(map, f, a));
 		return;
@@ -811,9 +876,23 @@ static void do_nothing(struct sim_map *map, const struct provider_op *op, struct
 
 static void do_slot(struct sim_map *map, const struct provider_op *op, struct sim_verdict *v)
 {
-	(void)map;
-	(void)op;
-	refuse(v, PROVIDER_WHY_UNSUPPORTED, "this switch has no slots");
+	uint32_t adapter = sim_map_slot_find(map, op->switch_handle, op->port);
+	struct sim_slot slot;
+
+	if (!adapter) {
+		refuse(v, PROVIDER_WHY_NO_FUNCTION, "switch %u port %u has no slot",
+		       op->switch_handle, op->port);
+		return;
+	}
+	slot = map->slots[adapter - 1];
+	if (op->verb == PROVIDER_SLOT_ATTENTION)
+		slot.attention = (uint8_t)op->value;
+	else
+		slot.off = !op->value;
+	if (op->verb == PROVIDER_SLOT_POWER && op->value && slot.out)
+		refuse(v, PROVIDER_WHY_NO_FUNCTION, "there is no card in the slot");
+	else
+		sim_map_slot(map, adapter, &slot);
 }
 
 static void (*const commands[PROVIDER_VERBS])(struct sim_map *, const struct provider_op *,

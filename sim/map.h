@@ -35,6 +35,13 @@ struct sim_vport {
 	uint8_t changed;   /* SIM_SLOT_... */
 };
 
+/* The hot-plug slot that an adapter's port is. */
+struct sim_slot {
+	bool out;          /* the card is not in it */
+	bool off;          /* without power; a card that comes is, until it is turned on */
+	uint8_t attention; /* enum provider_attention */
+};
+
 struct sim_undo {
 	uint32_t function;
 	uint16_t host;
@@ -58,7 +65,8 @@ struct sim_map {
 	uint32_t *vport_first;    /* [host - 1]: where in @vports its vport 1 stands */
 	uint16_t *island;         /* [switch - 1]: switches with a path between them share one */
 	uint32_t *bound;          /* [adapter - 1]: how many of its functions are bound */
-	bool *gone;               /* [adapter - 1]: the card has been pulled */
+	bool *gone;               /* [adapter - 1]: the card has died where it is */
+	struct sim_slot *slots;   /* [adapter - 1] */
 	/* Chains of functions by MAC and by WWPN; handles, 0 ends one. */
 	uint32_t *buckets[2];
 	uint32_t *chain[2];
@@ -84,6 +92,8 @@ void sim_map_done(struct sim_map *map);
 struct provider_function *sim_map_function(const struct sim_map *map, uint32_t handle);
 struct provider_host *sim_map_host(const struct sim_map *map, uint16_t handle);
 struct sim_vport *sim_map_vport(const struct sim_map *map, uint16_t host, uint16_t vport);
+/* The adapter whose slot is at that port; 0: there is none. */
+uint32_t sim_map_slot_find(const struct sim_map *map, uint16_t switch_handle, uint16_t port);
 /* The PF of a VF, else the function itself. */
 struct provider_function *sim_map_pf(const struct sim_map *map,
 				     const struct provider_function *function);
@@ -98,6 +108,13 @@ MUST_USE int sim_map_place(struct sim_map *map, uint32_t function, uint16_t host
 void sim_map_identify(struct sim_map *map, uint32_t function, const struct identity *identity);
 void sim_map_enable_vfs(struct sim_map *map, uint32_t adapter, uint16_t num_vfs);
 void sim_map_plug(struct sim_map *map, uint32_t adapter, bool present);
+/* The card there answers at all. */
+bool sim_map_answers(const struct sim_map *map, uint32_t adapter);
+/* How the slot of @adapter is from now on. Without card or power what was bound is bound no more;
+ * what the card has in it, identities too, stays in it. */
+void sim_map_slot(struct sim_map *map, uint32_t adapter, const struct sim_slot *slot);
+/* Another card of the same kind stands in its slot, with all that was in the one before. */
+void sim_map_card(struct sim_map *map, uint32_t adapter, const char *serial);
 void sim_map_host_state(struct sim_map *map, const struct provider_host_state *state);
 
 /* Takes the last @changes changes of bindings back (or as many as are remembered), and lets every

@@ -92,12 +92,12 @@ static bool is_mutating(enum provider_verb verb)
 	case PROVIDER_NUM_VFS:
 	case PROVIDER_BIND:
 	case PROVIDER_HOST_POWER:
+	case PROVIDER_SLOT_POWER:
 		return true;
 	case PROVIDER_VERB_NONE:
 	case PROVIDER_READ:
 	case PROVIDER_READ_HOST:
 	case PROVIDER_SETTLE:
-	case PROVIDER_SLOT_POWER:
 	case PROVIDER_SLOT_ATTENTION:
 	case PROVIDER_VERBS:
 		return false;
@@ -126,7 +126,8 @@ static bool is_touched(const struct sim_model *m, const struct provider_op *cmd,
 {
 	const struct provider_function *f = sim_map_function(&m->map, barrier->function);
 
-	if (!barrier->function && !barrier->host)
+	/* A slot's power takes its card from whoever has it. */
+	if ((!barrier->function && !barrier->host) || cmd->verb == PROVIDER_SLOT_POWER)
 		return true;
 	if (f && (cmd->function == barrier->function || wide_adapter(m, cmd) == f->adapter))
 		return true;
@@ -144,6 +145,8 @@ static void count(struct sim_model *m, const struct provider_op *op, uint32_t by
 		m->on_host[op->host - 1] += by;
 	if (is_any_host(op))
 		m->on_any_host += by;
+	if (op->verb == PROVIDER_SLOT_POWER)
+		m->on_slot += by;
 }
 
 /* Whether anything pending can touch what the barrier names; the counts tell without a search. */
@@ -153,6 +156,8 @@ static bool has_touching(const struct sim_model *m, const struct provider_op *ba
 
 	if (!barrier->function && !barrier->host)
 		return m->pending_count != 0;
+	if (m->on_slot)
+		return true;
 	if (f && (m->on_function[f->handle - 1] || m->on_adapter[f->adapter - 1]))
 		return true;
 	if (!sim_map_host(&m->map, barrier->host))
@@ -357,6 +362,21 @@ static void event_host(struct sim_model *m, uint16_t host)
 	event_all(m, &event);
 }
 
+static void event_slot(struct sim_model *m, uint32_t adapter, bool button)
+{
+	const struct provider_adapter *a = &m->map.adapters[adapter - 1];
+	const struct sim_slot *slot = &m->map.slots[adapter - 1];
+	const struct provider_event event = { .kind = PROVIDER_EVENT_SLOT,
+					      .slot = { .switch_handle = a->switch_handle,
+							.port = a->port,
+							.presence = !slot->out,
+							.power = !slot->off,
+							.link = sim_map_answers(&m->map, adapter),
+							.button = button } };
+
+	event_all(m, &event);
+}
+
 static void *copied(const void *array, size_t count, size_t size)
 {
 	void *copy = malloc(count ? count * size : 1);
@@ -545,6 +565,9 @@ static void carry_out(struct sim_model *m, struct sim_cmd *cmd, struct sim_verdi
 	effect.why = verdict->why;
 	if (cmd->op.verb == PROVIDER_HOST_POWER && verdict->outcome == PROVIDER_DONE)
 		event_host(m, cmd->op.host);
+	if (cmd->op.verb == PROVIDER_SLOT_POWER && verdict->outcome == PROVIDER_DONE)
+		event_slot(m, sim_map_slot_find(&m->map, cmd->op.switch_handle, cmd->op.port),
+			   false);
 	if (m->observe)
 		m->observe(m->observe_arg, &effect);
 }
@@ -734,6 +757,8 @@ static uint16_t switch_of(const struct sim_model *m, const struct provider_op *o
 
 	if (f)
 		return m->map.adapters[f->adapter - 1].switch_handle;
+	if (op->switch_handle && op->switch_handle <= m->map.switch_count)
+		return op->switch_handle;
 	return h ? h->switch_handle : 1;
 }
 
@@ -908,7 +933,8 @@ void sim_model_boot_id(struct sim_model *m)
 static void hello_make(struct sim_model *m, const struct sim_chassis *c)
 {
 	(void)snprintf(m->hello.name, sizeof(m->hello.name), "fabricsim " FABRIC_VERSION);
-	m->hello.can = PROVIDER_CAN_IDENTITY | PROVIDER_CAN_VIEW | PROVIDER_CAN_WRITE;
+	m->hello.can =
+		PROVIDER_CAN_IDENTITY | PROVIDER_CAN_VIEW | PROVIDER_CAN_WRITE | PROVIDER_CAN_SLOT;
 	if (c->can.isolate)
 		m->hello.can |= PROVIDER_CAN_ISOLATE;
 	if (c->can.power)
@@ -1080,6 +1106,32 @@ int sim_model_adapter(struct sim_model *model, uint32_t adapter, bool present)
 		event.present = model->map.functions[event.function - 1].now.present;
 		event_all(model, &event);
 	}
+	return 0;
+}
+
+int sim_model_slot(struct sim_model *model, uint32_t adapter, enum sim_slot_what what,
+		   const char *serial)
+{
+	struct sim_slot slot;
+
+	if (!adapter || adapter > model->map.adapter_count)
+		return REFUSE_NO_ADAPTER;
+	slot = model->map.slots[adapter - 1];
+	if (what == SIM_SLOT_BUTTON) {
+		event_slot(model, adapter, true);
+		return 0;
+	}
+	if ((what == SIM_SLOT_IN) != slot.out)
+		return REFUSE_PRECONDITION;
+	for (size_t i = 0; serial && i < model->map.adapter_count; i++)
+		if (i + 1 != adapter && !strcmp(model->map.adapters[i].serial, serial))
+			return REFUSE_TWICE;
+	slot.out = what == SIM_SLOT_OUT;
+	slot.off = true;
+	sim_map_slot(&model->map, adapter, &slot);
+	if (serial)
+		sim_map_card(&model->map, adapter, serial);
+	event_slot(model, adapter, false);
 	return 0;
 }
 

@@ -80,9 +80,27 @@ enum sim_host_what { SIM_HOST_POWER, SIM_HOST_LINK };
  * Return: 0 or REFUSE_NO_HOST. */
 MUST_USE int sim_model_host(struct sim_model *model, uint16_t host, enum sim_host_what what,
 			    bool on);
-/* The card is pulled, or is back: its functions are not present, and stay bound.
+/* The card dies where it is, or is back: its functions are not present, and stay bound.
  * Return: 0 or REFUSE_NO_ADAPTER. */
 MUST_USE int sim_model_adapter(struct sim_model *model, uint32_t adapter, bool present);
+
+enum sim_slot_what {
+	SIM_SLOT_OUT,
+	SIM_SLOT_IN,
+	SIM_SLOT_SWAP, /* out and in again so fast that one event tells of both */
+	SIM_SLOT_BUTTON,
+};
+/**
+ * sim_model_slot() - a person at the slot of @adapter
+ * @serial: IN, SWAP: of the card that comes, of the same kind and with all that was in the one
+ *          before; NULL: the one before
+ *
+ * A card that comes has no power until it is turned on. Return: 0; REFUSE_NO_ADAPTER;
+ * REFUSE_PRECONDITION when there is no card to take out, or one already; REFUSE_TWICE when another
+ * card has that serial number.
+ */
+MUST_USE int sim_model_slot(struct sim_model *model, uint32_t adapter, enum sim_slot_what what,
+			    const char *serial);
 
 /* Each bound function, by handle: the switch's own truth. */
 void sim_model_bindings(const struct sim_model *model,

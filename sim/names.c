@@ -21,6 +21,16 @@ static bool is_taken(const char *name, void *arg)
 	return false;
 }
 
+static void name_card(struct sim_names *names, struct taken *taken, size_t i)
+{
+	const struct provider_adapter *a = &names->map->adapters[i];
+	char position[TOPO_NAME_MAX];
+
+	(void)snprintf(position, sizeof(position), "%.40s-p%u",
+		       names->map->switches[a->switch_handle - 1].name, a->port);
+	topo_name_adapter(a->class_code, a->serial, position, is_taken, taken, names->adapters[i]);
+}
+
 int sim_names_init(struct sim_names *names, const struct sim_map *map)
 {
 	struct taken taken = { names, 0 };
@@ -29,16 +39,17 @@ int sim_names_init(struct sim_names *names, const struct sim_map *map)
 	names->adapters = calloc(map->adapter_count + 1, sizeof(*names->adapters));
 	if (!names->adapters)
 		return -ENOMEM;
-	for (; taken.count < map->adapter_count; taken.count++) {
-		const struct provider_adapter *a = &map->adapters[taken.count];
-		char position[TOPO_NAME_MAX];
-
-		(void)snprintf(position, sizeof(position), "%.40s-p%u",
-			       map->switches[a->switch_handle - 1].name, a->port);
-		topo_name_adapter(a->class_code, a->serial, position, is_taken, &taken,
-				  names->adapters[taken.count]);
-	}
+	for (; taken.count < map->adapter_count; taken.count++)
+		name_card(names, &taken, taken.count);
 	return 0;
+}
+
+void sim_names_card(struct sim_names *names, uint32_t adapter)
+{
+	struct taken taken = { names, names->map->adapter_count };
+
+	names->adapters[adapter - 1][0] = '\0';
+	name_card(names, &taken, adapter - 1);
 }
 
 void sim_names_done(struct sim_names *names)

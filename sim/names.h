@@ -16,6 +16,8 @@ MUST_USE int sim_names_init(struct sim_names *names, const struct sim_map *map);
 void sim_names_done(struct sim_names *names);
 OWNED_BY_VALUE(struct sim_names, sim_names_done)
 
+/* Another card is in that slot now. */
+void sim_names_card(struct sim_names *names, uint32_t adapter);
 /* @out: TOPO_NAME_MAX bytes; the handles exist. */
 void sim_names_function(const struct sim_names *names, uint32_t handle, char *out);
 void sim_names_host(const struct sim_names *names, uint16_t handle, char *out);

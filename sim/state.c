@@ -26,6 +26,15 @@ enum record {
 
 enum { RECORD_FRAME = 7, BODY_MAX = 256 };
 
+/* Of an adapter's record. */
+enum {
+	ADAPTER_GONE = 1 << 0,
+	ADAPTER_OUT = 1 << 1,
+	ADAPTER_OFF = 1 << 2,
+	ADAPTER_OTHER = 1 << 3, /* another card: its serial follows */
+	ADAPTER_ATTENTION_SHIFT = 4,
+};
+
 /* FNV-1a: finds a torn record; nobody forges one here. */
 static uint32_t sum_of(const uint8_t *bytes, size_t length)
 {
@@ -53,7 +62,8 @@ static uint64_t fingerprint(const struct sim_map *map)
 		hash = hash_u64(hash, map->hosts[i].vports);
 	}
 	for (size_t i = 0; i < map->adapter_count; i++) {
-		for (const char *at = map->adapters[i].serial; *at; at++)
+		/* as it left the factory: cards are swapped later */
+		for (const char *at = map->chassis->adapters[i].serial; *at; at++)
 			hash = hash_u64(hash, (uint8_t)*at);
 		hash = hash_u64(hash, map->adapters[i].function_count);
 	}
@@ -123,10 +133,18 @@ static void put_host(struct buf *b, const struct provider_host_state *s)
 static void put_adapter(struct buf *b, const struct sim_map *map, uint32_t handle)
 {
 	size_t at = record_begin(b, RECORD_ADAPTER);
+	const struct sim_slot *slot = &map->slots[handle - 1];
+	bool is_other = strcmp(map->adapters[handle - 1].serial,
+			       map->chassis->adapters[handle - 1].serial) != 0;
 
 	buf_le32(b, handle);
 	buf_le16(b, map->adapters[handle - 1].num_vfs);
-	buf_u8(b, map->gone[handle - 1]);
+	buf_u8(b, (uint8_t)((map->gone[handle - 1] ? ADAPTER_GONE : 0) |
+			    (slot->out ? ADAPTER_OUT : 0) | (slot->off ? ADAPTER_OFF : 0) |
+			    (is_other ? ADAPTER_OTHER : 0) |
+			    slot->attention << ADAPTER_ATTENTION_SHIFT));
+	if (is_other)
+		buf_bytes(b, map->adapters[handle - 1].serial, PROVIDER_NAME_MAX);
 	record_end(b, at);
 }
 
@@ -241,15 +259,25 @@ static int take_adapter(struct sim_model *m, struct cursor *c)
 {
 	uint32_t handle = cursor_le32(c);
 	uint16_t num_vfs = cursor_le16(c);
-	bool gone = cursor_u8(c);
+	uint8_t bits = cursor_u8(c);
+	struct sim_slot slot = { .out = bits & ADAPTER_OUT,
+				 .off = bits & ADAPTER_OFF,
+				 .attention = bits >> ADAPTER_ATTENTION_SHIFT };
+	char serial[PROVIDER_NAME_MAX] = "";
 
+	if (bits & ADAPTER_OTHER)
+		cursor_bytes(c, serial, sizeof(serial));
 	if (!handle || handle > m->map.adapter_count ||
 	    num_vfs > m->map.adapters[handle - 1].total_vfs)
 		return -EBADMSG;
 	if (num_vfs != m->map.adapters[handle - 1].num_vfs)
 		sim_map_enable_vfs(&m->map, handle, num_vfs);
-	if (gone != m->map.gone[handle - 1])
-		sim_map_plug(&m->map, handle, !gone);
+	if (serial[sizeof(serial) - 1] || slot.attention > PROVIDER_ATTENTION_BLINK)
+		return -EBADMSG;
+	if (serial[0])
+		sim_map_card(&m->map, handle, serial);
+	sim_map_slot(&m->map, handle, &slot);
+	sim_map_plug(&m->map, handle, !(bits & ADAPTER_GONE));
 	return 0;
 }
 
