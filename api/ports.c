@@ -105,6 +105,12 @@ static void peer_get(const struct fabric *f, const void *object, struct value *v
 	value_text(v, p->as.peer ? p->attached : NULL);
 }
 
+static void slot_get(const struct fabric *f, const void *object, struct value *v)
+{
+	(void)f;
+	value_text(v, fabric_port_slot(object));
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "switch", .get = switch_get },
@@ -118,6 +124,7 @@ static const struct field fields[] = {
 	{ .name = "host", .get = host_get },
 	{ .name = "adapter", .get = adapter_get },
 	{ .name = "peer", .get = peer_get },
+	{ .name = "slot", .get = slot_get },
 	{ 0 },
 };
 

@@ -34,17 +34,12 @@ static const struct show_column switch_columns[] = {
 };
 
 static const struct show_column port_columns[] = {
-	{ "PORT", "id", SHOW_WORDS },
-	{ "SWITCH", "switch", SHOW_WORDS },
-	{ "KIND", "kind", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },
-	{ "LINK", "link", SHOW_STATE },
-	{ "WIDTH", "width", SHOW_WORDS },
-	{ "MT/S", "mtps", SHOW_WORDS },
-	{ "HOST", "host", SHOW_WORDS },
-	{ "ADAPTER", "adapter", SHOW_WORDS },
-	{ "PEER", "peer", SHOW_WORDS },
-	{ 0 },
+	{ "PORT", "id", SHOW_WORDS },         { "SWITCH", "switch", SHOW_WORDS },
+	{ "KIND", "kind", SHOW_WORDS },       { "STATE", "state", SHOW_STATE },
+	{ "LINK", "link", SHOW_STATE },       { "WIDTH", "width", SHOW_WORDS },
+	{ "MT/S", "mtps", SHOW_WORDS },       { "HOST", "host", SHOW_WORDS },
+	{ "ADAPTER", "adapter", SHOW_WORDS }, { "PEER", "peer", SHOW_WORDS },
+	{ "SLOT", "slot", SHOW_WORDS },       { 0 },
 };
 
 static const struct show_column adapter_columns[] = {

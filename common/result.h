@@ -47,6 +47,7 @@ enum refusal {
 	REFUSE_IN_DOUBT,
 	REFUSE_BLAST,
 	REFUSE_ADOPT,
+	REFUSE_CARD_WITHHELD,
 	/* the request itself */
 	REFUSE_SYNTAX,
 	REFUSE_FIELD,

@@ -321,6 +321,7 @@ void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie)
 		if (change->run.identities_move)
 			look(f); /* who waits for its identity may go on */
 		function_noticed(f, item->fn);
+		card_noticed(f, item->fn);
 	}
 	if (!change || change->row.state == DB_CHANGE_RUNNING || change->run.is_over ||
 	    change->run.end_stored > cookie)
@@ -933,6 +934,12 @@ static bool item_must_wait(struct fabric *f, struct fabric_item *item)
 		item_hold(item, "the manager is frozen");
 		return true;
 	}
+	/* Bound nowhere, for it is nowhere; when it is back it is scrubbed first. */
+	if (provider_is_usable(p) && p->reconciled && !item->fn->present &&
+	    card_withheld(item->fn)) {
+		item_end(f, item, DB_CHANGE_PARKED, card_withheld(item->fn));
+		return true;
+	}
 	if (!provider_is_usable(p) || !item->fn->present) {
 		item_hold(item, "waits for the switch");
 		return true;
@@ -1013,6 +1020,21 @@ static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum
 	return false;
 }
 
+/* Where it should be, read back. */
+static void item_done(struct fabric *f, struct fabric_item *item)
+{
+	if (item->row.op != DB_OP_RELEASE) {
+		item_end(f, item, DB_CHANGE_DONE, "");
+		return;
+	}
+	function_is_clean(f, item->fn);
+	/* A release that names a host leaves that host's claim (slot.c). */
+	if (item->row.host[0])
+		item_end(f, item, DB_CHANGE_PARKED, "its card is scrubbed, or leaves");
+	else
+		item_end(f, item, DB_CHANGE_DONE, "");
+}
+
 static void item_decide(struct fabric *f, struct fabric_item *item)
 {
 	struct handover_goal goal;
@@ -1046,7 +1068,7 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		next = handover_next(&goal, &seen, true);
 	}
 	if (next == HANDOVER_DONE) {
-		item_end(f, item, DB_CHANGE_DONE, "");
+		item_done(f, item);
 		return;
 	}
 	if (next == HANDOVER_READ) {
@@ -1063,6 +1085,11 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 	}
 	if (unanswered_ends(f, item, next))
 		return;
+	/* S17: nothing of a card is given before all of it was scrubbed. */
+	if ((next == HANDOVER_SET || next == HANDOVER_BIND) && card_withheld(item->fn)) {
+		item_end(f, item, DB_CHANGE_PARKED, card_withheld(item->fn));
+		return;
+	}
 	if (next == HANDOVER_SET && item_waits_for_identity(f, item))
 		return;
 	if (item_waits_for_card(f, item, next))
@@ -1124,6 +1151,20 @@ static uint64_t flow_hold_until(const struct flow *flow)
 	return flow->progress_ms + patience;
 }
 
+/* Those whose card has gone have no handle any more. */
+static void flow_read_absent(struct flow *flow)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < flow->want_count; i++) {
+		if (flow->want[i]->fn->present)
+			flow->want[kept++] = flow->want[i];
+		else
+			item_hold(flow->want[i], "waits for the switch");
+	}
+	flow->want_count = kept;
+}
+
 static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
 {
 	struct flow *flow = &p->flows[switch_handle];
@@ -1131,6 +1172,7 @@ static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
 
 	if (!flow->want_count || p->f->now_ms < flow_hold_until(flow))
 		return;
+	flow_read_absent(flow);
 	qsort(flow->want, flow->want_count, sizeof(*flow->want), compare_items);
 	for (size_t i = 1; i <= flow->want_count; i++) {
 		const struct fabric_function *first = flow->want[from]->fn;
@@ -1227,6 +1269,40 @@ static void wait_over(struct fabric *f, struct fabric_item *item)
 		item_ready(f, item);
 	else if (item->run.wait_ms < f->backoff_ms)
 		f->backoff_ms = item->run.wait_ms;
+}
+
+struct fabric_item *item_of_op(struct fabric *f, const struct fabric_function *fn,
+			       const struct provider_op *op)
+{
+	size_t left = f->change_running;
+
+	if (fn && fn->item && fn->item->run.attempt == op->attempt)
+		return fn->item;
+	for (size_t c = f->change_count; left && c-- > 0;) {
+		struct fabric_change *change = f->changes[c];
+
+		if (change->row.state != DB_CHANGE_RUNNING)
+			continue;
+		left--;
+		for (size_t i = 0; i < change->item_count; i++)
+			if (change->items[i].run.attempt == op->attempt)
+				return &change->items[i];
+	}
+	return fn ? fn->item : NULL;
+}
+
+void items_card_lost(struct fabric *f, const struct fabric_adapter *card)
+{
+	for (const struct fabric_function *fn = card->first; fn; fn = fn->next_in_adapter) {
+		struct fabric_item *item = fn->item;
+
+		if (!item)
+			continue;
+		item->run.seen_valid = false;
+		item->run.reset_done = false;
+		if (item->run.at == ITEM_READING || item->run.at == ITEM_HOLD)
+			item_ready(f, item);
+	}
 }
 
 void items_void(struct fabric_provider *p)

@@ -414,10 +414,15 @@ static void queue_completed(void *arg, const struct provider_op *op,
 	struct fabric_provider *p = arg;
 	struct fabric *f = p->f;
 	struct fabric_function *fn = function_by_handle(p, op->function);
+	struct fabric_item *item;
 
 	if (f->io.point && !is_reading(op->verb))
 		f->io.point(f->io.arg, "op-after");
 	wake(f);
+	if (op->verb == PROVIDER_SLOT_POWER || op->verb == PROVIDER_SLOT_ATTENTION) {
+		slot_completed(p, op, done);
+		return;
+	}
 	if (op->verb == PROVIDER_READ) {
 		reads_completed(p, op, done);
 		return;
@@ -430,8 +435,9 @@ static void queue_completed(void *arg, const struct provider_op *op,
 	}
 	if (op->verb == PROVIDER_READ_HOST && hint_completed(p, op, done))
 		return;
-	if (op->generation && fn && fn->item)
-		item_completed(f, fn->item, op, done);
+	item = op->generation ? item_of_op(f, fn, op) : NULL;
+	if (item)
+		item_completed(f, item, op, done);
 	else if (!op->generation)
 		fence_completed(p, op, done);
 }
@@ -588,6 +594,7 @@ static void sink_told(void *arg, const struct provider_event *event)
 		told_function(p, event);
 		break;
 	case PROVIDER_EVENT_SLOT:
+		slot_told(p, &event->slot);
 		scan_again(p);
 		break;
 	}
@@ -684,6 +691,7 @@ int fabric_new(const struct config *config, const struct fabric_io *io, struct f
 	f->next_cookie = 1;
 	f->now_ms = io->now_ms(io->arg);
 	f->reconcile_ms = UINT64_MAX;
+	f->slots_ms = UINT64_MAX;
 	*out = f;
 	return 0;
 }
@@ -760,6 +768,7 @@ void fabric_advance(struct fabric *f)
 	hosts_judge(f);
 	fences_advance(f);
 	incidents_advance(f);
+	slots_advance(f);
 	reconcile_advance(f);
 	items_advance(f);
 	seen_advance(f);
@@ -791,6 +800,7 @@ uint64_t fabric_next_ms(const struct fabric *f)
 	next = earlier(next, f->judge_ms);
 	next = earlier(next, f->reconcile_ms);
 	next = earlier(next, f->seen_due_ms);
+	next = earlier(next, slots_next_ms(f));
 	next = earlier(next, fences_next_ms(f));
 	return earlier(next, items_next_ms(f));
 }

@@ -25,6 +25,7 @@
 #include "db/db.h"
 #include "fabricd/config.h"
 #include "failover/liveness.h"
+#include "hotplug/slot.h"
 #include "provider/provider.h"
 
 enum { FABRIC_NAME_MAX = 64 };
@@ -65,11 +66,25 @@ struct fabric_switch {
 	struct provider_switch as; /* of the last scan */
 };
 
+/* A command to a slot; private to slot.c. */
+struct fabric_slot_want {
+	bool is_wanted;
+	uint32_t value;
+	uint64_t attempt; /* under way; 0: not sent */
+};
+
 struct fabric_port {
 	char name[FABRIC_NAME_MAX]; /* "sw0/p12" */
 	unsigned provider;
 	struct provider_port as;
 	char attached[FABRIC_NAME_MAX]; /* host, adapter or switch on it; "" nothing */
+	/* Of its hot-plug slot; private to slot.c. */
+	bool slot_known; /* it has one, and a scan has shown it */
+	bool scrub_wanted;
+	char card[FABRIC_NAME_MAX]; /* adapter that is, or was last, in it; "": not known */
+	struct slot slot;
+	struct fabric_slot_want power;
+	struct fabric_slot_want led;
 };
 
 struct fabric_host {
@@ -110,6 +125,9 @@ struct fabric_adapter {
 	bool present;
 	struct provider_adapter as;
 	struct fabric_function *first; /* @as.function_count of them, in the order of the scan */
+	struct fabric_port *slot;      /* hot-plug slot that it is, or was last, in; NULL: none */
+	bool was_present;              /* in the scan before the last */
+	bool quarantined;              /* it came, and is not scrubbed: given to nobody (S17) */
 };
 
 /* What a host's own view says of a function that the switch shows bound to it. */
@@ -149,11 +167,14 @@ struct fabric_function {
 	enum fabric_join join_told; /* the condition that was told last */
 
 	bool bad;
+	bool dirty;               /* to be scrubbed before its card leaves quarantine */
 	bool doubt;               /* an outcome is UNKNOWN and not settled yet */
 	struct fabric_item *item; /* the running change that has it locked; NULL: none */
 	uint64_t retry_ms;        /* when a repair may be tried again */
 	unsigned retries;
 };
+/* State of the hot-plug slot at @port, "ready"; NULL: it has none. */
+const char *fabric_port_slot(const struct fabric_port *port);
 enum fabric_function_state fabric_function_state(const struct fabric_function *fn);
 /* True when no host may ever be given it: a BF, or the PF of a shared adapter. */
 bool fabric_function_is_kept(const struct fabric_function *fn);

@@ -379,7 +379,8 @@ static size_t functions_of(struct fabric *f, const struct fabric_host *host, boo
 
 		if (!fn || fn->host != host)
 			continue;
-		if (all || (!fn->item && fn->present && fn->retry_ms <= f->now_ms))
+		if (all ||
+		    (!fn->item && fn->present && !card_withheld(fn) && fn->retry_ms <= f->now_ms))
 			out[n++] = fn;
 	}
 	return n;

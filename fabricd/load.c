@@ -12,6 +12,16 @@ struct loading {
 	int r;
 };
 
+static void load_quarantine(struct loading *l, const char *name, bool quarantined)
+{
+	struct fabric_adapter *adapter = named_get(&l->f->adapters, sizeof(*adapter), name);
+
+	if (!adapter)
+		l->r = -ENOMEM;
+	else
+		adapter->quarantined = quarantined;
+}
+
 static void load_number(void *arg, const struct db_number *row)
 {
 	struct loading *l = arg;
@@ -20,6 +30,8 @@ static void load_number(void *arg, const struct db_number *row)
 		l->f->attempt = row->value;
 	else if (!strcmp(row->name, "adopted"))
 		l->f->adopted = row->value != 0;
+	else if (!strncmp(row->name, QUARANTINE_NUMBER, strlen(QUARANTINE_NUMBER)))
+		load_quarantine(l, row->name + strlen(QUARANTINE_NUMBER), row->value != 0);
 }
 
 static void load_adapter(void *arg, const struct db_adapter *row)

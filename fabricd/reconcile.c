@@ -117,7 +117,7 @@ void fabric_differences(const struct fabric *f,
 /* ---- repair ---- */
 
 /* A failover's or a repair's own waiting: 1, 2, 4 ... times the first wait. */
-static void retry_later(struct fabric *f, struct fabric_function *fn)
+void function_retry_later(struct fabric *f, struct fabric_function *fn)
 {
 	uint64_t wait = (uint64_t)f->config.repair_retry_ms
 			<< (fn->retries < 10 ? fn->retries : 10);
@@ -130,7 +130,7 @@ static bool is_mendable(const struct fabric *f, const struct fabric_function *fn
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
 
-	if (fn->item || fn->bad || !p || !p->reconciled)
+	if (fn->item || fn->bad || !p || !p->reconciled || card_withheld(fn))
 		return false;
 	switch (difference_of(fn)) {
 	case MISSING:
@@ -162,7 +162,7 @@ static void repair_fill(struct fabric *f, struct fabric_change *change, struct f
 			       p->hosts[at - 1]->name);
 		item->row.from_vport = fn->as.now.vport;
 	}
-	retry_later(f, fn);
+	function_retry_later(f, fn);
 }
 
 static void repair(struct fabric *f, struct fabric_function **fns, size_t count)

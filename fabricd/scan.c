@@ -12,6 +12,7 @@ struct intake {
 	struct fabric *f;
 	struct fabric_provider *p;
 	const struct provider_scan *scan;
+	bool *is_out; /* [adapter - 1] */
 };
 
 static void forget_places(struct intake *in)
@@ -27,8 +28,10 @@ static void forget_places(struct intake *in)
 	for (size_t i = 0; i < f->adapters.count; i++) {
 		struct fabric_adapter *adapter = f->adapters.at[i];
 
-		if (adapter->provider == in->p->number)
-			adapter->present = false;
+		if (adapter->provider != in->p->number)
+			continue;
+		adapter->was_present = adapter->present;
+		adapter->present = false;
 	}
 	for (size_t i = 0; i < f->functions.count; i++) {
 		struct fabric_function *fn = f->functions.at[i];
@@ -127,7 +130,10 @@ static void adapter_store(struct fabric *f, const struct fabric_adapter *adapter
 	db_put_adapter(batch_open(f), &row);
 }
 
-static struct fabric_adapter *take_adapter(struct intake *in, const struct provider_adapter *as)
+/* @is_out: its slot is empty, or without power. One that was never seen is left out then: nobody
+ * can know what it is. */
+static struct fabric_adapter *take_adapter(struct intake *in, const struct provider_adapter *as,
+					   bool is_out)
 {
 	struct fabric *f = in->f;
 	char position[FABRIC_NAME_MAX];
@@ -139,6 +145,8 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 		       as->port);
 	adapter = adapter_known(f, as, position);
 	is_new = !adapter;
+	if (is_new && is_out)
+		return NULL;
 	if (is_new) {
 		struct taken taken = { f };
 
@@ -149,7 +157,7 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 	if (!adapter)
 		return NULL;
 	adapter->provider = in->p->number;
-	adapter->present = true;
+	adapter->present = !is_out;
 	adapter->as = *as;
 	adapter->first = NULL;
 	(void)snprintf(adapter->position, sizeof(adapter->position), "%s", position);
@@ -188,10 +196,22 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 	fn->as = *as;
 	fn->as.now = was; /* for function_seen() to compare */
 	fn->adapter = adapter;
-	fn->present = true;
+	fn->present = adapter->present;
 	function_seen(in->f, fn, &now);
 	in->p->functions[as->handle - 1] = fn;
 	return fn;
+}
+
+/* Which adapters stand in a slot that is empty, or without power. */
+static void find_out(struct intake *in)
+{
+	in->is_out = calloc(in->scan->adapter_count + 1, sizeof(*in->is_out));
+	for (size_t i = 0; in->is_out && i < in->scan->port_count; i++) {
+		const struct provider_port *port = &in->scan->ports[i];
+
+		if (port->adapter && port->has_slot)
+			in->is_out[port->adapter - 1] = !port->slot_presence || !port->slot_power;
+	}
 }
 
 static void take_adapters(struct intake *in)
@@ -201,10 +221,10 @@ static void take_adapters(struct intake *in)
 
 	free(p->functions);
 	p->functions = calloc(scan->function_count + 1, sizeof(*p->functions));
-	p->function_count = p->functions ? scan->function_count : 0;
+	p->function_count = p->functions && in->is_out ? scan->function_count : 0;
 	for (size_t i = 0; p->function_count && i < scan->adapter_count; i++) {
 		const struct provider_adapter *as = &scan->adapters[i];
-		struct fabric_adapter *adapter = take_adapter(in, as);
+		struct fabric_adapter *adapter = take_adapter(in, as, in->is_out[i]);
 		struct fabric_function **next = adapter ? &adapter->first : NULL;
 
 		for (uint32_t n = 0; adapter && n < as->function_count; n++) {
@@ -223,11 +243,13 @@ static void take_adapters(struct intake *in)
 
 static void take_ports(struct intake *in)
 {
+	cards_scanned(in->p);
 	for (size_t i = 0; i < in->scan->port_count; i++) {
 		const struct provider_port *as = &in->scan->ports[i];
 		char name[FABRIC_NAME_MAX];
 		struct fabric_port *port;
 		const char *attached = "";
+		struct fabric_adapter *card = NULL;
 
 		topo_name_port(switch_name(in, as->switch_handle), as->number, name);
 		port = named_get(&in->f->ports, sizeof(*port), name);
@@ -240,13 +262,16 @@ static void take_ports(struct intake *in)
 		else if (as->peer)
 			attached = switch_name(in, as->peer);
 		for (size_t a = 0; as->adapter && a < in->f->adapters.count; a++) {
-			const struct fabric_adapter *adapter = in->f->adapters.at[a];
+			struct fabric_adapter *adapter = in->f->adapters.at[a];
 
 			if (adapter->present && adapter->provider == in->p->number &&
 			    adapter->as.handle == as->adapter)
-				attached = adapter->name;
+				card = adapter;
 		}
+		if (card)
+			attached = card->name;
 		(void)snprintf(port->attached, sizeof(port->attached), "%s", attached);
+		slot_scanned(in->p, port, card);
 	}
 }
 
@@ -291,7 +316,7 @@ static void chassis_fill(struct fabric *f)
 
 void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
 {
-	struct intake in = { p->f, p, scan };
+	struct intake in = { p->f, p, scan, NULL };
 	struct fabric *f = p->f;
 
 	forget_places(&in);
@@ -301,7 +326,9 @@ void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
 		p->flows[i].reading = 0;
 	take_switches(&in);
 	take_hosts(&in);
+	find_out(&in);
 	take_adapters(&in);
+	free(in.is_out);
 	take_ports(&in);
 	named_sort(&f->switches);
 	named_sort(&f->ports);

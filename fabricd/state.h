@@ -11,6 +11,7 @@
  * incident.c  verdicts, moves to a spare, readmission
  * reconcile.c differences, repairs, adoption
  * seen.c      what hosts say of themselves
+ * slot.c      hot-plug slots, and the quarantine of cards that come
  */
 #pragma once
 
@@ -196,6 +197,7 @@ struct fabric {
 	uint64_t tick_ms;      /* when what waits is looked at again */
 	uint64_t judge_ms;     /* when hosts are judged again */
 	uint64_t seen_due_ms;  /* when a host's view is looked at again */
+	uint64_t slots_ms;     /* when slots are looked at again; UINT64_MAX: on a change */
 	uint64_t reconcile_ms; /* when differences are looked at again; UINT64_MAX: on a change */
 
 	struct view *views;
@@ -306,6 +308,12 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 struct fabric_change *change_find(struct fabric *f, uint64_t id);
 /* Every running item that holds looks again at what it waits for. */
 void items_look(struct fabric *f);
+/* Of whom a completion of @op tells, though handles may mean something else by now; NULL: nobody.
+ */
+struct fabric_item *item_of_op(struct fabric *f, const struct fabric_function *fn,
+			       const struct provider_op *op);
+/* What was read back of that card, or reset of it, counts no more. */
+void items_card_lost(struct fabric *f, const struct fabric_adapter *card);
 /* A switch was lost or has rebooted: what was read back of it counts no more. */
 void items_void(struct fabric_provider *p);
 
@@ -370,7 +378,27 @@ void views_free(struct fabric *f);
 
 /* ---- load.c is fabric_load() alone ---- */
 
+/* ---- slot.c ---- */
+#define QUARANTINE_NUMBER "quarantine " /* and the adapter's name: a number in the database */
+void slot_told(struct fabric_provider *p, const struct provider_slot_state *state);
+/* A scan shows @port, and in it @card, with power; NULL: none. */
+void slot_scanned(struct fabric_provider *p, struct fabric_port *port, struct fabric_adapter *card);
+/* After a scan: cards that came or went. */
+void cards_scanned(struct fabric_provider *p);
+void slot_completed(struct fabric_provider *p, const struct provider_op *op,
+		    const struct provider_completion *done);
+void slots_advance(struct fabric *f);
+uint64_t slots_next_ms(const struct fabric *f);
+/* Why nobody may be given @fn now (S17); NULL: it may be given. */
+const char *card_withheld(const struct fabric_function *fn);
+/* @fn is bound nowhere, was reset, and its identity was read back cleared. */
+void function_is_clean(struct fabric *f, struct fabric_function *fn);
+/* @fn is not locked any more. */
+void card_noticed(struct fabric *f, const struct fabric_function *fn);
+
 /* ---- reconcile.c ---- */
+/* When a repair of @fn may be tried again: each time later. */
+void function_retry_later(struct fabric *f, struct fabric_function *fn);
 void reconcile_provider(struct fabric_provider *p);
 void reconcile_advance(struct fabric *f);
 void function_noticed(struct fabric *f, struct fabric_function *fn);

@@ -121,6 +121,11 @@ void fake_init(struct fabric *f)
 
 /* ---- texts ---- */
 
+const char *fabric_port_slot(const struct fabric_port *port)
+{
+	return port->as.has_slot ? slot_state_text(port->slot.state) : NULL;
+}
+
 const char *fabric_host_state_text(enum fabric_host_state state)
 {
 	static const char *const texts[FABRIC_HOST_STATES] = {
