@@ -158,14 +158,16 @@ class Blade:
     @kind: "blade", or "switch-owner" (see setup.sh)
     @vports: downstream ports of its switch: dn1, dn2, ... in slots FIRST_SLOT, ...
     @programs: put into the guest's /bin, with their libraries
+    @files: others, {name in the guest: path here}
     @rc: shell commands that run at its start
     @beats: whether it has a network of its own on which it reaches this machine as 10.0.2.2
     @more: further words for QEMU, e.g. adapters that are there from the start"""
 
-    def __init__(self, name, folder, kind="blade", vports=4, programs=(), rc="", beats=False,
+    def __init__(self, name, folder, kind="blade", vports=4, programs=(), files=(), rc="", beats=False,
                  more=(), memory_mib=256, append=""):
         self.name, self.folder, self.kind, self.vports = name, folder, kind, vports
         self.programs, self.rc, self.beats, self.more = list(programs), rc, beats, list(more)
+        self.files = dict(files)
         self.memory_mib, self.append = memory_mib, append
         self.process = self.ctl = self.lab = None
         self.requests = self.boots = 0
@@ -189,6 +191,8 @@ class Blade:
         archive = Archive()
         for path in self.programs:
             archive.program(path)
+        for name, path in self.files.items():
+            archive.file(name.lstrip("/"), path)
         if self.rc:
             archive.text("etc/rc", self.rc)
         with open(self.at("initrd"), "wb") as file:

@@ -9,6 +9,7 @@ is whole again: all blades up, heard and admitted, nothing bound."""
 import json
 import os
 import re
+import signal
 import time
 import types
 import unittest
@@ -20,7 +21,7 @@ os.environ.setdefault("FABRIC_BIN", BIN)
 os.environ.setdefault("FABRIC_PATIENCE", str(PATIENCE_S))
 from fabric import Fabric, Follower, Refused  # noqa: E402  pylint: disable=wrong-import-position
 
-__all__ = ["Adapter", "Blades", "Case", "Follower", "Refused", "card", "disk", "refuse_or_skip"]
+__all__ = ["Adapter", "Blades", "Case", "Follower", "Owner", "Refused", "card", "disk", "refuse_or_skip"]
 
 SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
 BEAT_MS, MISSED = 500, 10  # guests without hardware help are slow, and the machine has other work
@@ -89,8 +90,9 @@ class Blades(Fabric):
                 bay, self.folder, vports=vports, programs=programs, beats=beats,
                 rc=self.agent_script(bay) if agents else "",
                 append="norandmaps" if SANITIZED else "")
+        self.config = config
         self.write_chassis(bays)
-        self.write_config(config)
+        self.write_config()
 
     # ---- what is written before the start ----
 
@@ -106,7 +108,8 @@ class Blades(Fabric):
             json.dump({"chassis": "blades", "provider": "qemu", "hosts": hosts,
                        "adapters": [adapter.entry for adapter in self.adapters]}, file, indent=1)
 
-    def write_config(self, config):
+    def write_config(self, more=""):
+        config = self.config + more
         for bay, blade in self.blades.items():
             config += f"[host {bay}]\nserial = {blade.at('agent')}\n"
         with open(self.at("fabricd.conf"), "w", encoding="ascii") as file:
@@ -129,6 +132,13 @@ class Blades(Fabric):
         self.start("provider", "fabric-provider-qemu", "--chassis", self.chassis, "--socket",
                    self.sim_socket)
         self.wait("the provider listens", lambda: self.answers(self.sim_socket))
+
+    def restart_manager(self, more=""):
+        """@more: what stands in its configuration from now on, beside the usual."""
+        if not self.manager_has_died():
+            self.kill("fabricd", signal.SIGTERM)
+        self.write_config(more)
+        self.start_manager()
 
     def start_blades(self):
         for blade in self.blades.values():
@@ -283,29 +293,31 @@ def devices_of(blade):
         yield found[1], blade.ports().index(port[1]) + 1 if port else None, mac
 
 
-class ForClass(unittest.TestCase):
-    """Stands for a test where a Fabric wants one, and lives as long as a class."""
+class Owner(unittest.TestCase):
+    """Whom a Fabric belongs to that is not one test's: @add_cleanup is a class's addClassCleanup, or
+    an ExitStack's callback."""
 
-    def __init__(self, of):
+    def __init__(self, add_cleanup):
         super().__init__("runTest")
-        self.addCleanup = of.addClassCleanup
+        self.addCleanup = add_cleanup
         self._outcome = types.SimpleNamespace(
             result=types.SimpleNamespace(failures=[], errors=[]))
 
     def runTest(self):
-        pass
+        """There is no test: this only asserts for others."""
 
 
 class Case(unittest.TestCase):
-    bays = {"bay1": "kill", "bay2": "kill"}
-    adapters = ()  # disk(1), card(1), ...
+    bays = {"bay1": "kill", "bay2": "never"}  # how each may be powered off
+    disk, card, other = disk(1), card(1), card(2)
+    adapters = (disk, card, other)
     config = CONFIG
     tools = ()
     beats = False
 
     @classmethod
     def setUpClass(cls):
-        cls.fabric = Blades(ForClass(cls), cls.bays, cls.adapters, config=cls.config,
+        cls.fabric = Blades(Owner(cls.addClassCleanup), cls.bays, cls.adapters, config=cls.config,
                             tools=cls.tools, beats=cls.beats)
         try:
             cls.fabric.start_all()
@@ -328,3 +340,74 @@ class Case(unittest.TestCase):
     def step(self, what):
         """Time since the test began, for people."""
         print(f"  {time.monotonic() - self.prepared:7.2f} s  {what}", flush=True)
+
+    # ---- what tests do ----
+
+    def write(self, bay, device, words):
+        """A file system with a file, written to the disk for certain."""
+        self.blades[bay].sh(f"mke2fs -F {device} >/dev/null 2>&1 && mount {device} /mnt && "
+                            f"echo {words} > /mnt/words && sync")
+
+    def umount(self, bay):
+        self.blades[bay].sh("umount /mnt")
+
+    def read(self, bay, device):
+        return self.blades[bay].sh(f"mount {device} /mnt && cat /mnt/words; umount /mnt")
+
+    def begin(self, *operations):
+        """Asks for a change and does not wait for its end; its id, durable."""
+        status, _, document = self.fabric.request("POST", "/v1/changes",
+                                                  {"operations": list(operations)})
+        self.assertEqual(status, 202, document)
+        self.fabric.remember(operations)
+        return document["id"]
+
+    def ended(self, change):
+        document = self.fabric.wait(f"change {change} has ended", lambda: next(
+            (row for row in self.fabric.list("changes")
+             if row["id"] == change and row["state"] != "running"), None))
+        self.assertEqual(document["state"], "done", document)
+
+    def wait_moved(self, adapter, bay, gone):
+        """Until the adapter is at @bay, where it may be only once @gone() is so."""
+        def there():
+            is_there = (self.fabric.placed().get(adapter.function) or ("",))[0] == bay
+            if is_there:
+                self.assertTrue(gone(), "bound elsewhere before its host was fenced")
+            return is_there
+        self.fabric.wait(f"{adapter.function} is at {bay}", there)
+
+    def wait_incident(self, bay, state, after=0):
+        return self.fabric.wait(f"an incident of {bay} is {state}", lambda: next(
+            (row for row in self.fabric.list("incidents")
+             if row["host"] == bay and row["id"] > after and row["state"] == state), None))
+
+    def last_incident(self):
+        return max((row["id"] for row in self.fabric.list("incidents")), default=0)
+
+    def story(self, incident):
+        document = self.fabric.get(f"/v1/incidents/{incident['id']}")
+        return "\n".join(f"{step['what']}: {step['detail']}" for step in document["timeline"])
+
+    def wait_host(self, bay, state):
+        self.fabric.wait(f"{bay} is {state}", lambda: self.fabric.host_state(bay) == state)
+
+    def lay_out(self, bay):
+        """Disk and card on @bay, with something written; the other one takes over."""
+        self.fabric.spare("bay2" if bay == "bay1" else "bay1", True)
+        device = self.fabric.give(self.disk, bay)
+        self.fabric.give(self.card, bay)
+        self.write(bay, device, "before")
+        return self.last_incident()
+
+    def check_failover(self, bay, dead=None):
+        """All of a dead host is on @bay, and what it had written is there."""
+        for adapter in (self.disk, self.card):
+            self.wait_moved(adapter, bay, gone=lambda: dead is None or not dead.lives())
+        device = self.fabric.wait_seen(self.disk, bay)
+        self.fabric.wait_seen(self.card, bay)
+        self.step("seen on the other blade")
+        self.assertEqual(self.read(bay, device), "before")
+        self.fabric.acknowledged[self.disk.function]["host"] = bay
+        self.fabric.acknowledged[self.card.function]["host"] = bay
+        self.fabric.wait_settled()
