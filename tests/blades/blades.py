@@ -153,21 +153,21 @@ class Qmp:
 
 class Blade:
     """One guest. In its folder: NAME.qmp, for the provider; NAME.lab, the test's own QMP; NAME.ctl, a
-    shell; NAME.agent, the agent's port, for fabricd; NAME.console, all that it printed.
+    shell; NAME.fabric, the agent's port, for fabricd; NAME.console, all that it printed.
 
     @kind: "blade", or "switch-owner" (see setup.sh)
     @vports: downstream ports of its switch: dn1, dn2, ... in slots FIRST_SLOT, ...
-    @programs: put into the guest's /bin, with their libraries
-    @files: others, {name in the guest: path here}
+    @programs: {name in the guest: path here}, put there with their libraries
+    @files: the same, as they are
     @rc: shell commands that run at its start
     @beats: whether it has a network of its own on which it reaches this machine as 10.0.2.2
     @more: further words for QEMU, e.g. adapters that are there from the start"""
 
-    def __init__(self, name, folder, kind="blade", vports=4, programs=(), files=(), rc="", beats=False,
-                 more=(), memory_mib=256, append=""):
+    def __init__(self, name, folder, kind="blade", vports=4, programs=None, files=None, rc="",
+                 beats=False, more=(), memory_mib=256, append=""):
         self.name, self.folder, self.kind, self.vports = name, folder, kind, vports
-        self.programs, self.rc, self.beats, self.more = list(programs), rc, beats, list(more)
-        self.files = dict(files)
+        self.programs, self.files = programs or {}, files or {}
+        self.rc, self.beats, self.more = rc, beats, list(more)
         self.memory_mib, self.append = memory_mib, append
         self.process = self.ctl = self.lab = None
         self.requests = self.boots = 0
@@ -189,10 +189,10 @@ class Blade:
         with open(os.path.join(GUESTS, self.kind, "base.cpio"), "rb") as file:
             base = file.read()
         archive = Archive()
-        for path in self.programs:
-            archive.program(path)
+        for name, path in self.programs.items():
+            archive.program(path, name)
         for name, path in self.files.items():
-            archive.file(name.lstrip("/"), path)
+            archive.file(name, path)
         if self.rc:
             archive.text("etc/rc", self.rc)
         with open(self.at("initrd"), "wb") as file:
@@ -218,7 +218,7 @@ class Blade:
             words += ["-chardev", f"socket,id={name},path={self.at(name)},server=on,wait=off",
                       "-mon", f"chardev={name},mode=control"]
         words += ["-device", f"virtio-serial-pci,id=ports,bus=pcie.0,addr={AGENT_ADDRESS}",
-                  *self.socket_port(1, "ctl"), *self.socket_port(2, "agent")]
+                  *self.socket_port(1, "ctl"), *self.socket_port(2, "fabric")]
         if self.beats:
             words += ["-netdev", f"user,id={UPLINK}", "-device", f"virtio-net-pci,netdev={UPLINK},"
                       f"bus=pcie.0,addr={NETWORK_ADDRESS},romfile=,id={UPLINK}-card"]
@@ -416,16 +416,21 @@ def run(folder, bays):
     for blade in blades:
         blade.start()
         print(json.dumps({"blade": blade.name, "pid": blade.process.pid, "qmp": blade.at("qmp"),
-                          "agent": blade.at("agent")}), flush=True)
+                          "fabric": blade.at("fabric")}), flush=True)
     for blade in blades:
         blade.wait_ready()
         print(json.dumps({"blade": blade.name, "ready_s": round(blade.boot_s, 2)}), flush=True)
     signal.pause()
 
 
+def programs(*paths):
+    """For Blade: each in /bin, under its own name."""
+    return {"bin/" + os.path.basename(path): path for path in paths}
+
+
 def programs_of_blades():
-    agent = os.path.join(BIN, "fabric-agent")
-    return [agent] if os.path.exists(agent) else []
+    """The agent that needs nothing of its host; without it no blade is of use."""
+    return {"bin/fabric-agent": os.path.join(BIN, "fabric-agent-static")}
 
 
 def main(words):

@@ -9,6 +9,7 @@ is whole again: all blades up, heard and admitted, nothing bound."""
 import json
 import os
 import re
+import shutil
 import signal
 import time
 import types
@@ -83,9 +84,9 @@ class Blades(Fabric):
         self.adapters, self.beats, self.bays = list(adapters), beats, bays
         self.blades = {}
         for bay in bays:
-            programs = blades.programs_of_blades() if agents else []
+            programs = blades.programs_of_blades() if agents else {}
             if bay in tools:
-                programs = programs + [os.path.join(BIN, "fabricctl"), "/usr/bin/lspci"]
+                programs |= blades.programs(os.path.join(BIN, "fabricctl"), shutil.which("lspci"))
             self.blades[bay] = Blade(
                 bay, self.folder, vports=vports, programs=programs, beats=beats,
                 rc=self.agent_script(bay) if agents else "",
@@ -111,17 +112,15 @@ class Blades(Fabric):
     def write_config(self, more=""):
         config = self.config + more
         for bay, blade in self.blades.items():
-            config += f"[host {bay}]\nserial = {blade.at('agent')}\n"
+            config += f"[host {bay}]\nserial = {blade.at('fabric')}\n"
         with open(self.at("fabricd.conf"), "w", encoding="ascii") as file:
             file.write(config)
 
     @staticmethod
     def agent_script(bay):
         """Runs at the start of a guest, and again when a test has stopped the agent."""
-        return ("for p in /sys/class/virtio-ports/*; do [ $(cat $p/name) = agent ] && "
-                "port=/dev/${p##*/}; done\n"
-                f"fabric-agent --host {bay} --serial $port --interval-ms {BEAT_MS} "
-                ">/run/agent.log 2>&1 &\necho $! >/run/agent.pid\n")
+        return (f"fabric-agent --host {bay} --serial fabric --interval-ms {BEAT_MS} "
+                "--log-level debug >>/run/agent.log 2>&1 &\necho $! >/run/agent.pid\n")
 
     # ---- processes ----
 

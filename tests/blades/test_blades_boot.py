@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import blades
-from blades import Blade, GuestError, QmpError, refuse_or_skip, start_all
+from blades import PATIENCE_S, Blade, GuestError, Lines, QmpError, refuse_or_skip, start_all
 
 DISK_MIB = 16
 
@@ -27,18 +28,18 @@ class Boot(unittest.TestCase):
             cls.addClassCleanup(blade.end)
         start_all(cls.pair)
         print("booted in", *(f"{blade.boot_s:.1f} s" for blade in cls.pair), flush=True)
-        cls.image = os.path.join(cls.folder, "disk.raw")
-        with open(cls.image, "wb") as file:
-            file.truncate(DISK_MIB << 20)
+        for serial in ("LAB0001", "LAB0002"):
+            with open(os.path.join(cls.folder, serial), "wb") as file:
+                file.truncate(DISK_MIB << 20)
 
     def tearDown(self):
         if not self._outcome.success:
             print("".join(blade.said() for blade in self.pair))
 
-    def add(self, blade, name):
+    def add(self, blade, name, serial="LAB0001"):
         blade.qmp().command("blockdev-add", driver="raw", node_name="n-" + name,
-                            file={"driver": "file", "filename": self.image})
-        blade.qmp().command("device_add", driver="nvme", id=name, bus="dn1", serial="LAB0001",
+                            file={"driver": "file", "filename": os.path.join(self.folder, serial)})
+        blade.qmp().command("device_add", driver="nvme", id=name, bus="dn1", serial=serial,
                             drive="n-" + name)
 
     def test_each_blade_has_its_name_its_slots_and_the_agent(self):
@@ -46,8 +47,7 @@ class Boot(unittest.TestCase):
             self.assertEqual(blade.sh("hostname"), blade.name)
             slots = {str(blade.slot(vport)) for vport in (1, 2, 3, 4)}
             self.assertLessEqual(slots, set(blade.sh("ls /sys/bus/pci/slots").split()))
-            if blade.programs:
-                self.assertIn("fabric-agent", blade.sh("fabric-agent --version"))
+            self.assertIn("fabric-agent", blade.sh("fabric-agent --version"))
 
     def test_a_hot_added_disk_keeps_its_data_on_the_way_to_the_other_blade(self):
         one, other = self.pair
@@ -66,6 +66,37 @@ class Boot(unittest.TestCase):
         self.add(other, "second")
         disk = other.wait_disk("LAB0001")
         self.assertEqual(other.sh(f"mount {disk} /mnt && cat /mnt/file && umount /mnt"), "written")
+
+    def heard(self, line, kind, condition):
+        """The first line of @kind from an agent that fulfils @condition."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            text = line.receive(end)
+            self.assertIsNotNone(text, f"no {kind} was heard")
+            message = json.loads(text) if text else {}
+            if message.get("type") == kind and condition(message):
+                return message
+
+    def test_the_agent_tells_of_a_disk_that_comes_and_lets_it_go_when_asked(self):
+        one = self.pair[0]
+        one.sh("fabric-agent --host bay1 --serial fabric >/run/agent.log 2>&1 &")
+        self.addCleanup(one.sh, "killall fabric-agent; cat /run/agent.log")
+        port = Lines(one.at("fabric"))
+        self.addCleanup(port.close)
+        self.heard(port, "beat", lambda message: message["host"] == "bay1")
+
+        self.add(one, "third", "LAB0002")
+        seen = self.heard(port, "seen", lambda message: "LAB0002" in str(message))
+        row = next(row for row in seen["functions"] if row.get("serial") == "LAB0002")
+        self.assertEqual((row["slot"], row["driver"]), (one.slot(1), "nvme"))
+
+        port.send(json.dumps({"type": "leave", "id": 7, "address": row["address"],
+                              "slot": row["slot"], "function": "nvme-0002/f0",
+                              "deadline_ms": 60000}))
+        left = self.heard(port, "left", lambda message: message["id"] == 7)
+        self.assertEqual(left["outcome"], "done", left)
+        one.qmp().wait_event("DEVICE_DELETED", device="third")
+        self.heard(port, "seen", lambda message: "LAB0002" not in str(message))
 
     def test_a_script_that_fails_says_so(self):
         with self.assertRaisesRegex(GuestError, "exit code 3"):

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import lspci
-from blades import BIN, Blade, refuse_or_skip
+from blades import BIN, Blade, programs, refuse_or_skip
 
 SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
 DISK = "0000:03:00.0"  # below the first downstream port
@@ -35,7 +35,8 @@ class Owner(unittest.TestCase):
         with open(image, "wb") as file:
             file.truncate(16 << 20)
         cls.guest = Blade("owner", cls.folder, kind="switch-owner",
-                          programs=[os.path.join(BIN, "fabricctl"), shutil.which("lspci")],
+                          programs=programs(os.path.join(BIN, "fabricctl"),
+                                             shutil.which("lspci")),
                           more=sriov_disk(image, "FABSR01", "dn1"),
                           append="norandmaps" if SANITIZED else "")
         cls.addClassCleanup(cls.guest.end)
