@@ -267,7 +267,11 @@ static int check_op(struct admission *a, const struct fabric_request_op *op,
 		return refuse(a, REFUSE_FUNCTION_FREE, "function", "%s is assigned to no host",
 			      fn->name);
 	if (op->op != DB_OP_RELEASE && fn->bad)
-		return refuse(a, REFUSE_FUNCTION_BAD, "function", "%s is marked bad", fn->name);
+		return refuse(
+			a, REFUSE_FUNCTION_BAD, "function",
+			"%s stopped answering and is marked bad; release it, and it is mended "
+			"once it answers",
+			fn->name);
 	return 0;
 }
 

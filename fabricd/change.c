@@ -1080,7 +1080,9 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		return;
 	}
 	if (!item->run.seen.present && next != HANDOVER_UNBIND) {
-		item_end(f, item, DB_CHANGE_PARKED, "the device does not answer");
+		/* Nobody has it, and nobody gets it before it answers and was reset. */
+		item_end(f, item, item->row.op == DB_OP_RELEASE ? DB_CHANGE_DONE : DB_CHANGE_PARKED,
+			 "the device does not answer");
 		return;
 	}
 	if (unanswered_ends(f, item, next))

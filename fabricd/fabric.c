@@ -146,10 +146,41 @@ bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_
 	return now->host && now->vport > host->as.vports;
 }
 
+static void function_mark(struct fabric *f, struct fabric_function *fn, bool bad)
+{
+	struct db_function row = { .generation = fn->highest, .bad = bad };
+
+	fn->bad = bad;
+	(void)snprintf(row.name, sizeof(row.name), "%s", fn->name);
+	db_put_function(batch_open(f), &row);
+}
+
+/* Bad is what stopped answering while somebody had it. It is mended when it answers while it is
+ * bound nowhere: whoever gets it then has it reset before (S16). */
+void function_answers(struct fabric *f, struct fabric_function *fn)
+{
+	const struct provider_binding *now = &fn->as.now;
+	const struct fabric_host *at = function_place(f, fn);
+
+	if (f->frozen || now->unknown || fabric_function_is_kept(fn))
+		return;
+	if (!fn->bad && !now->present && now->host) {
+		function_mark(f, fn, true);
+		log_err("function %s: does not answer at %s: marked bad", fn->name,
+			at ? at->name : "a host");
+		history_event(f, "function.bad", fn->name, "does not answer at %s",
+			      at ? at->name : "a host");
+	} else if (fn->bad && now->present && function_is_nowhere(fn)) {
+		function_mark(f, fn, false);
+		log_notice("function %s: answers again, bound nowhere: mended", fn->name);
+		history_event(f, "function.mended", fn->name, "answers again, bound nowhere");
+		function_noticed(f, fn);
+	}
+}
+
 void function_seen(struct fabric *f, struct fabric_function *fn, const struct provider_binding *now)
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
-
 	const struct provider_binding was = fn->as.now;
 
 	if (now->unknown && !now->host)
@@ -164,6 +195,7 @@ void function_seen(struct fabric *f, struct fabric_function *fn, const struct pr
 	if (now->host && now->vport <= PROVIDER_VPORTS_MAX && p && now->host <= p->host_count &&
 	    p->hosts[now->host - 1])
 		p->hosts[now->host - 1]->shown[now->vport] = fn;
+	function_answers(f, fn);
 }
 
 void function_own(struct fabric_function *fn, struct fabric_host *host, uint16_t vport)
@@ -564,6 +596,7 @@ static void told_function(struct fabric_provider *p, const struct provider_event
 	log_notice("function %s: %s", fn->name, event->present ? "answers" : "does not answer");
 	history_event(p->f, "function.presence", fn->name, "%s",
 		      event->present ? "answers" : "does not answer");
+	function_answers(p->f, fn);
 }
 
 static void sink_told(void *arg, const struct provider_event *event)
@@ -823,6 +856,18 @@ const char *fabric_incarnation(const struct fabric *f)
 	return f->incarnation;
 }
 
+/* The first one that is there, and bad; NULL: none. */
+static const struct fabric_function *function_bad(const struct fabric *f)
+{
+	for (size_t i = 0; i < f->functions.count; i++) {
+		const struct fabric_function *fn = f->functions.at[i];
+
+		if (fn->bad && fn->present)
+			return fn;
+	}
+	return NULL;
+}
+
 static const char *status_text(const struct fabric *f, const struct fabric_health *health)
 {
 	if (f->frozen)
@@ -837,7 +882,7 @@ static const char *status_text(const struct fabric *f, const struct fabric_healt
 	for (size_t i = 0; i < f->hosts.count; i++)
 		if (((struct fabric_host *)f->hosts.at[i])->state == FABRIC_HOST_BLOCKED)
 			return "degraded";
-	return health->hold ? "degraded" : "ok";
+	return health->hold || function_bad(f) ? "degraded" : "ok";
 }
 
 void fabric_health_get(const struct fabric *f, struct fabric_health *out)
@@ -864,6 +909,9 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "the switch shows bindings that this database does not know: "
 			       "fabricctl adopt takes them in");
+	else if (out->ready && !out->detail[0] && function_bad(f))
+		(void)snprintf(out->detail, sizeof(out->detail),
+			       "%s stopped answering and is marked bad", function_bad(f)->name);
 	out->status = status_text(f, out);
 }
 

@@ -232,6 +232,8 @@ bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_
 /* The switch shows it at @vport of @host, by the last read-back. */
 bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
 			 uint16_t vport);
+/* Whether @fn answers may have changed: it is marked bad, or mended. */
+void function_answers(struct fabric *f, struct fabric_function *fn);
 /* The switch shows @fn as @now says. */
 void function_seen(struct fabric *f, struct fabric_function *fn,
 		   const struct provider_binding *now);

@@ -925,6 +925,136 @@ static void a_plan_names_the_agent_that_is_asked(void **state)
 	fabric_plan_done(&plan);
 }
 
+/* ---- adapters that die ---- */
+
+static void the_card_of(const char *name, bool present)
+{
+	uint32_t adapter = sim_model_map(b.model)->functions[handle(name) - 1].adapter;
+
+	assert_int_equal(sim_model_adapter(b.model, adapter, present), 0);
+	brain_run(&b, SETTLED_MS);
+}
+
+static void what_stops_answering_while_it_is_bound_is_bad_and_named(void **state)
+{
+	struct fabric_health health;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+
+	the_card_of(DISK1, false);
+	rescan();
+
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
+	assert_int_equal(events("function.bad", DISK1).count, 1);
+	assert_string_equal(events("function.bad", DISK1).detail, "does not answer at bay1");
+	fabric_health_get(b.fabric, &health);
+	assert_string_equal(health.status, "degraded");
+	assert_string_equal(health.detail, "nvme-0001/f0 stopped answering and is marked bad");
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), REFUSE_FUNCTION_BAD);
+}
+
+static void one_that_nobody_has_is_not_bad(void **state)
+{
+	(void)state;
+
+	the_card_of(DISK1, false);
+
+	assert_int_equal(events("function.bad", DISK1).count, 0);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_FREE);
+}
+
+static void load_function_row(void *arg, const struct db_function *row)
+{
+	bool *bad = arg;
+
+	if (!strcmp(row->name, DISK1))
+		*bad = row->bad;
+}
+
+static bool is_stored_as_bad(void)
+{
+	bool bad = false;
+	const struct db_reader reader = { .function = load_function_row, .arg = &bad };
+	char why[DB_TEXT_MAX];
+
+	assert_int_equal(db_load(b.db, &reader, why), 0);
+	return bad;
+}
+
+static void what_is_bad_is_released_and_mends_when_it_answers(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	the_card_of(DISK1, false);
+	assert_true(is_stored_as_bad());
+
+	assert_int_equal(request(DB_OP_RELEASE, DISK1, "", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
+	assert_int_equal(request(DB_OP_ASSIGN, DISK1, "bay2", 0), REFUSE_FUNCTION_BAD);
+	the_card_of(DISK1, true);
+	assert_int_equal(events("function.mended", DISK1).count, 1);
+	assert_false(is_stored_as_bad());
+	assign(DISK1, "bay2", 0);
+}
+
+/* It answers, but whoever has it may have lost what it was doing: it is not well by itself. */
+static void it_does_not_mend_while_somebody_has_it(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+
+	the_card_of(DISK1, false);
+	the_card_of(DISK1, true);
+
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
+	assert_int_equal(request(DB_OP_RELEASE, DISK1, "", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_FREE);
+	assert_int_equal(events("function.mended", DISK1).count, 1);
+}
+
+static void a_read_back_finds_it_too(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.dead = handle(DISK1);
+
+	rescan();
+
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
+}
+
+/* A host dies with a dead adapter and a good one: the good one moves, and the incident ends. */
+static void a_failover_goes_on_with_the_others(void **state)
+{
+	const struct fabric_incident *incident;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	assign(DISK2, "bay1", 0);
+	assert_int_equal(fabric_host_set_spare(b.fabric, "bay3", true, 0, NULL, NULL), 0);
+	the_card_of(DISK1, false);
+	b.silent[0] = true;
+
+	brain_run(&b, 60000);
+
+	incident = fabric_incident_find(b.fabric, 1);
+	assert_int_equal(incident->row.state, DB_INCIDENT_DONE);
+	assert_int_equal(at_switch(DISK2), 3);
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
+	/* It is held for that profile, and given to it once it answers. */
+	the_card_of(DISK1, true);
+	brain_run(&b, 60000);
+	assert_int_equal(at_switch(DISK1), 3);
+	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BOUND);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -965,6 +1095,12 @@ int main(void)
 		TEST(an_ask_ends_with_the_host_that_was_asked),
 		TEST(answers_of_others_count_not),
 		TEST(a_plan_names_the_agent_that_is_asked),
+		TEST(what_stops_answering_while_it_is_bound_is_bad_and_named),
+		TEST(one_that_nobody_has_is_not_bad),
+		TEST(what_is_bad_is_released_and_mends_when_it_answers),
+		TEST(it_does_not_mend_while_somebody_has_it),
+		TEST(a_read_back_finds_it_too),
+		TEST(a_failover_goes_on_with_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
