@@ -51,10 +51,26 @@ static void named_write(const struct config *config, struct buf *out)
 	json_close(out, ']');
 	json_key(out, "host_uids");
 	json_open(out, '[');
-	for (size_t i = 0; i < config->host_uid_count; i++) {
+	for (size_t i = 0; i < config->host_count; i++) {
+		if (!config->hosts[i].has_uid)
+			continue;
 		json_open(out, '{');
-		json_member_text(out, "host", config->host_uids[i].host);
-		json_member_number(out, "uid", config->host_uids[i].uid);
+		json_member_text(out, "host", config->hosts[i].name);
+		json_member_number(out, "uid", config->hosts[i].uid);
+		json_close(out, '}');
+	}
+	json_close(out, ']');
+	json_key(out, "host_ways");
+	json_open(out, '[');
+	for (size_t i = 0; i < config->host_count; i++) {
+		const struct config_host *host = &config->hosts[i];
+
+		if (!host->serial[0] && !host->key_file[0])
+			continue;
+		json_open(out, '{');
+		json_member_text(out, "host", host->name);
+		json_member_text(out, "serial", host->serial[0] ? host->serial : NULL);
+		json_member_text(out, "key_file", host->key_file[0] ? host->key_file : NULL);
 		json_close(out, '}');
 	}
 	json_close(out, ']');

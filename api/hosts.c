@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/body.h"
@@ -11,7 +12,9 @@
 #include "api/resource.h"
 #include "api/seen.h"
 #include "api/view.h"
+#include "common/agent_line.h"
 #include "common/clock.h"
+#include "fabricd/seen_rows.h"
 #include "topology/name.h"
 
 /* ---- documents ---- */
@@ -265,14 +268,12 @@ static bool may_beat(const struct api_call *call)
 {
 	const struct config *config = fabric_config(call->fabric);
 	uid_t uid = server_conn_uid(call->conn);
+	const struct config_host *host;
 
 	if (server_conn_right(call->conn) >= SERVER_RIGHT_OPERATE)
 		return true;
-	for (size_t i = 0; i < config->host_uid_count; i++) {
-		if (config->host_uids[i].uid == uid && !strcmp(config->host_uids[i].host, call->id))
-			return true;
-	}
-	return false;
+	host = config_host_find(config, call->id);
+	return host && host->has_uid && host->uid == uid;
 }
 
 static void host_beat(struct api_call *call)
@@ -320,6 +321,85 @@ const struct api_command api_host_beat = {
 	.params = call_no_params,
 	.summary = "a sign of life: {\"boot_id\":UUID,\"seq\":N}; also for the host's own user",
 	.run = host_beat,
+};
+
+/* ---- its own view ---- */
+
+static int seen_take(struct api_call *call, const struct agent_line *line)
+{
+	struct fabric_seen *rows = NULL;
+	size_t count = 0;
+	int r = seen_rows_make(line, &rows, &count);
+
+	if (!r)
+		r = fabric_host_seen(call->fabric, call->id, line->boot_id, rows, count);
+	free(rows);
+	return r;
+}
+
+/* @why: "/functions/0/class: is missing", or without a place. */
+static void seen_refuse(struct problem *p, int r, char *why)
+{
+	char *reason = *why == '/' ? strstr(why, ": ") : NULL;
+
+	if (reason)
+		*reason = '\0';
+	problem_field(p, r, reason ? why : "", "%s", reason ? reason + 2 : why);
+}
+
+/* The object of a "seen" line. Return: 0, or a refusal with @p set, or -errno. */
+static int seen_parse(const struct api_call *call, struct agent_line *line, struct problem *p)
+{
+	const struct server_request *rq = call->request;
+	char why[AGENT_TEXT_MAX] = "";
+	int r = agent_line_parse(rq->body, rq->body_length, line, why);
+
+	if (!r && (line->type != AGENT_SEEN || strcmp(line->host, call->id) != 0)) {
+		(void)snprintf(why, sizeof(why), "/%s: is not as this request's target",
+			       line->type == AGENT_SEEN ? "host" : "type");
+		r = REFUSE_FIELD;
+	}
+	if (r > 0)
+		seen_refuse(p, r, why);
+	return r;
+}
+
+static void host_seen(struct api_call *call)
+{
+	OWNED(agent_line_done) struct agent_line line = { 0 };
+	struct problem p;
+	int r;
+
+	if (!may_beat(call)) {
+		call_refuse(call, REFUSE_RIGHT);
+		return;
+	}
+	r = seen_parse(call, &line, &p);
+	if (r > 0) {
+		call_refuse_with(call, &p);
+		return;
+	}
+	if (!r)
+		r = seen_take(call, &line);
+	if (r) {
+		call_refuse(call, r);
+		return;
+	}
+	(void)call_body(call->api);
+	api_send(call->api, call->conn, 204, NULL);
+}
+
+const struct api_command api_host_seen = {
+	.name = "host.seen",
+	.method = MESSAGE_PUT,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "seen",
+	.right = SERVER_RIGHT_OPERATE,
+	.is_open = true,
+	.params = call_no_params,
+	.summary = "what the host itself sees of its functions; also for the host's own user",
+	.run = host_seen,
 };
 
 /* ---- what a person may do ---- */

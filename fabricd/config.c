@@ -24,6 +24,10 @@ static const struct config_key keys[] = {
 	  "time between two beats of a host" },
 	{ "heartbeat", "missed", CONFIG_NUMBER, false, offsetof(struct config, beat_missed), "5", 3,
 	  100, "", NULL, "beats that a host may miss before it counts as silent" },
+	{ "heartbeat", "udp", CONFIG_STRING, true, offsetof(struct config, udp), CONFIG_NONE, 0, 0,
+	  "", NULL,
+	  "address and port, in digits, on which beats are heard as datagrams; none: they are "
+	  "not" },
 	{ "failover", "witness", CONFIG_CHOICE, false, offsetof(struct config, witness), "any", 0,
 	  0, "", "none any all",
 	  "what the switch says of a silent host's power and link: none is not asked; any stops a "
@@ -193,8 +197,7 @@ struct parse {
 	int given[KEYS_MAX]; /* line of each key of the table; 0: not given */
 	int provider_line[CONFIG_PROVIDERS];
 	int fence_line; /* of the last [fence HOST] */
-	bool host_open; /* a [host NAME] that has no uid yet */
-	int host_line;
+	int host_line;  /* of the last [host NAME] */
 };
 
 /* The first reason stands. */
@@ -263,16 +266,14 @@ static void host_open(struct parse *p, const char *name)
 			   NAME_MAX_BYTES);
 		return;
 	}
-	for (size_t i = 0; i < c->host_uid_count; i++)
-		if (!strcmp(c->host_uids[i].host, name))
-			parse_fail(p, "host %s stands here already", name);
-	if (c->host_uid_count == CONFIG_HOST_UIDS)
-		parse_fail(p, "more than %d hosts", CONFIG_HOST_UIDS);
+	if (config_host_find(c, name))
+		parse_fail(p, "host %s stands here already", name);
+	if (c->host_count == CONFIG_HOSTS)
+		parse_fail(p, "more than %d hosts", CONFIG_HOSTS);
 	if (p->failed)
 		return;
-	p->host_open = true;
 	p->host_line = p->line;
-	(void)snprintf(c->host_uids[c->host_uid_count++].host, CONFIG_TEXT_MAX, "%s", name);
+	(void)snprintf(c->hosts[c->host_count++].name, CONFIG_TEXT_MAX, "%s", name);
 }
 
 static void fence_open(struct parse *p, const char *name)
@@ -294,6 +295,11 @@ static void fence_open(struct parse *p, const char *name)
 	(void)snprintf(c->fences[c->fence_count++].host, CONFIG_TEXT_MAX, "%s", name);
 }
 
+static bool host_is_empty(const struct config_host *host)
+{
+	return !host->has_uid && !host->serial[0] && !host->key_file[0];
+}
+
 /* A section that needs a key must have had it by its end. */
 static void section_close(struct parse *p)
 {
@@ -309,9 +315,9 @@ static void section_close(struct parse *p)
 		p->line = p->fence_line;
 		parse_fail(p, "the fence of %s has no program", c->fences[c->fence_count - 1].host);
 	}
-	if (p->host_open) {
+	if (c->host_count && host_is_empty(&c->hosts[c->host_count - 1])) {
 		p->line = p->host_line;
-		parse_fail(p, "host %s has no uid", c->host_uids[c->host_uid_count - 1].host);
+		parse_fail(p, "host %s has no key of its own", c->hosts[c->host_count - 1].name);
 	}
 	p->line = line;
 }
@@ -421,22 +427,6 @@ static void provider_take(struct parse *p, const char *key, const char *value)
 				  : CONFIG_TEXT_MAX);
 }
 
-static void host_take(struct parse *p, const char *key, const char *value)
-{
-	struct config *c = p->config;
-	uint64_t uid;
-
-	if (strcmp(key, "uid") != 0)
-		parse_fail(p, "no such key in [host NAME]: %s", key);
-	else if (!p->host_open)
-		parse_fail(p, "uid: given twice");
-	else if (!number_parse(value, &uid) || uid == UINT32_MAX)
-		parse_fail(p, "uid: not a user's number: %s", value);
-	else
-		c->host_uids[c->host_uid_count - 1].uid = (uint32_t)uid;
-	p->host_open = false;
-}
-
 static void path_take(struct parse *p, const char *key, const char *value, char *out)
 {
 	if (*out)
@@ -445,6 +435,35 @@ static void path_take(struct parse *p, const char *key, const char *value, char 
 		parse_fail(p, "%s: not an absolute path: %s", key, value);
 	else
 		text_take(p, key, value, out, CONFIG_TEXT_MAX);
+}
+
+static void uid_take(struct parse *p, const char *value, struct config_host *host)
+{
+	uint64_t uid;
+
+	if (host->has_uid)
+		parse_fail(p, "uid: given twice");
+	else if (!number_parse(value, &uid) || uid == UINT32_MAX)
+		parse_fail(p, "uid: not a user's number: %s", value);
+	else
+		host->uid = (uint32_t)uid;
+	host->has_uid = true;
+}
+
+static void host_take(struct parse *p, const char *key, const char *value)
+{
+	struct config_host *host = &p->config->hosts[p->config->host_count - 1];
+
+	if (!strcmp(key, "uid"))
+		uid_take(p, value, host);
+	else if (!strcmp(key, "key-file"))
+		path_take(p, key, value, host->key_file);
+	else if (strcmp(key, "serial") != 0)
+		parse_fail(p, "no such key in [host NAME]: %s", key);
+	else if (strlen(value) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		parse_fail(p, "serial: longer than a socket's path may be");
+	else
+		path_take(p, key, value, host->serial);
 }
 
 static void fence_take(struct parse *p, const char *key, const char *value)
@@ -629,6 +648,14 @@ int config_load(const char *path, char *why, struct config *out)
 		r = config_parse(text, size, path, why, out);
 	free(text);
 	return r;
+}
+
+const struct config_host *config_host_find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->host_count; i++)
+		if (!strcmp(c->hosts[i].name, name))
+			return &c->hosts[i];
+	return NULL;
 }
 
 const struct config_fence *config_fence_find(const struct config *c, const char *host)

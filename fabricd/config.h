@@ -17,10 +17,21 @@ enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_ANY, CONFIG_WITNESS_AL
 
 enum {
 	CONFIG_PROVIDERS = 16,
-	CONFIG_HOST_UIDS = 1024,
+	CONFIG_HOSTS = 1024,
 	CONFIG_FENCES = 1024,
 	CONFIG_TEXT_MAX = 128,
 	CONFIG_FENCE_TIMEOUT_MS = 60000,
+};
+
+#define CONFIG_NONE "none"
+
+/* [host NAME]: how a host may be heard, and by whom. */
+struct config_host {
+	char name[CONFIG_TEXT_MAX];
+	bool has_uid;
+	uint32_t uid;                   /* who may beat for it on the control socket */
+	char serial[CONFIG_TEXT_MAX];   /* Unix socket of its agent's port; "": none */
+	char key_file[CONFIG_TEXT_MAX]; /* for its datagrams; "": none */
 };
 
 /* [fence HOST]: a program of the fence-agents interface that can power the host off. */
@@ -53,11 +64,9 @@ struct config {
 		char socket[CONFIG_TEXT_MAX];
 	} providers[CONFIG_PROVIDERS]; /* [provider NAME] socket = PATH */
 	size_t provider_count;
-	struct {
-		char host[CONFIG_TEXT_MAX];
-		uint32_t uid;
-	} host_uids[CONFIG_HOST_UIDS]; /* [host NAME] uid = N: who may beat for it */
-	size_t host_uid_count;
+	struct config_host hosts[CONFIG_HOSTS];
+	size_t host_count;
+	char udp[CONFIG_TEXT_MAX]; /* heartbeat.udp: ADDRESS:PORT, or CONFIG_NONE */
 	struct config_fence fences[CONFIG_FENCES];
 	size_t fence_count;
 	char group_ro[CONFIG_TEXT_MAX];    /* access.group-ro */
@@ -80,6 +89,8 @@ MUST_USE int config_load(const char *path, char *why, struct config *out);
 MUST_USE int config_parse(const char *text, size_t size, const char *name, char *why,
 			  struct config *out);
 
+/* NULL: there is no section for it. */
+const struct config_host *config_host_find(const struct config *c, const char *name);
 /* NULL: @host has none. */
 const struct config_fence *config_fence_find(const struct config *c, const char *host);
 

@@ -390,6 +390,17 @@ void fabric_change_unwait(struct fabric *f, void *arg)
 		f->waiter = NULL;
 }
 
+int fabric_host_seen(struct fabric *f, const char *host, const char *boot_id,
+		     const struct fabric_seen *rows, size_t count)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	(void)snprintf(f->boot_id, sizeof(f->boot_id), "%s", boot_id);
+	if (count)
+		f->seen = rows[0];
+	f->seen_count = count;
+	return fabric_host_find(f, host) ? f->result : REFUSE_NO_HOST;
+}
+
 int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 		uint64_t received_ms, uint64_t *epoch)
 {

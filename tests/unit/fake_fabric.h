@@ -44,6 +44,8 @@ struct fabric {
 	char host[FABRIC_NAME_MAX];
 	char boot_id[FABRIC_NAME_MAX];
 	uint64_t seq;
+	struct fabric_seen seen; /* the first row of the last view */
+	size_t seen_count;
 	uint64_t number;
 	bool flag;
 	fabric_answer_fn *answer;

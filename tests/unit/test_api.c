@@ -740,6 +740,54 @@ static void bad_beats_are_refused(void **state)
 			 404);
 }
 
+#define SEEN "{\"type\":\"seen\"," BOOT ",\"host\":"
+#define NVME                                                                                \
+	"{\"address\":\"0000:05:00.0\",\"slot\":16,\"class\":\"0108\",\"vendor\":\"1b36\"," \
+	"\"device\":\"0010\",\"driver\":\"nvme\",\"serial\":\"FAB0001\"}"
+
+static void a_host_s_own_view_is_passed_on(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/ch2/bay10/seen",
+				   SEEN "\"ch2/bay10\",\"functions\":[" NVME "]}"),
+			 204);
+
+	assert_string_equal(rig->fabric.host, "ch2/bay10");
+	assert_string_equal(rig->fabric.boot_id, "0edf50d0-b56b-46e8-a28c-91f39423f725");
+	assert_int_equal(rig->fabric.seen_count, 1);
+	assert_string_equal(rig->fabric.seen.address, "0000:05:00.0");
+	assert_int_equal(rig->fabric.seen.slot, 16);
+	assert_int_equal(rig->fabric.seen.class_code, 0x010800);
+	assert_string_equal(rig->fabric.seen.driver, "nvme");
+	assert_string_equal(rig->fabric.seen.serial, "FAB0001");
+	assert_int_equal(rig->fabric.seen.link, FABRIC_SEEN_LINK_UNKNOWN);
+}
+
+static void a_bad_view_is_refused_with_its_place(void **state)
+{
+	static const struct {
+		const char *body;
+		const char *path;
+	} bad[] = {
+		{ "", "" },
+		{ "{\"type\":\"beat\"," BOOT ",\"host\":\"bay1\",\"seq\":1}", "/type" },
+		{ SEEN "\"bay2\",\"functions\":[]}", "/host" },
+		{ SEEN "\"bay1\"}", "/functions" },
+		{ SEEN "\"bay1\",\"functions\":[{}]}", "/functions/0/address" },
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (send_body(rig, "PUT", "/v1/hosts/bay1/seen", bad[i].body) != 400 ||
+		    strcmp(text_at(rig, "errors.0.path"), bad[i].path) != 0)
+			fail_msg("%s: %s", bad[i].body, rig->r.body);
+	}
+	assert_string_equal(rig->fabric.host, "");
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/x/seen", SEEN "\"x\",\"functions\":[]}"),
+			 404);
+}
+
 static void a_failover_by_hand_answers_with_its_incident(void **state)
 {
 	struct rig *rig = *state;
@@ -1139,15 +1187,22 @@ static void a_hosts_own_user_may_beat_for_that_host_alone(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->fabric.config.host_uids[0].uid = NOBODY;
-	memcpy(rig->fabric.config.host_uids[0].host, "bay1", sizeof("bay1"));
-	rig->fabric.config.host_uid_count = 1;
+	rig->fabric.config.hosts[0].has_uid = true;
+	rig->fabric.config.hosts[0].uid = NOBODY;
+	memcpy(rig->fabric.config.hosts[0].name, "bay1", sizeof("bay1"));
+	rig->fabric.config.host_count = 1;
 	restart_with(rig, NULL);
 	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/heartbeat", "{" BOOT ",\"seq\":1}"),
 			 204);
 	assert_int_equal(
 		send_body(rig, "PUT", "/v1/hosts/ch2/bay10/heartbeat", "{" BOOT ",\"seq\":1}"),
 		403);
+	assert_int_equal(
+		send_body(rig, "PUT", "/v1/hosts/bay1/seen", SEEN "\"bay1\",\"functions\":[]}"),
+		204);
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/ch2/bay10/seen",
+				   SEEN "\"ch2/bay10\",\"functions\":[]}"),
+			 403);
 	assert_int_equal(get(rig, "/v1/hosts/bay1"), 403);
 }
 
@@ -1173,7 +1228,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 20);
+	assert_int_equal(listing.count, 21);
 	assert_true(listing.has_adopt);
 }
 
@@ -1245,6 +1300,8 @@ int main(void)
 		WITH_RIG(a_beat_is_passed_on_with_its_time),
 		WITH_RIG(a_fenced_host_is_told_its_epoch),
 		WITH_RIG(bad_beats_are_refused),
+		WITH_RIG(a_host_s_own_view_is_passed_on),
+		WITH_RIG(a_bad_view_is_refused_with_its_place),
 		WITH_RIG(a_failover_by_hand_answers_with_its_incident),
 		WITH_RIG(readmit_and_confirm_reach_the_fabric),
 		WITH_RIG(adopting_tells_what_was_taken_in),

@@ -45,7 +45,7 @@ static void an_empty_file_gives_every_default(void **unused)
 	assert_string_equal(config.group_op, "fabric-op");
 	assert_string_equal(config.group_admin, "fabric-admin");
 	assert_int_equal(config.provider_count, 0);
-	assert_int_equal(config.host_uid_count, 0);
+	assert_int_equal(config.host_count, 0);
 }
 
 static void every_key_takes_its_own_default_and_says_it_again(void **unused)
@@ -127,12 +127,38 @@ static void a_whole_file_is_taken_over(void **unused)
 	assert_string_equal(config.providers[0].name, "sim");
 	assert_string_equal(config.providers[0].socket, "/run/fabricd/sim.sock");
 	assert_string_equal(config.providers[1].socket, "b.sock");
-	assert_int_equal(config.host_uid_count, 1);
-	assert_string_equal(config.host_uids[0].host, "ch2/bay7");
-	assert_int_equal(config.host_uids[0].uid, 1007);
+	assert_int_equal(config.host_count, 1);
+	assert_string_equal(config.hosts[0].name, "ch2/bay7");
+	assert_int_equal(config.hosts[0].uid, 1007);
 }
 
 /* Each with the line and the reason; nothing of the file is taken over. */
+static void a_host_may_be_heard_in_several_ways(void **unused)
+{
+	const struct config_host *host;
+
+	(void)unused;
+	assert_int_equal(parse("[host bay1]\n"
+			       "serial = /run/bay1.agent\n"
+			       "[host bay2]\n"
+			       "key-file = /etc/fabricd/bay2.key\n"
+			       "uid = 7\n"
+			       "[heartbeat]\n"
+			       "udp = 127.0.0.1:7070\n"),
+			 0);
+
+	host = config_host_find(&config, "bay1");
+	assert_non_null(host);
+	assert_string_equal(host->serial, "/run/bay1.agent");
+	assert_string_equal(host->key_file, "");
+	assert_false(host->has_uid);
+	host = config_host_find(&config, "bay2");
+	assert_non_null(host);
+	assert_string_equal(host->key_file, "/etc/fabricd/bay2.key");
+	assert_true(host->has_uid);
+	assert_string_equal(config.udp, "127.0.0.1:7070");
+}
+
 static void a_fence_is_found_by_its_host(void **unused)
 {
 	const struct config_fence *fence;
@@ -214,7 +240,12 @@ static void what_is_wrong_is_refused_with_its_line(void **unused)
 		  "f:3: no such key in [fence HOST]: password" },
 		{ "[fence bay1]\nprogram = /a\n[fence bay1]\nprogram = /a\n",
 		  "f:3: the fence of bay1 stands here already" },
-		{ "[host bay1]\n[host bay2]\nuid = 1\n", "f:1: host bay1 has no uid" },
+		{ "[host bay1]\n[host bay2]\nuid = 1\n", "f:1: host bay1 has no key of its own" },
+		{ "[host bay1]\nserial = x\n", "f:2: serial: not an absolute path: x" },
+		{ "[host bay1]\nserial = /a\nserial = /b\n", "f:3: serial: given twice" },
+		{ "[host bay1]\nkey-file = k\n", "f:2: key-file: not an absolute path: k" },
+		{ "[host bay1]\nmac = x\n", "f:2: no such key in [host NAME]: mac" },
+		{ "[heartbeat]\nudp =\n", "f:2: udp: is empty" },
 		{ "[host bay1]\nuid = root\n", "f:2: uid: not a user's number: root" },
 		{ "[host bay1]\nuid = 4294967295\n", "f:2: uid: not a user's number: 4294967295" },
 		{ "[host bay1]\nuid = 1\nuid = 2\n", "f:3: uid: given twice" },
@@ -381,6 +412,7 @@ int main(void)
 		cmocka_unit_test(every_key_takes_its_own_default_and_says_it_again),
 		cmocka_unit_test(every_number_is_held_to_its_range),
 		cmocka_unit_test(a_whole_file_is_taken_over),
+		cmocka_unit_test(a_host_may_be_heard_in_several_ways),
 		cmocka_unit_test(a_fence_is_found_by_its_host),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
 		cmocka_unit_test(a_line_too_long_for_inih_is_refused_and_not_cut),

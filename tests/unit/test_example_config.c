@@ -91,7 +91,7 @@ static void the_example_is_good_with_every_line_in_force(void **unused)
 	if (config_parse(text, strlen(text), "example", why, &c))
 		fail_msg("%s", why);
 	assert_int_equal(c.provider_count, 1);
-	assert_int_equal(c.host_uid_count, 1);
+	assert_int_equal(c.host_count, 1);
 }
 
 int main(void)
