@@ -464,11 +464,12 @@ static bool too_often(struct fabric *f, struct fabric_fence *fence, unsigned lim
 }
 
 /* No rung below power can be proved while nothing is read. */
-static bool is_unreadable(struct fabric *f, struct fabric_fence *fence, const char *why)
+static bool is_unreadable(struct fabric *f, struct fabric_fence *fence, unsigned limit,
+			  const char *why)
 {
 	if (fence->rung < RUNG_UNBIND)
 		fence->rung = RUNG_UNBIND;
-	return too_often(f, fence, UNREADABLE_TRIES, why);
+	return too_often(f, fence, limit, why);
 }
 
 static void opening_read(struct fabric *f, struct fabric_fence *fence,
@@ -545,11 +546,16 @@ static void fence_read_failed(struct fabric *f, struct fabric_fence *fence,
 				  ? "the switch does not answer"
 				  : done->text;
 
+	/* An answer, and the host is not cut off: it may write for as long as one asks again. */
+	unsigned limit = done->outcome != PROVIDER_UNKNOWN && !can_isolate(f, fence->host)
+				 ? 1
+				 : UNREADABLE_TRIES;
+
 	if (program_judge(f, fence))
 		return;
 	if (fence->rung == RUNG_PROGRAM && !fence->said_ms)
 		rung_up(f, fence, "%s did not power it off", program_name(f, fence->host));
-	else if (!is_unreadable(f, fence, why))
+	else if (!is_unreadable(f, fence, limit, why))
 		fence_wait(f, fence, FENCE_READING);
 }
 
@@ -709,7 +715,8 @@ static void one_completed(struct fabric *f, struct fabric_fence *fence,
 			/* Still in progress: nothing is known before it is over. */
 			fence->unsettled = true;
 			if (!program_judge(f, fence) &&
-			    !is_unreadable(f, fence, "what was sent to it does not come to an end"))
+			    !is_unreadable(f, fence, UNREADABLE_TRIES,
+					   "what was sent to it does not come to an end"))
 				fence_wait(f, fence, FENCE_SETTLING);
 			break;
 		}

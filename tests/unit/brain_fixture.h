@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,26 @@
 
 enum { BRAIN_HOSTS = 16, BRAIN_WALL_MS = 1700000000 };
 
+struct brain;
+
 struct brain_commit {
 	struct brain_commit *next;
 	struct db_batch *batch;
 	uint64_t cookie;
 	uint64_t due_ms;
+};
+
+/* The fence program of every host that has one in the configuration. */
+struct brain_program {
+	int off_code;                                   /* what it answers; INT_MIN: never */
+	int status_code;                                /* likewise */
+	int refuses;                                    /* -errno: it cannot even be begun */
+	void (*off)(struct brain *b, const char *host); /* what it does; NULL: nothing */
+	unsigned runs;
+	uint64_t cookie; /* runs now; 0: none does */
+	bool is_off;
+	uint64_t due_ms;
+	char host[FABRIC_NAME_MAX];
 };
 
 struct brain {
@@ -35,6 +51,7 @@ struct brain {
 	bool silent[BRAIN_HOSTS]; /* by host handle - 1: does not beat */
 	struct brain_commit *commits;
 	struct brain_commit **last;
+	struct brain_program program;
 	uint64_t commit_ms; /* from handing a batch over until it is durable */
 
 	/* May be set at any time: what the manager is told otherwise than the model says. */
@@ -131,6 +148,36 @@ static uint64_t brain_waiting(void *arg)
 	return b->commits ? b->commits->due_ms - b->commit_ms : 0;
 }
 
+static int brain_fence_run(void *arg, uint64_t cookie, const char *host, const char *action)
+{
+	struct brain *b = arg;
+	struct brain_program *p = &b->program;
+
+	if (p->refuses)
+		return p->refuses;
+	assert(!p->cookie);
+	p->runs++;
+	p->cookie = cookie;
+	p->is_off = !strcmp(action, "off");
+	p->due_ms = b->now_ms + 1000;
+	(void)snprintf(p->host, sizeof(p->host), "%s", host);
+	return 0;
+}
+
+static void brain_program(struct brain *b)
+{
+	struct brain_program *p = &b->program;
+	int code = p->is_off ? p->off_code : p->status_code;
+	uint64_t cookie = p->cookie;
+
+	if (!cookie || p->due_ms > b->now_ms || code == INT_MIN)
+		return;
+	p->cookie = 0;
+	if (p->is_off && p->off)
+		p->off(b, p->host);
+	fabric_fence_answered(b->fabric, cookie, code, "as the test says");
+}
+
 /* Takes @chassis over. */
 static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
 {
@@ -138,6 +185,7 @@ static void brain_init_take(struct brain *b, struct sim_chassis *chassis)
 				      .wall_ms = brain_wall,
 				      .submit_take = brain_submit_take,
 				      .db_waiting_since_ms = brain_waiting,
+				      .fence_run = brain_fence_run,
 				      .agent_ask = brain_ask,
 				      .arg = b };
 	const struct provider_sink tap = { brain_completed, brain_scanned_take, brain_told,
@@ -227,11 +275,14 @@ static void brain_step(struct brain *b)
 		next = b->beat_ms;
 	if (b->commits && b->commits->due_ms < next)
 		next = b->commits->due_ms;
+	if (b->program.cookie && b->program.due_ms > b->now_ms && b->program.due_ms < next)
+		next = b->program.due_ms;
 	if (next > b->now_ms)
 		b->now_ms = next;
 	b->provider->ops->advance(b->provider, b->now_ms);
 	brain_commit(b);
 	brain_beat(b);
+	brain_program(b);
 	fabric_advance(b->fabric);
 }
 
