@@ -74,6 +74,19 @@ static void named_write(const struct config *config, struct buf *out)
 		json_close(out, '}');
 	}
 	json_close(out, ']');
+	json_key(out, "fences");
+	json_open(out, '[');
+	for (size_t i = 0; i < config->fence_count; i++) {
+		const struct config_fence *fence = &config->fences[i];
+
+		json_open(out, '{');
+		json_member_text(out, "host", fence->host);
+		json_member_text(out, "program", fence->program);
+		json_member_text(out, "parameters", *fence->parameters ? fence->parameters : NULL);
+		json_member_number(out, "timeout_ms", fence->timeout_ms);
+		json_close(out, '}');
+	}
+	json_close(out, ']');
 }
 
 static void config_get(struct api_call *call)

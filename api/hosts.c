@@ -156,6 +156,15 @@ static void witness_get(const struct fabric *f, const void *object, struct value
 	value_text(v, texts[h->live.witness]);
 }
 
+static void fence_get(const struct fabric *f, const void *object, struct value *v)
+{
+	char rungs[DB_TEXT_MAX];
+
+	fabric_host_rungs(f, object, rungs);
+	(void)snprintf(v->room, sizeof(v->room), "%.127s", rungs);
+	value_text(v, v->room);
+}
+
 static void incident_get(const struct fabric *f, const void *object, struct value *v)
 {
 	const struct fabric_host *h = object;
@@ -214,6 +223,7 @@ static const struct field fields[] = {
 	{ .name = "link", .get = link_get },
 	{ .name = "isolated", .get = isolated_get },
 	{ .name = "witness", .get = witness_get },
+	{ .name = "fence", .get = fence_get },
 	{ .name = "incident", .get = incident_get },
 	{ .name = "vports", .get = vports_get },
 	{ .name = "functions", .get = functions_get },

@@ -454,6 +454,7 @@ static struct fabric_change *failover_change(struct fabric *f, struct fabric_hos
 		taken[vport] = true;
 		change_fill(f, &change->items[i], DB_OP_MOVE, fns[i], target, vport,
 			    &fns[i]->identity);
+		change->items[i].change = change; /* a plan is never kept, and looks at it */
 		change->item_count++;
 	}
 	return change;

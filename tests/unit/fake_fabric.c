@@ -463,6 +463,14 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 	return r || dry_run ? r : noted(f, uid, NULL, fn, arg);
 }
 
+void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
+		       char out[static DB_TEXT_MAX])
+{
+	(void)f;
+	(void)host;
+	(void)snprintf(out, DB_TEXT_MAX, "isolate, unbind, a person");
+}
+
 int fabric_view(struct fabric *f, const char *host, fabric_view_fn *fn, void *arg)
 {
 	(void)snprintf(f->host, sizeof(f->host), "%s", host ? host : "");
