@@ -462,7 +462,7 @@ const struct cli_command cli_function_show = {
 };
 const struct cli_command cli_assignment_list = {
 	.name = "assignment list",
-	.summary = "list what is assigned: function, host, vport, identity",
+	.summary = "list what is assigned: function, host, vport, identity, and what the host says",
 	.detail = LIST_DETAIL,
 	.examples = "  fabricctl assignment list --host bay7",
 	.outputs = LIST_OUTPUTS,

@@ -179,7 +179,11 @@ void show_object(struct buf *out, const doc *d, bool color)
 
 		if (is_objects(value))
 			continue;
-		doc_words(&words, value);
+		/* one that has a sentence for people is told by it */
+		if (doc_text(value, "detail"))
+			buf_text(&words, doc_text(value, "detail"));
+		else
+			doc_words(&words, value);
 		table_row_add(&t);
 		table_cell_set(&t, 0, key, STYLE_HEAD);
 		table_cell_set(&t, 1, words.length ? (const char *)words.data : "-",

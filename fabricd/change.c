@@ -480,7 +480,7 @@ static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
 /* ---- managed removal: a host that is alive takes part ---- */
 
 /* Asked is who has it by right, and is alive: not for a failover, not where a fence or the host's
- * silence forces it. */
+ * silence forces it, nor for a card that is not the one that was given (S17). */
 const struct fabric_host *removal_host(const struct fabric *f, const struct fabric_item *item,
 				       const struct provider_binding *at)
 {
@@ -488,7 +488,7 @@ const struct fabric_host *removal_host(const struct fabric *f, const struct fabr
 	const struct fabric_host *host = fn->host;
 
 	if (!f->io.agent_ask || item->change->row.kind == DB_CHANGE_FAILOVER || !host ||
-	    host->state != FABRIC_HOST_ALIVE)
+	    host->state != FABRIC_HOST_ALIVE || fn->dirty)
 		return NULL;
 	if (at->host != host->as.handle || at->vport != fn->vport || !at->generation ||
 	    at->generation != fn->generation)
@@ -1080,8 +1080,10 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		return;
 	}
 	if (!item->run.seen.present && next != HANDOVER_UNBIND) {
+		bool is_let_go = item->row.op == DB_OP_RELEASE && !item->row.host[0];
+
 		/* Nobody has it, and nobody gets it before it answers and was reset. */
-		item_end(f, item, item->row.op == DB_OP_RELEASE ? DB_CHANGE_DONE : DB_CHANGE_PARKED,
+		item_end(f, item, is_let_go ? DB_CHANGE_DONE : DB_CHANGE_PARKED,
 			 "the device does not answer");
 		return;
 	}

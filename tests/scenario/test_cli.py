@@ -384,6 +384,36 @@ class Reading(Case):
         self.assertRegex(out, r"(?m)^epoch +1$")
         self.assertIn("nic-3fa2/pf0/vf1", out)
 
+    def test_a_hosts_own_view_is_a_table_with_our_names(self):
+        view = [{"address": "0000:05:00.0", "slot": 16, "class": "0108", "vendor": "1b36", "device": "0010",
+                 "driver": "nvme", "serial": "FAB0001", "mac": None, "wwpn": None, "link": None,
+                 "function": "nvme-0001/f0"},
+                {"address": "0000:00:02.0", "slot": None, "class": "0200", "vendor": "8086", "device": "10d3",
+                 "driver": None, "serial": None, "mac": "02:fa:b0:00:00:01", "wwpn": None, "link": "up",
+                 "function": None}]
+        self.daemon({"GET /v1/hosts/bay1": (200, {**HOSTS[0], "seen": view}),
+                     "GET /v1/functions?host=bay1": page([])})
+        out, _ = self.ctl("host", "show", "bay1")
+        self.assertRegex(out, r"ADDRESS +SLOT +CLASS .*FUNCTION")
+        self.assertRegex(out, r"0000:05:00.0 +16 +0108 +1b36 +0010 +nvme +FAB0001 .*nvme-0001/f0")
+        self.assertRegex(out, r"0000:00:02.0 .*02:fa:b0:00:00:01 .*up")
+
+    def test_an_assignment_shows_what_its_host_says(self):
+        said = "seen by bay1 as 0000:05:00.0, driver nvme, serial FAB0001, link up"
+        assignment = {"id": "nvme-0001/f0", "function": "nvme-0001/f0", "host": "bay1", "vport": 1,
+                      "generation": 3, "state": "bound", "identity": {},
+                      "bound": {"host": "bay1", "vport": 1, "generation": 3, "identity": {},
+                                "unknown": False, "outside": False},
+                      "condition": "seen", "seen": {"condition": "seen", "detail": said,
+                                                    "address": "0000:05:00.0"}}
+        self.daemon({"GET /v1/assignments?limit=1000": page([assignment]),
+                     "GET /v1/functions/nvme-0001/f0": (200, {**FUNCTIONS[0], "seen": assignment["seen"]})})
+        out, _ = self.ctl("assignment", "list")
+        self.assertRegex(out, r"HOST SAYS +DETAIL")
+        self.assertRegex(out, "seen +" + said)
+        out, _ = self.ctl("function", "show", "nvme-0001/f0")
+        self.assertRegex(out, "(?m)^seen +" + said + "$")
+
     def test_an_incident_is_shown_with_time_line_and_moves(self):
         self.daemon({"GET /v1/incidents/3": (200, INCIDENT)})
         out, _ = self.ctl("incident", "show", "3")
