@@ -855,8 +855,8 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 		return -ENOMEM;
 	(void)snprintf(out->target, sizeof(out->target), "%s", target->name);
 	(void)snprintf(out->detail, sizeof(out->detail),
-		       "%s is fenced (tried in this order, until its virtual switch is read back "
-		       "empty: %.250s); then %zu function%s to %s",
+		       "%s is fenced (%.250s: in this order, until its virtual switch is read back "
+		       "empty); then %zu function%s to %s",
 		       name, rungs, count, count == 1 ? " moves" : "s move", target->name);
 	r = plan_steps(f, change, out);
 	change_free(change);
