@@ -8,6 +8,7 @@
 #include "provider/pci_state.h"
 #include "provider/sysfs.h"
 #include "provider/uevent.h"
+#include "provider/vf_mac.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -77,10 +78,18 @@ static void nvme_try(const uint8_t *data, size_t size)
 	REQUIRE(!nvme_vfs_ready(&admin, 0, size & 0xff, why) || why[0]);
 }
 
+static void vf_mac_try(const uint8_t *data, size_t size)
+{
+	struct identity identity = { 0 };
+
+	REQUIRE(!vf_mac_parse(data, size, 0, &identity) || !identity.mac);
+	REQUIRE(!(identity.mac >> 48) && identity.vlan <= 4094);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const tries[])(const uint8_t *, size_t) = { uevent_try, aer_try, state_try,
-								  nvme_try };
+								  nvme_try, vf_mac_try };
 
 	if (size)
 		tries[data[0] % (sizeof(tries) / sizeof(tries[0]))](data + 1, size - 1);

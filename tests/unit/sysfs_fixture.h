@@ -30,7 +30,7 @@ static struct kernel {
 	bool power_stuck;
 } kernel;
 
-static void kernel_folder(const char *format, ...)
+static inline void kernel_folder(const char *format, ...)
 {
 	char path[512];
 	char whole[PATH_MAX];
@@ -49,7 +49,7 @@ static void kernel_folder(const char *format, ...)
 	assert_true(!mkdir(whole, 0700) || errno == EEXIST);
 }
 
-static void kernel_file(const char *path, const char *text)
+static inline void kernel_file(const char *path, const char *text)
 {
 	char whole[PATH_MAX];
 	FILE *f;
@@ -61,12 +61,12 @@ static void kernel_file(const char *path, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void kernel_text(char *out, size_t size, const char *path)
+static inline void kernel_text(char *out, size_t size, const char *path)
 {
 	assert_int_equal(sysfs_read(&kernel.s, path, out, size), 0);
 }
 
-static void kernel_link(const char *path, const char *target)
+static inline void kernel_link(const char *path, const char *target)
 {
 	char whole[PATH_MAX];
 
@@ -75,7 +75,7 @@ static void kernel_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, whole), 0);
 }
 
-static void kernel_leaf(const char *address, const char *leaf, const char *text)
+static inline void kernel_leaf(const char *address, const char *leaf, const char *text)
 {
 	char path[PATH_MAX];
 
@@ -83,7 +83,7 @@ static void kernel_leaf(const char *address, const char *leaf, const char *text)
 	kernel_file(path, text);
 }
 
-static void kernel_function(const char *address)
+static inline void kernel_function(const char *address)
 {
 	kernel_folder("sys/bus/pci/devices/%s", address);
 	kernel_leaf(address, "driver_override", "(null)\n");
@@ -92,7 +92,7 @@ static void kernel_function(const char *address)
 	kernel_leaf(address, "remove", "");
 }
 
-static void kernel_driver(const char *address, const char *driver)
+static inline void kernel_driver(const char *address, const char *driver)
 {
 	char path[PATH_MAX];
 	char target[PATH_MAX];
@@ -105,7 +105,7 @@ static void kernel_driver(const char *address, const char *driver)
 	kernel_link(path, target);
 }
 
-static void kernel_pf(const char *address, unsigned total)
+static inline void kernel_pf(const char *address, unsigned total)
 {
 	char text[16];
 
@@ -116,7 +116,7 @@ static void kernel_pf(const char *address, unsigned total)
 	kernel_leaf(address, "sriov_drivers_autoprobe", "1\n");
 }
 
-static struct topo_address kernel_address(const char *text)
+static inline struct topo_address kernel_address(const char *text)
 {
 	struct topo_address address;
 
@@ -124,7 +124,7 @@ static struct topo_address kernel_address(const char *text)
 	return address;
 }
 
-static void kernel_remove(const char *path)
+static inline void kernel_remove(const char *path)
 {
 	char command[PATH_MAX + 16];
 
@@ -133,12 +133,12 @@ static void kernel_remove(const char *path)
 }
 
 /* VF i stands at function i of the PF's device. */
-static void kernel_vf_path(const char *pf, unsigned i, char out[static 32])
+static inline void kernel_vf_path(const char *pf, unsigned i, char out[static 32])
 {
 	(void)snprintf(out, 32, "%.11s%u", pf, i);
 }
 
-static int kernel_numvfs(const char *pf, unsigned count)
+static inline int kernel_numvfs(const char *pf, unsigned count)
 {
 	char path[PATH_MAX];
 	char target[64];
@@ -174,7 +174,7 @@ static int kernel_numvfs(const char *pf, unsigned count)
 	return 0;
 }
 
-static int kernel_probe(const char *address)
+static inline int kernel_probe(const char *address)
 {
 	char path[PATH_MAX];
 	char override[SYSFS_NAME_MAX];
@@ -198,7 +198,7 @@ static int kernel_probe(const char *address)
 }
 
 /* As the kernel answers; beyond these, a write goes to the file. */
-static int kernel_write(void *arg, const char *whole, const char *text)
+static inline int kernel_write(void *arg, const char *whole, const char *text)
 {
 	const char *path = whole + strlen(kernel.tree) + 1;
 	const char *leaf = strrchr(path, '/') + 1;
@@ -238,7 +238,7 @@ static int kernel_write(void *arg, const char *whole, const char *text)
 	return 0;
 }
 
-static bool kernel_wrote(const char *what)
+static inline bool kernel_wrote(const char *what)
 {
 	for (size_t i = 0; i < kernel.write_count; i++)
 		if (!strcmp(kernel.writes[i], what))
@@ -246,7 +246,7 @@ static bool kernel_wrote(const char *what)
 	return false;
 }
 
-static int kernel_setup(void **unused)
+static inline int kernel_setup(void **unused)
 {
 	(void)unused;
 	memset(&kernel, 0, sizeof(kernel));
@@ -261,7 +261,7 @@ static int kernel_setup(void **unused)
 	return 0;
 }
 
-static int kernel_teardown(void **unused)
+static inline int kernel_teardown(void **unused)
 {
 	char command[PATH_MAX];
 
