@@ -8,19 +8,15 @@
 
 #include "topology/kind.h"
 
-/* The switch and port below which a function stands. */
-struct spot {
-	uint16_t switch_handle; /* 0: none yet */
-	uint16_t number;
-};
-
 struct build {
 	const struct topo_graph *g;
 	struct provider_scan *scan;
-	struct spot *spots; /* of each bridge that is a port, by its index in the graph */
-	uint16_t rc;        /* handle of the root complex; 0: not needed so far */
+	struct provider_machine_spot
+		*spots; /* of each bridge that is a port, by its index in the graph */
+	uint16_t rc;    /* handle of the root complex; 0: not needed so far */
 	uint32_t rc_ports;
 	char *why;
+	uint32_t *places; /* of each function made, its index in the graph; NULL: nobody asks */
 };
 
 static void build_done(struct build *b)
@@ -64,7 +60,8 @@ static int switches_build(struct build *b)
 	return 0;
 }
 
-static struct provider_port *port_add(struct build *b, uint32_t function, struct spot spot)
+static struct provider_port *port_add(struct build *b, uint32_t function,
+				      struct provider_machine_spot spot)
 {
 	const struct topo_link *link = &b->g->functions[function].express.link;
 	struct provider_port *p = &b->scan->ports[b->scan->port_count++];
@@ -128,7 +125,8 @@ static void switch_ports_build(struct build *b, uint32_t s)
 			continue;
 		number = by_place ? place++ : b->g->functions[i].express.port;
 		p = port_add(b, i,
-			     (struct spot){ .switch_handle = (uint16_t)(s + 1), .number = number });
+			     (struct provider_machine_spot){ .switch_handle = (uint16_t)(s + 1),
+							     .number = number });
 		p->peer = peer_of(b->g, i, s);
 		if (p->peer)
 			p->role = PROVIDER_PORT_INTERSWITCH;
@@ -137,25 +135,54 @@ static void switch_ports_build(struct build *b, uint32_t s)
 	}
 }
 
+static uint16_t rc_get(struct build *b)
+{
+	if (!b->rc) {
+		struct provider_switch *made = switch_add(b);
+
+		(void)snprintf(made->name, sizeof(made->name), "rc"); /* it fits */
+		b->rc = made->handle;
+	}
+	return b->rc;
+}
+
+static int rc_port_add(struct build *b, uint32_t i)
+{
+	if (b->rc_ports > UINT16_MAX - 1)
+		return limit(b, "root ports", UINT16_MAX - 1);
+	(void)port_add(b, i,
+		       (struct provider_machine_spot){ .switch_handle = rc_get(b),
+						       .number = (uint16_t)b->rc_ports++ });
+	return 0;
+}
+
+static int roots_build(struct build *b)
+{
+	int r = 0;
+
+	(void)rc_get(b);
+	for (size_t k = 0; !r && k < b->g->count; k++) {
+		uint32_t i = b->g->order[k];
+
+		if (b->g->functions[i].express.type == TOPO_ROOT_PORT &&
+		    b->g->functions[i].header == TOPO_HEADER_BRIDGE && !b->g->nodes[i].repeated)
+			r = rc_port_add(b, i);
+	}
+	return r;
+}
+
 /* Where function @i hangs: the port of a switch above it, or its root port. */
-static int spot_get(struct build *b, uint32_t i, struct spot *out)
+static int spot_get(struct build *b, uint32_t i, struct provider_machine_spot *out)
 {
 	uint32_t top = i;
 
 	while (b->g->nodes[top].parent != TOPO_NONE && !b->spots[top].switch_handle)
 		top = b->g->nodes[top].parent;
 	if (!b->spots[top].switch_handle) {
-		if (!b->rc) {
-			struct provider_switch *made = switch_add(b);
+		int r = rc_port_add(b, top);
 
-			(void)snprintf(made->name, sizeof(made->name), "rc"); /* it fits */
-			b->rc = made->handle;
-		}
-		if (b->rc_ports > UINT16_MAX)
-			return limit(b, "root ports", UINT16_MAX);
-		(void)port_add(
-			b, top,
-			(struct spot){ .switch_handle = b->rc, .number = (uint16_t)b->rc_ports++ });
+		if (r)
+			return r;
 	}
 	*out = b->spots[top];
 	return 0;
@@ -198,6 +225,8 @@ static struct provider_function *function_add(struct build *b, struct provider_a
 	};
 	if (!a->function_count++)
 		a->first_function = f->handle;
+	if (b->places)
+		b->places[f->handle - 1] = i;
 	return f;
 }
 
@@ -235,7 +264,7 @@ static int adapter_begin(struct build *b, uint32_t i, struct provider_adapter **
 	const struct topo_function *from = &b->g->functions[i];
 	struct provider_adapter *a;
 	char kind[40];
-	struct spot spot;
+	struct provider_machine_spot spot;
 	int r = spot_get(b, i, &spot);
 
 	if (r)
@@ -353,20 +382,53 @@ static int build_begin(struct build *b)
 	return 0;
 }
 
+static int build_all(struct build *b, bool all_roots)
+{
+	int r = build_begin(b);
+
+	if (!r)
+		r = switches_build(b);
+	for (uint32_t s = 0; !r && s < b->g->switch_count; s++)
+		switch_ports_build(b, s);
+	if (!r && all_roots)
+		r = roots_build(b);
+	if (!r)
+		r = adapters_build(b);
+	if (!r)
+		ports_finish(b->scan);
+	return r;
+}
+
 int provider_machine_scan(const struct topo_graph *g, struct provider_scan **out, char *why)
 {
 	OWNED(build_done) struct build b = { .g = g, .why = why };
-	int r = build_begin(&b);
+	int r = build_all(&b, false);
 
 	if (!r)
-		r = switches_build(&b);
-	for (uint32_t s = 0; !r && s < g->switch_count; s++)
-		switch_ports_build(&b, s);
-	if (!r)
-		r = adapters_build(&b);
+		*out = TAKE(b.scan);
+	return r;
+}
+
+void provider_machine_places_done(struct provider_machine_places *places)
+{
+	free(places->functions);
+	free(places->ports);
+	*places = (struct provider_machine_places){ 0 };
+}
+
+int provider_machine_scan_places(const struct topo_graph *g, struct provider_scan **out,
+				 struct provider_machine_places *places, char *why)
+{
+	OWNED(build_done) struct build b = { .g = g, .why = why };
+	int r;
+
+	b.places = places->functions = calloc(g->count + 1, sizeof(places->functions[0]));
+	if (!b.places)
+		return -ENOMEM;
+	r = build_all(&b, true);
 	if (r)
 		return r;
-	ports_finish(b.scan);
+	places->ports = TAKE(b.spots);
 	*out = TAKE(b.scan);
 	return 0;
 }

@@ -23,6 +23,30 @@
 MUST_USE int provider_machine_scan(const struct topo_graph *g, struct provider_scan **out,
 				   char *why);
 
+/* Where in the graph a scan's records come from. */
+struct provider_machine_places {
+	uint32_t *functions; /* by handle - 1: index in the graph */
+	/* by index in the graph: the port that a bridge is; switch 0: none */
+	struct provider_machine_spot {
+		uint16_t switch_handle;
+		uint16_t number;
+	} * ports;
+};
+
+void provider_machine_places_done(struct provider_machine_places *places);
+OWNED_BY_VALUE(struct provider_machine_places, provider_machine_places_done)
+
+/**
+ * provider_machine_scan_places() - as provider_machine_scan(), for a machine whose cards come and
+ * go
+ * @places: { 0 }; the caller's to provider_machine_places_done(), also after a failure
+ *
+ * "rc" is there always, and has all root ports, whether or not something hangs there: so numbers
+ * stay when a card comes.
+ */
+MUST_USE int provider_machine_scan_places(const struct topo_graph *g, struct provider_scan **out,
+					  struct provider_machine_places *places, char *why);
+
 /* A number that stays the same as long as the same functions stand at the same places, so that
  * handles keep their meaning. */
 uint64_t provider_machine_mark(const struct topo_graph *g);

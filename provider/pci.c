@@ -13,7 +13,10 @@
 struct session {
 	struct pci_access *access;
 	const char *tree;
-	struct topo_graph *g;
+	struct topo_graph *g; /* where functions go; NULL: to @take */
+	int (*take)(void *arg, const struct topo_address *address, const uint8_t *bytes,
+		    size_t length);
+	void *arg;
 	char *reason;
 	int result;
 };
@@ -134,6 +137,10 @@ static void step_scan(struct session *s)
 						.function = p->func };
 		size_t length = read_config(p, bytes);
 
+		if (!s->g) {
+			s->result = s->take(s->arg, &address, bytes, length);
+			continue;
+		}
 		s->result = topo_graph_add(s->g, &address, bytes, length);
 		if (!s->result)
 			name_vf(s, p, &s->g->functions[s->g->count - 1]);
@@ -145,24 +152,41 @@ static void step_cleanup(struct session *s)
 	pci_cleanup(s->access);
 }
 
+static int session_whole(struct session *s)
+{
+	char ignored[PROVIDER_PCI_REASON];
+	int r;
+
+	s->reason[0] = '\0';
+	r = names_check(s->tree ? s->tree : "", s->reason);
+	if (r)
+		return r;
+	s->access = pci_alloc();
+	r = session_run(s, step_init);
+	if (!r)
+		r = session_run(s, step_scan);
+	s->result = 0;
+	s->reason = ignored;
+	(void)session_run(s, step_cleanup); /* what it says is of no use any more */
+	return r;
+}
+
+int provider_pci_read(const char *tree,
+		      int (*take)(void *arg, const struct topo_address *address,
+				  const uint8_t *bytes, size_t length),
+		      void *arg, char reason[static PROVIDER_PCI_REASON])
+{
+	struct session s = { .tree = tree, .take = take, .arg = arg, .reason = reason };
+
+	return session_whole(&s);
+}
+
 int provider_pci_load(const char *tree, struct topo_graph *g,
 		      char reason[static PROVIDER_PCI_REASON])
 {
-	char ignored[PROVIDER_PCI_REASON];
 	struct session s = { .tree = tree, .g = g, .reason = reason };
-	int r;
+	int r = session_whole(&s);
 
-	reason[0] = '\0';
-	r = names_check(tree ? tree : "", reason);
-	if (r)
-		return r;
-	s.access = pci_alloc();
-	r = session_run(&s, step_init);
-	if (!r)
-		r = session_run(&s, step_scan);
-	s.result = 0;
-	s.reason = ignored;
-	(void)session_run(&s, step_cleanup); /* what it says is of no use any more */
 	if (r)
 		return r;
 	topo_graph_sort(g);

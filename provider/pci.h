@@ -15,6 +15,19 @@
 enum { PROVIDER_PCI_REASON = 300 };
 
 /**
+ * provider_pci_read() - the bytes of every function that sysfs shows, in no order
+ * @tree:   a folder that holds sys/bus/pci; NULL: this machine
+ * @take:   called for each; @length is what could be read, 0 .. TOPO_CONFIG_BYTES; not 0 ends it
+ * @reason: set when the result is REFUSE_FIELD: what libpci says
+ *
+ * Return: 0; what @take returned; REFUSE_FIELD if libpci cannot read the tree.
+ */
+MUST_USE int provider_pci_read(const char *tree,
+			       int (*take)(void *arg, const struct topo_address *address,
+					   const uint8_t *bytes, size_t length),
+			       void *arg, char reason[static PROVIDER_PCI_REASON]);
+
+/**
  * provider_pci_load() - add every function that sysfs shows, by address, and link the graph
  * @tree:   a folder that holds sys/bus/pci; NULL: this machine
  * @g:      { 0 }; the caller's to topo_graph_done(), also after a failure
