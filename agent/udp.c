@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -161,13 +162,21 @@ static void udp_close(struct transport *t)
 	free(u);
 }
 
+static bool has_port(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)address)->sin6_port != 0;
+	return ((const struct sockaddr_in *)address)->sin_port != 0;
+}
+
 static int udp_setup(struct udp *u)
 {
 	const struct transport_config *c = &u->base.config;
 	int r;
 
 	u->to_length = sizeof(u->to);
-	if (evutil_parse_sockaddr_port(c->where, (struct sockaddr *)&u->to, &u->to_length)) {
+	if (evutil_parse_sockaddr_port(c->where, (struct sockaddr *)&u->to, &u->to_length) ||
+	    !has_port(&u->to)) {
 		log_err("not an address and a port as 192.0.2.1:7070 or [2001:db8::1]:7070: %s",
 			c->where);
 		return -EINVAL;

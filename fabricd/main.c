@@ -18,10 +18,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "db/writer.h"
+#include "fabricd/channel.h"
+#include "fabricd/datagrams.h"
 #include "fabricd/fabric.h"
 #include "fabricd/fence_program.h"
 #include "fabricd/listen.h"
 #include "fabricd/options.h"
+#include "fabricd/seen_rows.h"
 #include "provider/client.h"
 #ifdef FABRIC_ABORT_POINTS
 #include "fabricd/abort_point.h"
@@ -44,6 +47,8 @@ struct daemon {
 	size_t provider_count;
 	struct api *api;
 	struct fence_programs *fences;
+	struct channels *channels;
+	struct datagrams *datagrams; /* NULL unless the configuration names an address */
 	struct event *timer;
 	struct event *written;
 	struct event *watchdog; /* NULL unless systemd asks for it */
@@ -89,6 +94,20 @@ static void io_published(void *arg, const struct db_event *event)
 
 	if (d->api)
 		api_publish(d->api, event);
+	/* Its power or its link has changed: if it is back, so may be its agent's port. */
+	if (d->channels && !strcmp(event->type, "host.switch"))
+		channels_wake(d->channels, event->subject);
+}
+
+static int io_agent_ask(void *arg, const char *host, const struct fabric_ask *ask)
+{
+	struct daemon *d = arg;
+	struct agent_line leave;
+
+	if (!d->channels)
+		return -ENOTCONN;
+	seen_leave_make(ask, &leave);
+	return channels_ask(d->channels, host, &leave);
 }
 
 static int io_fence_run(void *arg, uint64_t cookie, const char *host, const char *action)
@@ -113,6 +132,59 @@ static void on_batch(void *arg, uint64_t cookie, int r, const char *why)
 
 	if (d->fabric)
 		fabric_written(d->fabric, cookie, r, why);
+}
+
+/* ---- what agents say ---- */
+
+/* A beat that came by two ways is late by one of them; it is answered like the first. */
+static int late_beat(const struct fabric *f, const char *name)
+{
+	const struct fabric_host *host = fabric_host_find(f, name);
+
+	if (!host)
+		return REFUSE_NO_HOST;
+	return host->state == FABRIC_HOST_FENCING || host->state == FABRIC_HOST_FENCED ||
+			       host->state == FABRIC_HOST_BLOCKED
+		       ? REFUSE_HOST_FENCED
+		       : 0;
+}
+
+static int on_agent_beat(void *arg, const char *host, const char *boot_id, uint64_t seq,
+			 uint64_t received_ms, uint64_t *epoch)
+{
+	struct daemon *d = arg;
+	int r = fabric_beat(d->fabric, host, boot_id, seq, received_ms, epoch);
+
+	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
+}
+
+static void on_agent_seen(void *arg, const char *host, const struct agent_line *line)
+{
+	struct daemon *d = arg;
+	struct fabric_seen *rows = NULL;
+	size_t count = 0;
+	int r = seen_rows_make(line, &rows, &count);
+
+	if (!r)
+		r = fabric_host_seen(d->fabric, host, line->boot_id, rows, count);
+	free(rows);
+	if (r)
+		log_warning("host %s: its view is not taken: %s", host,
+			    r > 0 ? refusal_text(r) : strerror(-r));
+}
+
+static void on_agent_left(void *arg, const char *host, const struct agent_line *line)
+{
+	struct daemon *d = arg;
+
+	fabric_agent_answered(d->fabric, host, line->id, seen_outcome(line->outcome), line->text);
+}
+
+static void on_agent_hint(void *arg, const char *host, const char *what)
+{
+	struct daemon *d = arg;
+
+	fabric_host_hint(d->fabric, host, what);
 }
 
 /* ---- events ---- */
@@ -296,6 +368,9 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 	} else {
 		d->config = *config;
 		fabric_configure(d->fabric, config);
+		if (channels_configure(d->channels, config) ||
+		    (d->datagrams && datagrams_configure(d->datagrams, config)))
+			log_err("agents: no memory: not all of them are heard");
 		fences_check(config);
 		log_notice("configuration: read again from %s", d->options.config);
 	}
@@ -336,6 +411,7 @@ static int daemon_open_fabric(struct daemon *d)
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
 				      .published = io_published,
 				      .fence_run = io_fence_run,
+				      .agent_ask = io_agent_ask,
 #ifdef FABRIC_ABORT_POINTS
 				      .point = abort_point,
 #endif
@@ -369,6 +445,24 @@ static int daemon_open_provider(struct daemon *d, size_t i)
 	fabric_provider_set(d->fabric, number, d->providers[i]);
 	d->provider_count = i + 1;
 	return 0;
+}
+
+static int daemon_open_agents(struct daemon *d)
+{
+	const struct channel_sink sink = { .beat = on_agent_beat,
+					   .seen = on_agent_seen,
+					   .left = on_agent_left,
+					   .hint = on_agent_hint,
+					   .arg = d };
+	char why[DB_TEXT_MAX] = "no memory";
+	int r = channels_new(d->base, &d->config, &sink, &d->channels);
+
+	if (!r && strcmp(d->config.udp, CONFIG_NONE) != 0)
+		r = datagrams_new(d->base, &d->config, fabric_incarnation(d->fabric), &sink, why,
+				  &d->datagrams);
+	if (r)
+		log_err("agents: %s", why);
+	return r;
 }
 
 static int daemon_open_api(struct daemon *d)
@@ -426,6 +520,8 @@ static int daemon_open(struct daemon *d)
 	for (size_t i = 0; !r && i < d->config.provider_count; i++)
 		r = daemon_open_provider(d, i);
 	if (!r)
+		r = daemon_open_agents(d);
+	if (!r)
 		r = daemon_open_events(d);
 	/* Last: whoever can connect may also send a signal. */
 	if (!r)
@@ -444,6 +540,9 @@ static void daemon_close(struct daemon *d)
 {
 	api_free(d->api);
 	d->api = NULL;
+	channels_free(d->channels);
+	d->channels = NULL;
+	datagrams_free(d->datagrams);
 	fence_programs_free(d->fences);
 	fabric_free(d->fabric);
 	d->fabric = NULL;

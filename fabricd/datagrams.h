@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Beats that come as datagrams (common/beat_datagram.h), from each [host NAME] with a key-file.
+ * What is not sealed with that host's key costs a hash of 64 bytes and is counted; nothing is
+ * answered.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/result.h"
+#include "fabricd/channel.h"
+#include "fabricd/config.h"
+
+struct datagrams;
+
+/**
+ * datagrams_new() - hear config.udp
+ * @incarnation: of the database; borrowed
+ * @sink: its beat() alone is used
+ * @why: DB_TEXT_MAX (512) bytes, set on failure
+ *
+ * A key that cannot be read is said, and its host is not heard. Return: 0, -errno, or REFUSE_FIELD.
+ */
+MUST_USE int datagrams_new(struct event_base *base, const struct config *config,
+			   const char *incarnation, const struct channel_sink *sink, char *why,
+			   struct datagrams **out);
+/* NULL does nothing. */
+void datagrams_free(struct datagrams *d);
+/* Reads the keys again. Return: 0 or -ENOMEM: the old ones stay. */
+MUST_USE int datagrams_configure(struct datagrams *d, const struct config *config);
+/**
+ * datagrams_received_ms() - when the kernel received a datagram, on the boot-time clock (S2, S3)
+ * @boot_ms, @wall_ns: both clocks now
+ * @stamp_ns: the kernel's wall-clock stamp; 0: it gave none
+ * @empty_ms: boot-time clock: the queue was empty then, so it came later
+ *
+ * The wall clock may have been set meanwhile: what it says counts only between @empty_ms and now.
+ */
+uint64_t datagrams_received_ms(uint64_t boot_ms, uint64_t wall_ns, uint64_t stamp_ns,
+			       uint64_t empty_ms);

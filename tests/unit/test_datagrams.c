@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "common/beat_datagram.h"
+#include "common/clock.h"
+#include "fabricd/datagrams.h"
+
+enum { PATIENCE_MS = 30000 };
+
+static const uint8_t key[DATAGRAM_KEY] = "0123456789abcdef0123456789abcde";
+
+struct rig {
+	struct event_base *base;
+	struct config config;
+	struct datagrams *datagrams;
+	char folder[64];
+	char path[96];
+	int agent;
+	int result;
+	unsigned beats;
+	uint64_t seq;
+	uint64_t received_ms;
+};
+
+static int on_beat(void *arg, const char *host, const char *boot_id, uint64_t seq,
+		   uint64_t received_ms, uint64_t *epoch)
+{
+	struct rig *rig = arg;
+
+	assert_string_equal(host, "bay1");
+	assert_string_equal(boot_id, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+	rig->beats++;
+	rig->seq = seq;
+	rig->received_ms = received_ms;
+	*epoch = 4;
+	return rig->result;
+}
+
+static void key_write(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(key, 1, sizeof(key), file), sizeof(key));
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+/* One that nobody has; nobody else will take it before we do, or the test says so. */
+static unsigned free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+static int begin(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	const struct channel_sink sink = { .beat = on_beat, .arg = rig };
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	unsigned port = free_port();
+	char why[512];
+
+	*state = rig;
+	(void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/fabric-udp-XXXXXX");
+	assert_non_null(mkdtemp(rig->folder));
+	(void)snprintf(rig->path, sizeof(rig->path), "%s/key", rig->folder);
+	key_write(rig->path);
+	config_init(&rig->config);
+	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "127.0.0.1:%u", port);
+	rig->config.host_count = 2;
+	(void)snprintf(rig->config.hosts[0].name, CONFIG_TEXT_MAX, "bay1");
+	(void)snprintf(rig->config.hosts[0].key_file, CONFIG_TEXT_MAX, "%s", rig->path);
+	(void)snprintf(rig->config.hosts[1].name, CONFIG_TEXT_MAX, "bay2");
+	(void)snprintf(rig->config.hosts[1].key_file, CONFIG_TEXT_MAX, "%s/none", rig->folder);
+	rig->base = event_base_new();
+	if (datagrams_new(rig->base, &rig->config, "db", &sink, why, &rig->datagrams))
+		fail_msg("%s", why);
+	rig->agent = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)port);
+	assert_int_equal(connect(rig->agent, (struct sockaddr *)&to, sizeof(to)), 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct rig *rig = *state;
+
+	datagrams_free(rig->datagrams);
+	event_base_free(rig->base);
+	close(rig->agent);
+	(void)unlink(rig->path);
+	(void)rmdir(rig->folder);
+	free(rig);
+	return 0;
+}
+
+#define UNTIL(rig, condition)                                          \
+	do {                                                           \
+		uint64_t late_ms_ = clock_boot_ms() + PATIENCE_MS;     \
+		while (!(condition)) {                                 \
+			if (clock_boot_ms() > late_ms_)                \
+				fail_msg("never: %s", #condition);     \
+			event_base_loop((rig)->base, EVLOOP_NONBLOCK); \
+			usleep(500);                                   \
+		}                                                      \
+	} while (0)
+
+static struct datagram beat(uint64_t seq)
+{
+	struct datagram d = { .type = DATAGRAM_BEAT,
+			      .host = datagram_host_hash("bay1"),
+			      .seq = seq };
+
+	assert_int_equal(datagram_boot_id_parse("f81d4fae-7dec-11d0-a765-00a0c91e6bf6", d.boot_id),
+			 0);
+	return d;
+}
+
+static void send_sealed(struct rig *rig, const struct datagram *d, const uint8_t *with)
+{
+	uint8_t bytes[DATAGRAM_SIZE];
+
+	datagram_seal(d, with, bytes);
+	assert_int_equal(send(rig->agent, bytes, sizeof(bytes), 0), sizeof(bytes));
+}
+
+static struct datagram answer_of(struct rig *rig)
+{
+	uint8_t bytes[256];
+	struct datagram d;
+	ssize_t n = 0;
+
+	UNTIL(rig, (n = recv(rig->agent, bytes, sizeof(bytes), 0)) > 0);
+	assert_int_equal(datagram_open(bytes, (size_t)n, key, &d), 0);
+	return d;
+}
+
+static void a_beat_is_passed_on_with_its_time_and_answered(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(7);
+	uint64_t before_ms = clock_boot_ms();
+	struct datagram back;
+
+	send_sealed(rig, &d, key);
+	back = answer_of(rig);
+
+	assert_int_equal(rig->seq, 7);
+	assert_in_range(rig->received_ms, before_ms - 1, clock_boot_ms());
+	assert_int_equal(back.type, DATAGRAM_STATUS);
+	assert_int_equal(back.seq, 7);
+	assert_int_equal(back.epoch, 4);
+	assert_true(back.incarnation == datagram_host_hash("db"));
+	assert_memory_equal(back.boot_id, d.boot_id, sizeof(d.boot_id));
+}
+
+static void a_fenced_host_is_told_so(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(7);
+
+	rig->result = REFUSE_HOST_FENCED;
+	send_sealed(rig, &d, key);
+
+	assert_int_equal(answer_of(rig).type, DATAGRAM_FENCED);
+}
+
+/* S3: what lies unread while the manager stands still keeps the time at which it came. */
+static void s3_a_beat_that_waited_is_as_old_as_it_is(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(1);
+	uint64_t sent_ms = clock_boot_ms();
+	uint64_t end_ms = sent_ms + 300;
+
+	send_sealed(rig, &d, key);
+	while (clock_boot_ms() < end_ms)
+		usleep(1000);
+	UNTIL(rig, rig->beats == 1);
+
+	assert_in_range(rig->received_ms, sent_ms - 1, end_ms - 100);
+}
+
+static void
+s2_a_wall_clock_that_jumps_makes_no_beat_older_than_the_queue_nor_newer_than_now(void **state)
+{
+	const uint64_t second = 1000000000U;
+
+	(void)state;
+	/* as it should be */
+	assert_int_equal(datagrams_received_ms(10000, 100 * second, 99 * second, 5000), 9000);
+	/* set forward by an hour between arrival and reading */
+	assert_int_equal(datagrams_received_ms(10000, 3700 * second, 99 * second, 9500), 9500);
+	/* set back */
+	assert_int_equal(datagrams_received_ms(10000, 50 * second, 99 * second, 9500), 10000);
+	/* no stamp */
+	assert_int_equal(datagrams_received_ms(10000, 50 * second, 0, 9500), 10000);
+	/* clocks that make no sense */
+	assert_int_equal(datagrams_received_ms(10000, 100 * second, 1, 20000), 10000);
+}
+
+static void what_is_forged_is_neither_passed_on_nor_answered(void **state)
+{
+	static const uint8_t other[DATAGRAM_KEY] = "another key";
+	struct rig *rig = *state;
+	struct datagram d = beat(1);
+	struct datagram good = beat(9);
+	uint8_t byte;
+
+	send_sealed(rig, &d, other);
+	d.type = DATAGRAM_STATUS; /* one of our own, sent back */
+	send_sealed(rig, &d, key);
+	d = beat(2);
+	d.host = datagram_host_hash("bay2"); /* its key could not be read */
+	send_sealed(rig, &d, key);
+	d.host = datagram_host_hash("bay3");
+	send_sealed(rig, &d, key);
+	assert_int_equal(send(rig->agent, "x", 1, 0), 1);
+	assert_int_equal(send(rig->agent, "", 0, 0), 0);
+	send_sealed(rig, &good, key);
+
+	assert_int_equal(answer_of(rig).seq, 9);
+	assert_int_equal(rig->beats, 1);
+	assert_int_equal(recv(rig->agent, &byte, 1, 0), -1);
+}
+
+static void a_flood_is_taken_in_whole_before_the_loop_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(1);
+	struct datagram last = beat(500);
+	static const uint8_t other[DATAGRAM_KEY] = "another key";
+
+	for (int i = 0; i < 400; i++)
+		send_sealed(rig, &d, other);
+	send_sealed(rig, &last, key);
+
+	event_base_loop(rig->base, EVLOOP_NONBLOCK);
+
+	assert_int_equal(rig->beats, 1);
+	assert_int_equal(rig->seq, 500);
+}
+
+static void keys_are_read_again_with_the_configuration(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(1);
+
+	rig->config.hosts[0].key_file[0] = '\0';
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+	send_sealed(rig, &d, key);
+	event_base_loop(rig->base, EVLOOP_NONBLOCK);
+	assert_int_equal(rig->beats, 0);
+
+	(void)snprintf(rig->config.hosts[0].key_file, CONFIG_TEXT_MAX, "%s", rig->path);
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+	send_sealed(rig, &d, key);
+	UNTIL(rig, rig->beats == 1);
+}
+
+static void an_address_that_is_none_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	const struct channel_sink sink = { .beat = on_beat, .arg = rig };
+	struct datagrams *other = NULL;
+	char why[512] = "";
+
+	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "nowhere:7");
+	assert_int_equal(datagrams_new(rig->base, &rig->config, "db", &sink, why, &other),
+			 REFUSE_FIELD);
+	assert_non_null(strstr(why, "nowhere:7"));
+	assert_null(other);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(a_beat_is_passed_on_with_its_time_and_answered),
+		TEST(a_fenced_host_is_told_so),
+		TEST(s3_a_beat_that_waited_is_as_old_as_it_is),
+		cmocka_unit_test(
+			s2_a_wall_clock_that_jumps_makes_no_beat_older_than_the_queue_nor_newer_than_now),
+		TEST(what_is_forged_is_neither_passed_on_nor_answered),
+		TEST(a_flood_is_taken_in_whole_before_the_loop_goes_on),
+		TEST(keys_are_read_again_with_the_configuration),
+		TEST(an_address_that_is_none_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
