@@ -178,7 +178,7 @@ static void link_event(void *arg, const struct qmp_message *event)
 	if (!part)
 		return;
 	gone = *part;
-	*part = blade->content.parts[--blade->content.part_count];
+	qemu_content_remove(&blade->content, part);
 	log_info("%s: %s is gone", blade->host->bay, event->path);
 	if (!blade->user.deleted(blade->user.arg, blade, &gone))
 		qemu_blade_clear_back(blade, &gone);

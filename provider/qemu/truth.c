@@ -115,6 +115,14 @@ static const struct qemu_part *part_around(const struct qemu_content *content, c
 	return best;
 }
 
+void qemu_content_remove(struct qemu_content *content, struct qemu_part *part)
+{
+	for (size_t i = content->image_count; i-- > 0;)
+		if (part_around(content, content->images[i].device) == part)
+			content->images[i] = content->images[--content->image_count];
+	*part = content->parts[--content->part_count];
+}
+
 static uint16_t vport_of_port(const struct qemu_host *host, const struct qemu_part *port)
 {
 	const char *id = qemu_part_id(port);

@@ -56,6 +56,8 @@ OWNED_BY_VALUE(struct qemu_content, qemu_content_done)
 
 /* NULL: none. The last component of a part's path; the whole path for one outside peripheral. */
 struct qemu_part *qemu_content_find(const struct qemu_content *content, const char *path);
+/* Takes the part out, and the images that it had open. */
+void qemu_content_remove(struct qemu_content *content, struct qemu_part *part);
 /* The device's id: NULL for one without. */
 const char *qemu_part_id(const struct qemu_part *part);
 /* The vport of @host that the part sits at or behind; 0: at none. */

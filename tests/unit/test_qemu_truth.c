@@ -235,6 +235,19 @@ static void a_name_space_behind_a_controller_is_found_by_its_image(void **state)
 	assert_int_equal(b->vport, 1);
 }
 
+static void what_is_taken_out_takes_its_images_along(void **state)
+{
+	struct world *w = *state;
+	struct qemu_part *p = own_add(w, 0, DISK, 3, 1);
+
+	image_add(w, 0, p->path, DISK);
+	image_add(w, 0, "/machine/unattached/device[1]", 0);
+	qemu_content_remove(&w->contents[0], p);
+	assert_int_equal(judged(w, DISK)->host, 0);
+	assert_int_equal(w->contents[0].image_count, 1);
+	assert_int_equal(w->contents[0].part_count, 4);
+}
+
 static void an_own_id_with_anothers_serial_is_not_believed(void **state)
 {
 	struct world *w = *state;
@@ -346,6 +359,7 @@ int main(void)
 		TEST(a_disk_of_the_command_line_is_foreign_elsewhere_on_the_host),
 		TEST(the_same_serial_or_mac_is_foreign),
 		TEST(a_name_space_behind_a_controller_is_found_by_its_image),
+		TEST(what_is_taken_out_takes_its_images_along),
 		TEST(an_own_id_with_anothers_serial_is_not_believed),
 		TEST(what_is_bound_twice_is_told_as_ours),
 		TEST(an_adapter_that_died_is_bound_and_not_present),
