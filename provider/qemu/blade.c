@@ -142,8 +142,10 @@ void qemu_blade_looked(struct qemu_blade *blade, const char *why)
 		state_set(blade, QEMU_BLADE_HUNG, why);
 		blade->look_wanted = 0; /* the timer asks again */
 	} else if (blade->is_whole && blade->look_seen == blade->look_began) {
-		blade->lost_count = 0;
-		blade->has_lost = false;
+		if (blade->look_seen > blade->lost_clock) {
+			blade->lost_count = 0;
+			blade->has_lost = false;
+		}
 		state_set(blade, QEMU_BLADE_UP, NULL);
 	}
 	told(blade);
@@ -189,11 +191,35 @@ static void link_overdue(void *arg, bool overdue)
 {
 	struct qemu_blade *blade = arg;
 
-	if (overdue)
+	if (overdue) {
 		state_set(blade, QEMU_BLADE_HUNG,
 			  blade->is_ready ? "QMP gives no answer" : "QMP gives no greeting");
-	else
+	} else {
+		if (blade->state == QEMU_BLADE_HUNG)
+			state_set(blade, QEMU_BLADE_STARTING, "QMP answers again");
 		look_next(blade);
+	}
+	told(blade);
+}
+
+static void lost_add(struct qemu_blade *blade, uint32_t function)
+{
+	blade->has_lost = true;
+	blade->lost_clock = blade->user.tick(blade->user.arg);
+	for (size_t i = 0; i < blade->lost_count; i++)
+		if (blade->lost[i] == function)
+			return;
+	if (function)
+		blade->lost[blade->lost_count++] = function; /* each once: there is room */
+}
+
+static void link_late(void *arg, uint32_t function)
+{
+	struct qemu_blade *blade = arg;
+
+	lost_add(blade, function);
+	blade->look_wanted = blade->user.tick(blade->user.arg);
+	look_next(blade);
 	told(blade);
 }
 
@@ -201,9 +227,10 @@ static void link_overdue(void *arg, bool overdue)
 static void lost_note(struct qemu_blade *blade)
 {
 	for (uint32_t handle = 1; handle <= blade->chassis->adapter_count; handle++)
-		if (qemu_link_changes(blade->link, handle) && blade->lost_count < QEMU_ADAPTERS_MAX)
-			blade->lost[blade->lost_count++] = handle;
-	blade->has_lost |= qemu_link_changes(blade->link, 0) > 0;
+		if (qemu_link_changes(blade->link, handle))
+			lost_add(blade, handle);
+	if (qemu_link_changes(blade->link, 0))
+		lost_add(blade, 0);
 }
 
 static void link_ended(void *arg, const char *why)
@@ -257,6 +284,7 @@ static void blade_connect(struct qemu_blade *blade)
 		.ready = link_ready,
 		.event = link_event,
 		.overdue = link_overdue,
+		.late = link_late,
 		.ended = link_ended,
 		.arg = blade,
 	};
@@ -394,6 +422,7 @@ struct qemu_sight qemu_blade_sight(struct qemu_blade *blade)
 	sight.maybe_count = blade->lost_count;
 	if (blade->state == QEMU_BLADE_UP || !blade->link || blade->is_dead)
 		return sight; /* what is under way at one that answers is told when it is done */
+	/* the same one twice does no harm */
 	for (uint32_t handle = 1; handle <= blade->chassis->adapter_count; handle++)
 		if (qemu_link_changes(blade->link, handle) && sight.maybe_count < QEMU_ADAPTERS_MAX)
 			blade->maybe[sight.maybe_count++] = handle;

@@ -59,10 +59,12 @@ struct qemu_blade {
 	uint64_t look_seen;  /* when the last finished one had begun */
 	uint64_t look_wanted;
 	bool is_swept; /* back ends that nobody uses have been looked for */
-	/* bound there by commands whose answer was lost with their link */
+	/* In doubt until a look that began later: what commands without an answer, or with one that
+	 * came too late, may have bound there. */
 	uint32_t lost[QEMU_ADAPTERS_MAX];
 	size_t lost_count;
-	bool has_lost; /* any command that changes something was */
+	bool has_lost;
+	uint64_t lost_clock;
 	uint32_t maybe[QEMU_ADAPTERS_MAX];
 };
 

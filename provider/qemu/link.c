@@ -108,6 +108,8 @@ static bool answered(struct qemu_link *link, const struct qmp_message *m)
 		sent->deadline_ms = clock_boot_ms() + link->timeout_ms;
 	if (taken.fn)
 		taken.fn(taken.arg, m);
+	else if (taken.function && taken.effect == QEMU_CHANGES)
+		link->user.late(link->user.arg, taken.function);
 	if (link->is_dead)
 		return false;
 	if (STAILQ_EMPTY(&link->waiting))

@@ -22,6 +22,9 @@ struct qemu_link_user {
 	void (*event)(void *arg, const struct qmp_message *event);
 	/* @overdue: the oldest command has had no answer in time; false: it is answered again */
 	void (*overdue)(void *arg, bool overdue);
+	/* A command that changes something of @function was carried out, and whoever sent it has
+	 * given up waiting. */
+	void (*late)(void *arg, uint32_t function);
 	/* The other end has closed, or spoke nonsense. The link is dead: to be freed, here or
 	 * later; commands without an answer get none. */
 	void (*ended)(void *arg, const char *why);

