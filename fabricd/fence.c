@@ -59,9 +59,11 @@ struct fabric_fence {
 	enum fence_at at;
 	enum fence_at then; /* after FENCE_WAITING */
 	enum fence_rung rung;
-	bool opening;     /* a readmission */
-	bool keeps;       /* of a blocked host: what is bound to it stays */
-	bool looking;     /* at a fenced host that may be up again; no rung yet */
+	bool opening; /* a readmission */
+	bool keeps;   /* of a blocked host: what is bound to it stays */
+	/* At a host that was fenced before: its virtual switch should be empty. No rung yet, and
+	 * the patience of all of them: it may be up again, and wait to be let in. */
+	bool looking;
 	bool isolated;    /* read back */
 	bool was_unknown; /* something has to settle before the next read-back */
 	bool unsettled;   /* a settle has failed: something may still be carried out */
@@ -580,7 +582,7 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 	if (fence->looking && done->binding_count) {
 		char why[DB_TEXT_MAX];
 
-		(void)snprintf(why, sizeof(why), "it has its power back and holds %zu function%s",
+		(void)snprintf(why, sizeof(why), "its virtual switch holds %zu function%s",
 			       done->binding_count, done->binding_count == 1 ? "" : "s");
 		ladder_again(f, fence, why);
 		return;
@@ -851,6 +853,7 @@ int fence_start(struct fabric *f, struct fabric_host *host)
 	r = fence_new(f, host, &fence);
 	if (r)
 		return r;
+	fence->looking = host->state == FABRIC_HOST_FENCED && !can_isolate(f, host);
 	fence->at = FENCE_STORING;
 	(void)batch_open(f);
 	batch_after(f, AFTER_FENCE, fence->serial);

@@ -569,6 +569,11 @@ static void chassis_make(struct world *w)
 		{ "gpu", 0, PROVIDER_KEEPER_NONE }, /* two functions, reset as one */
 	};
 
+	static const enum world_program programs[] = {
+		PROGRAM_NONE, PROGRAM_HONEST, PROGRAM_HONEST,
+		PROGRAM_LIES, PROGRAM_LIES,   PROGRAM_FAILS
+	};
+
 	w->chassis = sim_chassis_new("world");
 	assert(w->chassis);
 	w->chassis->checks_identity = false; /* the manager's own guards are what is proved */
@@ -579,9 +584,9 @@ static void chassis_make(struct world *w)
 	/* Half of them are blades as QEMU makes them, or less: the fence has to climb. */
 	if (w->seed % 2) {
 		w->chassis->can.isolate = false;
-		w->chassis->can.surprise = world_random(w, 3) == 0;
-		w->chassis->can.power = world_random(w, 2);
-		w->program = (enum world_program)world_random(w, PROGRAMS);
+		w->chassis->can.surprise = world_random(w, 4) == 0;
+		w->chassis->can.power = world_random(w, 3) == 0;
+		w->program = programs[world_random(w, sizeof(programs) / sizeof(*programs))];
 	}
 	assert(sim_chassis_add_switch(w->chassis, "sw0"));
 	assert(sim_chassis_add_switch(w->chassis, "sw1"));

@@ -106,7 +106,7 @@ struct acked {
 };
 
 /* What the hosts' fence program is like. */
-enum world_program { PROGRAM_NONE, PROGRAM_HONEST, PROGRAM_LIES, PROGRAM_FAILS, PROGRAMS };
+enum world_program { PROGRAM_NONE, PROGRAM_HONEST, PROGRAM_LIES, PROGRAM_FAILS };
 
 struct world {
 	uint64_t seed;

@@ -183,6 +183,15 @@ static void fault(struct rig *rig, enum provider_verb verb, enum sim_fault_kind 
 	assert_int_equal(sim_model_fault(rig->b.model, &fault), 0);
 }
 
+/* Until every fault has struck as often as it was told to. */
+static void run_until_taken(struct rig *rig)
+{
+	const struct sim_fault *faults;
+
+	while (sim_model_faults(rig->b.model, &faults))
+		brain_step(&rig->b);
+}
+
 static void power(struct rig *rig, bool on)
 {
 	assert_int_equal(sim_model_host(rig->b.model, BAY1, SIM_HOST_POWER, on), 0);
@@ -357,11 +366,13 @@ static void a_switch_that_is_lost_says_nothing_about_the_host(void **state)
 	struct rig *rig = *state;
 	struct provider_hello hello;
 
-	begin(rig, QEMU_LIKE | HAS_PROGRAM);
+	begin(rig, POWERLESS | HAS_PROGRAM);
 	hello = *sim_model_hello(rig->b.model);
-	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 200, 1);
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1);
 	silence(rig);
-	brain_run(&rig->b, 20);
+	run_until_taken(rig);
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 400, 1);
+	run_until_taken(rig); /* one answer is lost, the second read is under way */
 	rig->b.sink.state(rig->b.sink.arg, PROVIDER_LOST, NULL);
 	brain_run(&rig->b, 60 * BEAT);
 
@@ -369,8 +380,7 @@ static void a_switch_that_is_lost_says_nothing_about_the_host(void **state)
 	assert_int_equal(said(rig, "next: "), 0);
 	assert_int_equal(rig->b.program.runs, 0);
 	rig->b.sink.state(rig->b.sink.arg, PROVIDER_READY, &hello);
-	run_until(rig, FABRIC_HOST_FENCED);
-	assert_int_equal(said(rig, "power: "), 1);
+	run_until_said(rig, "next: fence_test, for it cannot be taken");
 }
 
 static void a_refused_power_off_leads_to_the_program_at_once(void **state)
@@ -714,10 +724,82 @@ static void a_fenced_host_that_comes_up_with_a_function_is_fenced_anew(void **st
 	brain_run(&rig->b, 10 * BEAT);
 
 	assert_int_not_equal(bay1(rig)->incident, before);
-	assert_int_equal(said(rig, "fence again: it has its power back and holds 1 function"), 1);
+	assert_int_equal(said(rig, "fence again: its virtual switch holds 1 function"), 1);
 	assert_int_equal(said(rig, "power: off, by the switch"), 1);
 	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
 	assert_false(has_power(rig));
+}
+
+static void reconnect(struct rig *rig)
+{
+	struct provider_hello hello = *sim_model_hello(rig->b.model);
+
+	rig->b.sink.state(rig->b.sink.arg, PROVIDER_LOST, NULL);
+	brain_run(&rig->b, BEAT);
+	rig->b.sink.state(rig->b.sink.arg, PROVIDER_READY, &hello);
+}
+
+static void a_fenced_host_that_waits_to_be_let_in_keeps_its_power(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, QEMU_LIKE);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	brain_run(&rig->b, 10 * BEAT);
+	power(rig, true);
+	brain_run(&rig->b, 10 * BEAT);
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_REFUSED, 0, 2); /* as when it boots */
+	reconnect(rig);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+	assert_true(has_power(rig));
+}
+
+static void one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, QEMU_LIKE);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	brain_run(&rig->b, 10 * BEAT);
+	foreign_bind(rig);
+	reconnect(rig);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_int_equal(said(rig, "fence again: its virtual switch holds 1 function"), 1);
+	assert_int_equal(said(rig, "empty: "), 1);
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+}
+
+/* As a provider tells of a host that may have more than it can say. */
+static void read_unknown(struct brain *b, struct provider_completion *done)
+{
+	static struct provider_binding unknown;
+
+	if (done->host.host != BAY1 || done->binding_count)
+		return;
+	unknown = (struct provider_binding){
+		.function = (uint32_t)sim_model_map(b->model)->function_count, .unknown = true
+	};
+	done->bindings = &unknown;
+	done->binding_count = 1;
+}
+
+static void what_cannot_be_told_is_never_empty(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, CANNOT_ISOLATE | CANNOT_POWER);
+	rig->b.on_host = read_unknown;
+	silence(rig);
+	run_until(rig, FABRIC_HOST_BLOCKED);
+	assert_int_equal(said(rig, "empty: "), 0);
+
+	rig->b.on_host = NULL;
+	run_until(rig, FABRIC_HOST_FENCED);
 }
 
 /* ---- beside the ladder ---- */
@@ -809,6 +891,9 @@ int main(void)
 		TEST(a_blocked_host_climbs_the_whole_ladder_again_and_says_it_once),
 		TEST(a_fenced_host_that_comes_up_empty_stays_fenced),
 		TEST(a_fenced_host_that_comes_up_with_a_function_is_fenced_anew),
+		TEST(a_fenced_host_that_waits_to_be_let_in_keeps_its_power),
+		TEST(one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew),
+		TEST(what_cannot_be_told_is_never_empty),
 		TEST(the_plan_names_the_rungs),
 		TEST(s7_a_witness_that_is_not_asked_cuts_nothing_short),
 		TEST(a_suspect_whose_switch_was_lost_meanwhile_is_alive_with_its_next_beat),
