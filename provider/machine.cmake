@@ -19,3 +19,5 @@ fabric_program(fabric-provider-pci pci_main.c pci_rights.c
   USES provider provider_machine_hands LIBS PkgConfig::EVENT)
 fabric_program(provider_try ${CMAKE_SOURCE_DIR}/tests/blades/try.c USES provider
   LIBS PkgConfig::EVENT DIR NONE)
+install(FILES ${CMAKE_SOURCE_DIR}/docs/man/fabric-provider-pci.1
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
