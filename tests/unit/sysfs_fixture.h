@@ -28,6 +28,7 @@ static struct kernel {
 	const char *native;  /* the driver of all ids; NULL: not loaded */
 	bool unbind_ignored; /* the driver stays */
 	bool power_stuck;
+	const char *hang_leaf; /* a write there does not come back */
 } kernel;
 
 static inline void kernel_folder(const char *format, ...)
@@ -210,6 +211,8 @@ static inline int kernel_write(void *arg, const char *whole, const char *text)
 	if (kernel.write_count < KERNEL_WRITES)
 		(void)snprintf(kernel.writes[kernel.write_count++], sizeof(kernel.writes[0]),
 			       "%s=%s", leaf, text);
+	while (kernel.hang_leaf && !strcmp(leaf, kernel.hang_leaf))
+		(void)pause();
 	if (kernel.fail_leaf && !strcmp(leaf, kernel.fail_leaf))
 		return kernel.fail;
 	(void)sscanf(path, "sys/bus/pci/devices/%31[^/]", address);
