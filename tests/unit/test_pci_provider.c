@@ -519,6 +519,7 @@ static void card_that_goes_is_told_by_the_kernels_event(void **unused)
 	assert_int_equal(wait_told(PROVIDER_EVENT_FUNCTION)->function, HANDLE_NIC);
 	assert_false(wait_told(PROVIDER_EVENT_FUNCTION)->present);
 	(void)wait_told(PROVIDER_EVENT_CHANGED);
+	assert_int_equal(told[0].kind, PROVIDER_EVENT_FUNCTION); /* at once, before any look */
 	scan();
 	assert_false(scanned->functions[HANDLE_NIC - 1].now.present);
 	assert_int_equal(scanned->functions[HANDLE_NIC - 1].handle, HANDLE_NIC);
