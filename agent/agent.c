@@ -246,8 +246,12 @@ static void on_uevent(evutil_socket_t fd, short what, void *arg)
 
 static int uevents_open(struct agent *agent)
 {
-	int r = uevent_open(&agent->uevents);
+	int r;
 
+	/* The kernel tells of its own tree alone. */
+	if (strcmp(agent->config.sysfs, "/sys") != 0)
+		return 0;
+	r = uevent_open(&agent->uevents);
 	if (r) {
 		agent->uevents = -1;
 		log_notice("kernel events: %s: sysfs is read every second", strerror(-r));
