@@ -227,9 +227,9 @@ static void link_late(void *arg, uint32_t function)
 static void lost_note(struct qemu_blade *blade)
 {
 	for (uint32_t handle = 1; handle <= blade->chassis->adapter_count; handle++)
-		if (qemu_link_changes(blade->link, handle))
+		if (qemu_link_open(blade->link, QEMU_BINDS, handle))
 			lost_add(blade, handle);
-	if (qemu_link_changes(blade->link, 0))
+	if (qemu_link_open(blade->link, QEMU_CHANGES, 0))
 		lost_add(blade, 0);
 }
 
@@ -406,7 +406,8 @@ bool qemu_blade_is_settled(const struct qemu_blade *blade, uint32_t function)
 {
 	if (blade->state == QEMU_BLADE_OFF)
 		return true;
-	return !blade->has_lost && (!blade->link || !qemu_link_changes(blade->link, function));
+	return !blade->has_lost &&
+	       (!blade->link || !qemu_link_open(blade->link, QEMU_CHANGES, function));
 }
 
 struct qemu_sight qemu_blade_sight(struct qemu_blade *blade)
@@ -424,7 +425,8 @@ struct qemu_sight qemu_blade_sight(struct qemu_blade *blade)
 		return sight; /* what is under way at one that answers is told when it is done */
 	/* the same one twice does no harm */
 	for (uint32_t handle = 1; handle <= blade->chassis->adapter_count; handle++)
-		if (qemu_link_changes(blade->link, handle) && sight.maybe_count < QEMU_ADAPTERS_MAX)
+		if (qemu_link_open(blade->link, QEMU_BINDS, handle) &&
+		    sight.maybe_count < QEMU_ADAPTERS_MAX)
 			blade->maybe[sight.maybe_count++] = handle;
 	return sight;
 }

@@ -108,7 +108,7 @@ static bool answered(struct qemu_link *link, const struct qmp_message *m)
 		sent->deadline_ms = clock_boot_ms() + link->timeout_ms;
 	if (taken.fn)
 		taken.fn(taken.arg, m);
-	else if (taken.function && taken.effect == QEMU_CHANGES)
+	else if (taken.effect == QEMU_BINDS)
 		link->user.late(link->user.arg, taken.function);
 	if (link->is_dead)
 		return false;
@@ -317,12 +317,12 @@ void qemu_link_forget(struct qemu_link *link, const void *arg)
 		sent->fn = NULL;
 }
 
-size_t qemu_link_changes(const struct qemu_link *link, uint32_t function)
+size_t qemu_link_open(const struct qemu_link *link, enum qemu_effect effect, uint32_t function)
 {
 	const struct sent *sent;
 	size_t count = 0;
 
 	STAILQ_FOREACH(sent, &link->waiting, at)
-	count += sent->effect == QEMU_CHANGES && (!function || sent->function == function);
+	count += sent->effect >= effect && (!function || sent->function == function);
 	return count;
 }

@@ -22,8 +22,7 @@ struct qemu_link_user {
 	void (*event)(void *arg, const struct qmp_message *event);
 	/* @overdue: the oldest command has had no answer in time; false: it is answered again */
 	void (*overdue)(void *arg, bool overdue);
-	/* A command that changes something of @function was carried out, and whoever sent it has
-	 * given up waiting. */
+	/* A command that binds @function is answered, and whoever sent it has given up waiting. */
 	void (*late)(void *arg, uint32_t function);
 	/* The other end has closed, or spoke nonsense. The link is dead: to be freed, here or
 	 * later; commands without an answer get none. */
@@ -53,6 +52,7 @@ bool qemu_link_is_overdue(const struct qemu_link *link);
 enum qemu_effect {
 	QEMU_READS,   /* changes nothing */
 	QEMU_CHANGES, /* changes what is bound, or what stands behind it */
+	QEMU_BINDS,   /* may bring the function to the blade */
 };
 
 /**
@@ -70,5 +70,5 @@ uint64_t qemu_link_send_image(struct qemu_link *link, const char *node, const ch
 
 /* Nobody waits under @arg any more; the commands stay sent. */
 void qemu_link_forget(struct qemu_link *link, const void *arg);
-/* Commands without an answer that change something: of @function; 0: of any. */
-size_t qemu_link_changes(const struct qemu_link *link, uint32_t function);
+/* Commands without an answer with that effect or a greater one: on @function; 0: on any. */
+size_t qemu_link_open(const struct qemu_link *link, enum qemu_effect effect, uint32_t function);

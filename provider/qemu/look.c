@@ -368,7 +368,7 @@ static void look_commit(struct qemu_look *look)
 	}
 	for (size_t i = 0; i < look->content.part_count; i++)
 		look->content.parts[i].is_known = true;
-	if (!blade->is_swept && !qemu_link_changes(blade->link, 0)) {
+	if (!blade->is_swept && !qemu_link_open(blade->link, QEMU_CHANGES, 0)) {
 		blade->is_swept = true;
 		nodes_sweep(look);
 	}

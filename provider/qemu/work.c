@@ -198,7 +198,7 @@ static void device_add(struct qemu_work *work)
 	if (part->mac)
 		arguments[n++] = (struct qmp_argument){ "mac", mac, false };
 	work->step = QEMU_STEP_DEVICE;
-	if (!qemu_blade_send(work->blade, "device_add", arguments, QEMU_CHANGES, work->op.function,
+	if (!qemu_blade_send(work->blade, "device_add", arguments, QEMU_BINDS, work->op.function,
 			     device_added, work))
 		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s takes no commands any more",
 		    work->blade->host->bay);
