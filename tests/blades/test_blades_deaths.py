@@ -98,6 +98,7 @@ class Deaths(Case):
         """bay2, which the provider may not power off, gets a program that can."""
         with open(self.fabric.at("parameters"), "w", encoding="ascii") as file:
             file.write(parameters)
+        os.chmod(self.fabric.at("parameters"), 0o600)  # refused when everybody may read it
         self.addCleanup(self.fabric.restart_manager)
         self.fabric.restart_manager(f"[fence bay2]\nprogram = {program}\n"
                                     f"parameters = {self.fabric.at('parameters')}\n")
