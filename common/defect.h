@@ -19,6 +19,7 @@ enum fabric_defect {
 	DEFECT_IDENTITY_EARLY,       /* an identity is set before its old place is cleared (S17) */
 	DEFECT_NO_RESET,             /* a function changes owners without a reset (S16) */
 	DEFECT_FENCE_BELIEVES,       /* a fence program's word stands against the switch's (S1) */
+	DEFECT_UNKNOWN_IS_NOWHERE,   /* what cannot be told is taken for bound nowhere (S1) */
 	DEFECT_NO_QUARANTINE,        /* a card that comes is given at once, unscrubbed (S17) */
 	DEFECTS,
 };

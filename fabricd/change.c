@@ -871,7 +871,7 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 		}
 		check_generation(f, fn, &done->bindings[i]);
 		function_seen(f, fn, &done->bindings[i]);
-		if (done->bindings[i].unknown) {
+		if (done->bindings[i].unknown && !DEFECT(UNKNOWN_IS_NOWHERE)) {
 			read_is_unknown(f, item);
 			continue;
 		}

@@ -485,6 +485,7 @@ static void provider_close_ready(struct fabric_provider *p, const char *why)
 	p->connected = false;
 	p->settled = false;
 	p->scanned = false;
+	p->scan_void = p->scanning;
 	p->reconciled = false;
 	p->settle_attempt = 0;
 	for (size_t i = 0; i < f->chassis_count; i++)
@@ -525,6 +526,8 @@ static void sink_state(void *arg, enum provider_state state, const struct provid
 	p->state = state;
 	if (p->connected && (!hello || is_new))
 		provider_close_ready(p, "the provider was lost");
+	if (!hello)
+		p->scanning = p->scan_void = false; /* nobody answers any more */
 	if (hello && !p->connected)
 		provider_open_ready(p, hello);
 	wake(f);
@@ -548,8 +551,15 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 
 	f->now_ms = f->io.now_ms(f->io.arg);
 	wake(f);
+	p->scanning = false;
 	if (!p->connected)
 		return;
+	if (p->scan_void || !p->settled) {
+		/* A second request may have been joined to it: it is asked for anew. */
+		p->scan_void = false;
+		p->retry_ms = f->now_ms;
+		return;
+	}
 	if (!scan || provider_scan_check(scan, text)) {
 		log_warning("provider %s: scan refused: %s", p->name, scan ? text : why);
 		p->retry_ms = f->now_ms + 1000;
@@ -557,14 +567,17 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 	}
 	scan_take_in(p, scan);
 	p->scanned = true;
-	if (p->settled)
-		reconcile_provider(p);
+	reconcile_provider(p);
 }
 
 static void scan_again(struct fabric_provider *p)
 {
-	if (p->connected && p->settled && p->p->ops->scan(p->p))
+	if (!p->connected || !p->settled)
+		return;
+	if (p->p->ops->scan(p->p))
 		p->retry_ms = p->f->now_ms + 100;
+	else
+		p->scanning = true;
 }
 
 void host_told(struct fabric_provider *p, const struct provider_host_state *state)

@@ -78,6 +78,8 @@ struct fabric_provider {
 	bool connected; /* hello is of this connection */
 	bool settled;   /* what was sent before this connection has settled */
 	bool scanned;   /* since then */
+	bool scanning;  /* a scan is asked for, and not answered */
+	bool scan_void; /* it was asked for before all had settled (S19) */
 	bool reconciled;
 	bool was_reconciled; /* once, since the start */
 	uint64_t settle_attempt;

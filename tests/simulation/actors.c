@@ -40,6 +40,7 @@ void actor_powered_off(struct world *w, uint16_t host)
 		world_story(w, "%s has lost its power", a->name);
 		a->runs = false;
 		a->hangs = false;
+		a->dumb_until_ms = 0;
 		a->dark_ms = w->now_ms;
 		if (!a->readmit_ms)
 			a->readmit_ms = w->now_ms + 30000 + world_random(w, 30000);
@@ -94,6 +95,46 @@ static void program_advance(struct world *w, struct actor *a)
 	a->run = 0;
 	if (w->fabric && !w->dead)
 		fabric_fence_answered(w->fabric, run, code, "as the test says");
+}
+
+/* ---- agents that are asked ---- */
+
+bool actor_is_dumb(const struct world *w, uint16_t host)
+{
+	for (size_t i = 0; i < w->actor_count; i++)
+		if (w->actors[i].handle == host)
+			return w->actors[i].dumb_until_ms != 0;
+	return false;
+}
+
+/* Half of the hosts have an agent that can be asked; one question at a time is answered. */
+int actor_ask(struct world *w, const char *host, const struct fabric_ask *question)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (strcmp(a->name, host) != 0)
+			continue;
+		if (i % 2)
+			return -ENOTCONN;
+		a->ask = question->id;
+		a->ask_ms = w->now_ms + world_random(w, world_random(w, 20) ? 200 : 40000);
+		return 0;
+	}
+	return -ENOTCONN;
+}
+
+static void ask_advance(struct world *w, struct actor *a)
+{
+	enum fabric_ask_outcome outcome =
+		w->quiet ? FABRIC_ASK_DONE
+			 : (enum fabric_ask_outcome)world_random(w, FABRIC_ASK_OUTCOMES);
+
+	if (!a->ask || w->now_ms < a->ask_ms)
+		return;
+	if (a->runs && !a->hangs && world_manager_runs(w))
+		fabric_agent_answered(w->fabric, a->name, a->ask, outcome, "as the test says");
+	a->ask = 0;
 }
 
 void actors_init(struct world *w)
@@ -151,6 +192,13 @@ static void actor_advance(struct world *w, struct actor *a)
 	}
 	if (a->runs && !a->hangs && w->now_ms >= a->next_beat_ms)
 		actor_beat(w, a);
+	if (a->dumb_until_ms && w->now_ms >= a->dumb_until_ms) {
+		world_story(w, "the switch can tell again what %s has", a->name);
+		a->dumb_until_ms = 0;
+		world_changed(w);
+	}
+	if (a->ask)
+		ask_advance(w, a);
 }
 
 void actors_know(struct world *w)
@@ -443,6 +491,60 @@ static void act_hang(struct world *w)
 	world_story(w, "%s hangs for %" PRIu64 " ms", a->name, a->hangs_until_ms - w->now_ms);
 }
 
+/* It is stopped: it does not beat, and what it has cannot be told; or only the latter. */
+static void act_dumb(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	if (!a->runs)
+		return;
+	a->dumb_until_ms = w->now_ms + 500 + world_random(w, 15000);
+	world_story(w, "the switch cannot tell what %s has for %" PRIu64 " ms", a->name,
+		    a->dumb_until_ms - w->now_ms);
+	world_changed(w);
+	if (world_random(w, 2))
+		return;
+	a->hangs = true;
+	a->hangs_until_ms = a->dumb_until_ms;
+}
+
+static void act_hint(struct world *w)
+{
+	const struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	fabric_host_hint(w->fabric, a->name, "end of file on its port");
+}
+
+/* Hosts tell what they see: what the switch has there. */
+static void act_tell(struct world *w)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	struct fabric_seen rows[PROVIDER_VPORTS_MAX];
+
+	for (size_t i = 0; i < w->actor_count; i++) {
+		const struct actor *a = &w->actors[i];
+		size_t count = 0;
+
+		for (size_t n = 0; n < map->function_count && a->runs && !a->hangs; n++) {
+			const struct provider_function *fn = &map->functions[n];
+
+			if (fn->now.host != a->handle || count == PROVIDER_VPORTS_MAX)
+				continue;
+			rows[count] = (struct fabric_seen){ .driver = "any",
+							    .vendor = fn->vendor,
+							    .device = fn->device,
+							    .mac = fn->now.identity.mac,
+							    .wwpn = fn->now.identity.wwpn };
+			(void)snprintf(rows[count].address, sizeof(rows[count].address),
+				       "0000:%02x:00.0", (unsigned)count);
+			count++;
+		}
+		if (a->runs && !a->hangs &&
+		    fabric_host_seen(w->fabric, a->name, a->boot_id, rows, count))
+			continue; /* before the first scan nobody knows it */
+	}
+}
+
 static void act_network(struct world *w)
 {
 	uint64_t until = w->now_ms + 1000 + world_random(w, 12000);
@@ -510,7 +612,8 @@ static void act(struct world *w)
 		{ act_die, 3, false },       { act_hang, 5, false },
 		{ act_network, 3, false },   { act_stop, 3, true },
 		{ act_kill, 10, true },      { act_reboot, 1, false },
-		{ act_disconnect, 3, true },
+		{ act_disconnect, 3, true }, { act_dumb, 4, false },
+		{ act_hint, 4, true },       { act_tell, 20, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -553,6 +656,10 @@ uint64_t actors_next_ms(const struct world *w)
 			next = a->next_beat_ms;
 		if (a->hangs && a->hangs_until_ms < next)
 			next = a->hangs_until_ms;
+		if (a->dumb_until_ms && a->dumb_until_ms < next)
+			next = a->dumb_until_ms;
+		if (a->ask && a->ask_ms < next)
+			next = a->ask_ms;
 		if (a->readmit_ms && a->readmit_ms < next)
 			next = a->readmit_ms;
 		if (a->run && a->run_ms < next)
@@ -573,6 +680,7 @@ void actors_quiet(struct world *w)
 
 		a->quiet_until_ms = 0;
 		a->hangs = false;
+		a->dumb_until_ms = w->now_ms;
 		if (!a->runs) {
 			actor_power(w, a, true);
 			actor_boot(w, a);

@@ -29,6 +29,7 @@ static const struct {
 	{ "identity-early", DEFECT_IDENTITY_EARLY },
 	{ "no-reset", DEFECT_NO_RESET },
 	{ "fence-believes", DEFECT_FENCE_BELIEVES },
+	{ "unknown-is-nowhere", DEFECT_UNKNOWN_IS_NOWHERE },
 };
 
 struct options {

@@ -156,6 +156,25 @@ static void news_drop(struct world *w)
 	w->news_last = &w->news;
 }
 
+/* What a host has that does not answer cannot be told; some providers know what it was. */
+static void binding_hide(const struct world *w, struct provider_binding *now)
+{
+	if (!now->host || !actor_is_dumb(w, now->host))
+		return;
+	now->unknown = true;
+	if (w->seed % 3)
+		return;
+	now->host = 0;
+	now->vport = 0;
+	now->generation = 0;
+}
+
+void world_changed(struct world *w)
+{
+	if (w->wire && w->wire->inner)
+		news_add(w, NEWS_TOLD)->event.kind = PROVIDER_EVENT_CHANGED;
+}
+
 static void on_completed(void *arg, const struct provider_completion *done)
 {
 	struct world *w = arg;
@@ -163,17 +182,27 @@ static void on_completed(void *arg, const struct provider_completion *done)
 
 	check_answered(w, done);
 	n->done = *done;
+	if (done->host.host && actor_is_dumb(w, done->host.host)) {
+		n->done.outcome = PROVIDER_FAILED;
+		n->done.binding_count = 0;
+		n->done.bindings = NULL;
+		return;
+	}
 	if (!done->binding_count)
 		return;
 	n->bindings = calloc(done->binding_count, sizeof(*n->bindings));
 	assert(n->bindings);
 	memcpy(n->bindings, done->bindings, done->binding_count * sizeof(*n->bindings));
 	n->done.bindings = n->bindings;
+	for (size_t i = 0; i < done->binding_count; i++)
+		binding_hide(w, &n->bindings[i]);
 }
 
 static void on_scanned_take(void *arg, struct provider_scan *scan, const char *why)
 {
 	(void)why;
+	for (size_t i = 0; scan && i < scan->function_count; i++)
+		binding_hide(arg, &scan->functions[i].now);
 	news_add(arg, NEWS_SCANNED)->scan = scan;
 }
 
@@ -277,6 +306,13 @@ static int io_fence_run(void *arg, uint64_t cookie, const char *host, const char
 	return w->dead ? 0 : actor_program_run(w, cookie, host, !strcmp(action, "off"));
 }
 
+static int io_agent_ask(void *arg, const char *host, const struct fabric_ask *question)
+{
+	struct world *w = arg;
+
+	return w->dead ? 0 : actor_ask(w, host, question);
+}
+
 static void io_point(void *arg, const char *point)
 {
 	struct world *w = arg;
@@ -374,6 +410,7 @@ static void manager_start(struct world *w)
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
 				      .fence_run = io_fence_run,
+				      .agent_ask = io_agent_ask,
 				      .point = io_point,
 				      .arg = w };
 	struct config config;

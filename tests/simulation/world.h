@@ -41,6 +41,9 @@ struct actor {
 	bool runs;  /* the blade has power and its kernel runs */
 	bool hangs; /* runs, and does not beat */
 	uint64_t hangs_until_ms;
+	uint64_t dumb_until_ms; /* the switch cannot tell what it has; 0: it can */
+	uint64_t ask;           /* what its agent is asked; 0: nothing */
+	uint64_t ask_ms;        /* when it answers */
 	char boot_id[FABRIC_NAME_MAX];
 	unsigned boots;
 	uint64_t seq;
@@ -177,6 +180,8 @@ bool world_manager_runs(const struct world *w);
 /* Its connection to the switch breaks. */
 void world_disconnect(struct world *w, uint64_t for_ms);
 void world_kill(struct world *w, const char *where);
+/* The switch says that something is other than it was. */
+void world_changed(struct world *w);
 
 /* actors.c */
 void actors_init(struct world *w);
@@ -185,6 +190,9 @@ uint64_t actors_next_ms(const struct world *w);
 void actors_quiet(struct world *w);
 /* The switch, or a program, has taken its power. */
 void actor_powered_off(struct world *w, uint16_t host);
+/* The switch cannot tell what this host has. */
+bool actor_is_dumb(const struct world *w, uint16_t host);
+int actor_ask(struct world *w, const char *host, const struct fabric_ask *ask);
 int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool is_off);
 /* What a manager that has just started knows of fenced hosts. */
 void actors_know(struct world *w);

@@ -387,6 +387,26 @@ static void a_new_database_is_not_in_charge_of_what_cannot_be_told(void **state)
 	assert_false(health.adopted);
 }
 
+/* S19: it was asked for before the switch had settled, and is answered after. */
+static void s19_a_scan_from_before_a_reboot_is_none_after_it(void **state)
+{
+	const struct provider_event changed = { .kind = PROVIDER_EVENT_CHANGED };
+	const struct provider_event reboot = { .kind = PROVIDER_EVENT_REBOOT,
+					       .boot_id = "another" };
+	struct fabric_provider_view view = { .reconciled = false };
+
+	(void)state;
+	b.sink.told(b.sink.arg, &changed);
+	b.sink.told(b.sink.arg, &reboot);
+
+	for (unsigned steps = 0; steps < 10000 && !view.reconciled; steps++) {
+		brain_step(&b);
+		fabric_provider_get(b.fabric, 0, &view);
+	}
+
+	assert_true(view.reconciled);
+}
+
 /* ---- bindings outside of the virtual switch ---- */
 
 static void what_a_host_brings_along_is_foreign_and_named(void **state)
@@ -1069,6 +1089,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_new_database_is_not_in_charge_of_what_cannot_be_told, setup_unknown,
 			teardown),
+		TEST(s19_a_scan_from_before_a_reboot_is_none_after_it),
 		TEST(what_a_host_brings_along_is_foreign_and_named),
 		TEST(s1_what_a_host_brings_along_is_neither_unbound_nor_bound),
 		TEST(what_a_host_brings_along_is_not_adopted),
