@@ -10,14 +10,12 @@
  *	mute CMD       the next CMD is carried out; no answer, nor to anything after it, until "go"
  *	die CMD        exits instead of carrying CMD out; after CMD: carries it out and exits
  *	after CMD
- *	refuse CMD     the next CMD is refused with QEMU's words for a lock
- *	lazy / eject   device_del waits for the guest / which lets go of all adapters now
- *	vanish         all adapters are gone, and no event tells
- *	dead           all adapters stop to answer (realized=false)
- *	disk FILE      an image of its command line / a device that somebody else has added
- *	stranger FILE
- *	close          closes its connection
- *	list           what it has, in one line
+ *	refuse CMD     the next CMD is refused with QEMU's words for a lock; as in QEMU 7.2, a
+ *refused device goes on to use its image lazy / eject   device_del waits for the guest / which lets
+ *go of all adapters now vanish         all adapters are gone, and no event tells dead           all
+ *adapters stop to answer (realized=false) disk FILE      an image of its command line stranger FILE
+ *a device that somebody else has added close          closes its connection list           what it
+ *has, in one line
  *
  * Each line is answered with one: "ok", or the list.
  */
@@ -55,6 +53,7 @@ struct node {
 static struct device devices[THINGS];
 static struct node nodes[THINGS];
 static struct node netdevs[THINGS];
+static struct device ghosts[THINGS];
 static char disk[TEXT]; /* on the command line */
 static char trap[16], trap_command[64];
 static bool is_held, is_mute, is_lazy;
@@ -194,6 +193,10 @@ static json_object *do_blocks(void)
 		if (n)
 			block_add(list, devices[i].id, n->name, n->file);
 	}
+	for (size_t i = 0; i < THINGS && ghosts[i].drive[0]; i++)
+		if (node_find(nodes, ghosts[i].drive))
+			block_add(list, ghosts[i].id, ghosts[i].drive,
+				  node_find(nodes, ghosts[i].drive)->file);
 	if (disk[0])
 		block_add(list, "/machine/unattached/device[9]", "#block1", disk);
 	return list;
@@ -275,6 +278,11 @@ static json_object *back_del(struct node *list, const char *name, char *error)
 {
 	struct node *n = name ? node_find(list, name) : NULL;
 
+	for (size_t i = 0; n && i < THINGS && ghosts[i].drive[0]; i++)
+		if (!strcmp(ghosts[i].drive, name)) {
+			(void)snprintf(error, TEXT, "Node %s is in use", name);
+			return NULL;
+		}
 	for (size_t i = 0; n && i < THINGS; i++)
 		if (devices[i].id[0] &&
 		    (!strcmp(devices[i].drive, name) || !strcmp(devices[i].netdev, name))) {
@@ -351,6 +359,16 @@ static bool trapped(const char *command, const char *which)
 	return true;
 }
 
+static void ghost_add(json_object *arguments)
+{
+	size_t i = 0;
+
+	while (ghosts[i].drive[0])
+		i++;
+	copy(ghosts[i].id, text_of(arguments, "id"));
+	copy(ghosts[i].drive, text_of(arguments, "drive"));
+}
+
 static bool line_take(char *line)
 {
 	json_object *tree = json_tokener_parse(line), *arguments = NULL, *id = NULL, *value;
@@ -371,6 +389,7 @@ static bool line_take(char *line)
 	is_mute |= trapped(command, "mute");
 	if (trapped(command, "refuse")) {
 		value = NULL;
+		ghost_add(arguments);
 		(void)snprintf(error, sizeof(error), "Failed to get \"write\" lock");
 	} else {
 		value = carry_out(command, arguments, error);

@@ -205,6 +205,15 @@ static void a_disk_of_the_command_line_is_foreign_elsewhere_on_the_host(void **s
 	assert_int_equal(b->generation, 0);
 }
 
+static void an_image_of_a_device_that_was_refused_is_nowhere(void **state)
+{
+	struct world *w = *state;
+
+	image_add(w, 0, "/machine/peripheral/fab-1a2b3c4d-g1-a1-n00000001", DISK);
+	assert_int_equal(judged(w, DISK)->host, 0);
+	assert_false(judged(w, DISK)->unknown);
+}
+
 static void the_same_serial_or_mac_is_foreign(void **state)
 {
 	struct world *w = *state;
@@ -357,6 +366,7 @@ int main(void)
 		TEST(a_mac_that_was_given_is_told_even_when_it_is_the_factorys),
 		TEST(the_image_under_another_id_is_a_foreign_binding_at_its_vport),
 		TEST(a_disk_of_the_command_line_is_foreign_elsewhere_on_the_host),
+		TEST(an_image_of_a_device_that_was_refused_is_nowhere),
 		TEST(the_same_serial_or_mac_is_foreign),
 		TEST(a_name_space_behind_a_controller_is_found_by_its_image),
 		TEST(what_is_taken_out_takes_its_images_along),
