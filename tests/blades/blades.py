@@ -236,7 +236,7 @@ class Blade:
         with open(self.at("log"), "ab") as log:
             self.process = subprocess.Popen(self.words(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, preexec_fn=dying_with(os.getpid()))
-        self.lab = self.ctl = None
+        self.hang_up()
         self.started_s = time.monotonic()
         return self
 
@@ -257,6 +257,17 @@ class Blade:
         self.lab = self.lab or self.connect("lab", Qmp)
         return self.lab
 
+    def ask_qemu(self, question, otherwise):
+        """@question(self), which asks by qmp(); @otherwise for a blade that cannot answer, because
+        it is stopped or dead, or dies meanwhile."""
+        if self.state() in "T-":
+            return otherwise
+        try:
+            return question(self)
+        except (OSError, EOFError):
+            wait(f"{self.name} is gone, since its QMP is", lambda: self.state() == "-")
+            return otherwise
+
     def wait_ready(self):
         """Until its shell answers."""
         self.sh("true")
@@ -269,6 +280,9 @@ class Blade:
 
     def wait_dead(self):
         self.process.wait(PATIENCE_S)
+        self.hang_up()
+
+    def hang_up(self):
         for line in (self.lab, self.ctl):
             if line:
                 line.close()
@@ -283,8 +297,13 @@ class Blade:
         self.process.send_signal(signal.SIGCONT)
 
     def state(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0]
+        """As /proc has it: "T" is stopped; "-" when it is gone."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+                state = file.read().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return "-"
+        return "-" if state in "ZX" else state
 
     def panic(self):
         """The kernel panics, and QEMU ends: -no-reboot."""
@@ -292,7 +311,7 @@ class Blade:
         self.wait_dead()
 
     def end(self):
-        if self.lives():
+        if self.process:
             self.kill9()
 
     def said(self):

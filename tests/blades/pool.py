@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 import types
 import unittest
@@ -20,9 +21,10 @@ from blades import BIN, PATIENCE_S, Blade, QmpError, refuse_or_skip
 
 os.environ.setdefault("FABRIC_BIN", BIN)
 os.environ.setdefault("FABRIC_PATIENCE", str(PATIENCE_S))
-from fabric import Fabric, Follower, Refused  # noqa: E402  pylint: disable=wrong-import-position
+from fabric import Fabric, Follower, Refused, mac_of  # noqa: E402  pylint: disable=wrong-import-position
 
-__all__ = ["Adapter", "Blades", "Case", "Follower", "Owner", "Refused", "card", "disk", "refuse_or_skip"]
+__all__ = ["Adapter", "Blades", "Case", "Follower", "Owner", "Refused", "card", "disk", "full_run_only",
+           "refuse_or_skip"]
 
 SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
 BEAT_MS, MISSED = 500, 10  # guests without hardware help are slow, and the machine has other work
@@ -38,7 +40,13 @@ fence-attempts = 2
 rate-count = 64
 [fabric]
 repair-retry = 500ms
+[host-view]
+patience = 3s
 """
+
+
+def full_run_only(test):
+    return unittest.skipIf(SANITIZED, "tested without sanitizers only: takes long")(test)
 
 
 class Adapter:
@@ -81,7 +89,8 @@ class Blades(Fabric):
                  beats=False):
         super().__init__(case, chassis="chassis.json", config=config)
         self.chassis = self.at("chassis.json")
-        self.adapters, self.beats, self.bays = list(adapters), beats, bays
+        self.adapters, self.beats = list(adapters), beats
+        self.udp_port = free_udp_port() if beats else None
         self.blades = {}
         for bay in bays:
             programs = blades.programs_of_blades() if agents else {}
@@ -89,9 +98,12 @@ class Blades(Fabric):
                 programs |= blades.programs(os.path.join(BIN, "fabricctl"), shutil.which("lspci"))
             self.blades[bay] = Blade(
                 bay, self.folder, vports=vports, programs=programs, beats=beats,
-                rc=self.agent_script(bay) if agents else "",
+                files={"etc/key": self.make_key(bay)}, rc=self.agent_script(bay) if agents else "",
                 append="norandmaps" if SANITIZED else "")
         self.config = config
+        if beats:
+            self.config = self.config.replace(
+                "[heartbeat]\n", f"[heartbeat]\nudp = 127.0.0.1:{self.udp_port}\n")
         self.write_chassis(bays)
         self.write_config()
 
@@ -113,13 +125,27 @@ class Blades(Fabric):
         config = self.config + more
         for bay, blade in self.blades.items():
             config += f"[host {bay}]\nserial = {blade.at('fabric')}\n"
+            if self.beats:
+                config += f"key-file = {self.at(bay + '.key')}\n"
         with open(self.at("fabricd.conf"), "w", encoding="ascii") as file:
             file.write(config)
 
-    @staticmethod
-    def agent_script(bay):
-        """Runs at the start of a guest, and again when a test has stopped the agent."""
-        return (f"fabric-agent --host {bay} --serial fabric --interval-ms {BEAT_MS} "
+    def make_key(self, bay):
+        """What a host's datagrams are sealed with."""
+        path = self.at(bay + ".key")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(os.urandom(32))
+        return path
+
+    def agent_script(self, bay, port=True):
+        """Runs at the start of a guest, and again when a test has stopped the agent. QEMU's own
+        network gives a guest these addresses."""
+        network, ways = "", "--serial fabric " if port else ""
+        if self.beats:
+            network = ("ip addr add 10.0.2.15/24 dev eth0 2>/dev/null\nip link set eth0 up\n"
+                       "chmod 600 /etc/key\n")
+            ways += f"--udp 10.0.2.2:{self.udp_port} --key-file /etc/key "
+        return (f"{network}fabric-agent --host {bay} {ways}--interval-ms {BEAT_MS} "
                 "--log-level debug >>/run/agent.log 2>&1 &\necho $! >/run/agent.pid\n")
 
     # ---- processes ----
@@ -168,7 +194,7 @@ class Blades(Fabric):
             print(f"---- {name}.log, its end ----\n" + "\n".join(self.log(name).splitlines()[-80:]))
         for blade in self.blades.values():
             print(blade.said())
-            if blade.lives() and blade.state() != "T":
+            if blade.state() not in "T-":
                 code, text = blade.answer(blade.ask("tail -n 20 /run/agent.log; dmesg | tail -n 20"))
                 print(f"---- {blade.name}: agent's log, kernel's log ({code}) ----\n{text}")
 
@@ -180,9 +206,7 @@ class Blades(Fabric):
         found = {}
         by_key = {adapter.key: adapter for adapter in self.adapters}
         for bay, blade in self.blades.items():
-            if not blade.lives() or blade.state() == "T":
-                continue
-            for key, vport, mac in devices_of(blade):
+            for key, vport, mac in blade.ask_qemu(devices_of, ()):
                 adapter = by_key[key]
                 self.case.assertNotIn(adapter.function, found, f"{key} is there twice")
                 found[adapter.function] = (bay, vport, mac if adapter.mac else None)
@@ -209,21 +233,37 @@ class Blades(Fabric):
             return blade.wait_disk(adapter.serial)
         return blade.wait_card(self.mac_of(adapter))
 
-    def seen(self, bay):
-        """The host's own view, as the manager tells it."""
-        return self.get("/v1/hosts/" + bay)["seen"]
+    def seen_as(self, adapter):
+        """What the manager says of the host's own view of an adapter; None."""
+        return self.get("/v1/assignments/" + adapter.function)["seen"]
+
+    def wait_condition(self, adapter, condition):
+        """Until switch and host say together: "seen", "not-seen", ..."""
+        def joined():
+            row = self.seen_as(adapter)
+            return row if row and row["condition"] == condition else None
+        return self.wait(f"{adapter.function} is {condition}", joined)
 
     # ---- operations ----
 
-    def give(self, adapter, bay, **more):
-        """Assigns, and waits until the guest has it; its device there."""
-        self.assign(adapter.function, bay, **more)
-        return self.wait_seen(adapter, bay)
-
-    def move(self, adapter, bay):
-        document = self.change({"op": "move", "function": adapter.function, "host": bay})
+    def give(self, bay, *adapters):
+        """Assigns all at once, and waits until the guest has them; their devices there."""
+        operations = []
+        for adapter in adapters:
+            operations.append({"op": "assign", "function": adapter.function, "host": bay})
+            if adapter.mac:
+                self.macs += 1
+                operations[-1]["identity"] = {"mac": mac_of(self.macs)}
+        document = self.change(*operations)
         self.case.assertEqual(document["state"], "done", document)
-        return self.wait_seen(adapter, bay)
+        return [self.wait_seen(adapter, bay) for adapter in adapters]
+
+    def move(self, bay, *adapters):
+        """All at once, and waits until the guest has them; their devices there."""
+        document = self.change(*({"op": "move", "function": adapter.function, "host": bay}
+                                 for adapter in adapters))
+        self.case.assertEqual(document["state"], "done", document)
+        return [self.wait_seen(adapter, bay) for adapter in adapters]
 
     def release(self, *adapters):
         document = self.change(*({"op": "release", "function": adapter.function}
@@ -273,12 +313,18 @@ class Blades(Fabric):
         self.case.assertEqual(status, 200, document)
 
 
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def devices_of(blade):
     """What the provider has plugged into a blade: key of the adapter, vport, MAC."""
-    qmp = blade.qmp()
+    qmp, rows = blade.qmp(), []
     for child in qmp.command("qom-list", path="/machine/peripheral"):
-        found = re.match(r"fab-([0-9a-f]{8})-", child["name"])
-        if not found:
+        name = re.match(r"fab-([0-9a-f]{8})-", child["name"])
+        if not name:
             continue
         path = "/machine/peripheral/" + child["name"]
         try:
@@ -289,7 +335,8 @@ def devices_of(blade):
         except QmpError:
             continue  # it has just gone
         port = re.search(r"/(dn\d+)(/|$)", bus)
-        yield found[1], blade.ports().index(port[1]) + 1 if port else None, mac
+        rows.append((name[1], blade.ports().index(port[1]) + 1 if port else None, mac))
+    return rows
 
 
 class Owner(unittest.TestCase):
@@ -388,14 +435,22 @@ class Case(unittest.TestCase):
         document = self.fabric.get(f"/v1/incidents/{incident['id']}")
         return "\n".join(f"{step['what']}: {step['detail']}" for step in document["timeline"])
 
+    def stays_alive(self, bay):
+        """For more than a whole window without a beat; so it is heard."""
+        end = time.monotonic() + 1.2 * BEAT_MS * MISSED / 1000
+
+        def watched():
+            self.assertEqual(self.fabric.host_state(bay), "alive")
+            return time.monotonic() > end
+        self.fabric.wait("a window has passed", watched)
+
     def wait_host(self, bay, state):
         self.fabric.wait(f"{bay} is {state}", lambda: self.fabric.host_state(bay) == state)
 
     def lay_out(self, bay):
         """Disk and card on @bay, with something written; the other one takes over."""
         self.fabric.spare("bay2" if bay == "bay1" else "bay1", True)
-        device = self.fabric.give(self.disk, bay)
-        self.fabric.give(self.card, bay)
+        device, _ = self.fabric.give(bay, self.disk, self.card)
         self.write(bay, device, "before")
         return self.last_incident()
 
@@ -410,3 +465,9 @@ class Case(unittest.TestCase):
         self.fabric.acknowledged[self.disk.function]["host"] = bay
         self.fabric.acknowledged[self.card.function]["host"] = bay
         self.fabric.wait_settled()
+
+    def path_of(self, adapter, bay):
+        """In QEMU's tree of objects."""
+        children = self.blades[bay].qmp().command("qom-list", path="/machine/peripheral")
+        return "/machine/peripheral/" + next(child["name"] for child in children if
+                                             child["name"].startswith(f"fab-{adapter.key}-"))

@@ -1,15 +1,12 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Blades that die, hang, or are cut off, each in its own way; and what must not happen meanwhile.
-bay1 may be powered off by the provider, bay2 may not.
-
-Environment: FABRIC_SANITIZE, if set: the shorter half."""
+"""Scenarios for test_blades_fabric.py: blades that die, hang, or are cut off, each in its own way; and
+what must not happen meanwhile."""
 
 import os
 import threading
-import unittest
 
-from pool import BEAT_MS, SANITIZED, Case, refuse_or_skip
+from blades import UPLINK
+from pool import BEAT_MS, Follower, full_run_only
 
 FENCE_DUMMY = "/usr/sbin/fence_dummy"
 LIAR = """\
@@ -20,11 +17,33 @@ exit 0
 """
 
 
-def full_run_only(test):
-    return unittest.skipIf(SANITIZED, "tested without sanitizers only: takes long")(test)
+class Deaths:
+    """Beside pool.Case."""
 
+    def beats_with(self, bay, **ways):
+        """The agent begins anew, with the ways to fabricd that are told."""
+        self.blades[bay].sh("kill $(cat /run/agent.pid)\n" +
+                            self.fabric.agent_script(bay, **ways))
 
-class Deaths(Case):
+    @full_run_only
+    def test_datagrams_alone_keep_a_host_alive_and_a_cut_network_does_no_harm_beside_the_port(self):
+        blade = self.blades["bay2"]
+        self.fabric.give("bay2", self.disk)
+        last = self.last_incident()
+        self.addCleanup(self.beats_with, "bay2")
+
+        self.beats_with("bay2", port=False)
+        self.stays_alive("bay2")
+        self.step("datagrams alone")
+
+        self.beats_with("bay2")
+        blade.qmp().command("set_link", name=UPLINK, up=False)
+        self.addCleanup(lambda: blade.qmp().command("set_link", name=UPLINK, up=True))
+        self.stays_alive("bay2")
+        self.step("the port alone")
+        self.assertEqual(self.last_incident(), last)
+        self.fabric.check()
+
     def test_after_kill_9_of_a_blade_the_other_has_what_it_had_written(self):
         self.lay_out("bay1")
         self.step("laid out")
@@ -32,14 +51,6 @@ class Deaths(Case):
         self.blades["bay1"].kill9()
 
         self.check_failover("bay2", self.blades["bay1"])
-
-    @full_run_only
-    def test_a_guest_that_panics_is_failed_over(self):
-        self.lay_out("bay2")
-
-        self.blades["bay2"].panic()
-
-        self.check_failover("bay1", self.blades["bay2"])
 
     def test_a_stopped_blade_is_powered_off_before_anything_of_it_moves(self):
         self.lay_out("bay1")
@@ -67,6 +78,7 @@ class Deaths(Case):
         self.fabric.wait_settled()
         self.assertEqual(self.blades["bay2"].sh("cat /mnt/words && umount /mnt"), "before")
 
+    @full_run_only
     def test_an_agent_that_stops_costs_its_host_the_adapters_and_not_its_power(self):
         self.lay_out("bay2")
 
@@ -92,16 +104,38 @@ class Deaths(Case):
         self.check_failover("bay2", self.blades["bay1"])
         self.assertEqual(self.fabric.host_state("bay1"), "fenced")
 
+    @full_run_only
+    def test_an_adapter_that_dies_silently_is_bad_until_a_panic_of_its_guest_frees_it(self):
+        self.lay_out("bay2")
+        told = Follower(self.fabric)
+
+        self.blades["bay2"].qmp().command("qom-set", path=self.path_of(self.card, "bay2"),
+                                          property="realized", value=False)
+
+        name = self.card.function
+        self.fabric.wait("it is bad", lambda: self.fabric.get("/v1/functions/" + name)["state"] ==
+                         "bad")
+        self.fabric.wait("it is told", lambda: "function.bad" in told.types())
+        self.step("bad")
+        self.assertEqual(self.fabric.get("/v1/health")["status"], "degraded")
+        self.assertEqual(self.fabric.get("/v1/functions/" + self.disk.function)["state"], "bound")
+
+        # QEMU keeps what has died until it ends itself.
+        self.blades["bay2"].panic()
+        self.check_failover("bay1", self.blades["bay2"])
+
     # ---- programs that power a host off ----
 
     def with_program(self, program, parameters=""):
         """bay2, which the provider may not power off, gets a program that can."""
-        with open(self.fabric.at("parameters"), "w", encoding="ascii") as file:
+        # They may hold passwords: the daemon wants them out of the sight of others.
+        path = self.fabric.at("parameters")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+                  encoding="ascii") as file:
             file.write(parameters)
-        os.chmod(self.fabric.at("parameters"), 0o600)  # refused when everybody may read it
         self.addCleanup(self.fabric.restart_manager)
         self.fabric.restart_manager(f"[fence bay2]\nprogram = {program}\n"
-                                    f"parameters = {self.fabric.at('parameters')}\n")
+                                    f"parameters = {path}\n")
         self.fabric.wait_alive("bay1", "bay2")
 
     def outlet(self, status_file, blade):
@@ -152,8 +186,3 @@ class Deaths(Case):
         self.fabric.wait("bay2 is readmitted", self.fabric.admit_all)
         self.fabric.wait_settled()
         self.blades["bay2"].sh("umount /mnt")
-
-
-if __name__ == "__main__":
-    refuse_or_skip()
-    unittest.main(verbosity=2)
