@@ -37,6 +37,7 @@ struct serial {
 	struct event *writable;
 	struct event *timer; /* to open it again, or to read it again */
 	uint64_t wait_ms;    /* before the next try to open it */
+	bool is_line;        /* a terminal: at its end it has hung up, and stays so */
 	bool is_resting;     /* nobody is at the other end: it is looked at now and then */
 	unsigned unanswered; /* beats in a row */
 	struct line_reader lines;
@@ -86,7 +87,7 @@ static void fd_make_raw(int fd)
 {
 	struct termios t;
 
-	if (!isatty(fd) || tcgetattr(fd, &t))
+	if (tcgetattr(fd, &t))
 		return;
 	cfmakeraw(&t);
 	t.c_cflag |= CLOCAL;
@@ -240,7 +241,10 @@ static void serial_read(struct serial *s)
 			return;
 		}
 		if (!n) {
-			serial_rest(s);
+			if (s->is_line)
+				serial_lost(s, "the line was hung up");
+			else
+				serial_rest(s);
 			return;
 		}
 		serial_reached(s);
@@ -290,6 +294,7 @@ static void serial_begin(struct serial *s)
 		serial_lost(s, strerror(errno));
 		return;
 	}
+	s->is_line = isatty(s->fd);
 	fd_make_raw(s->fd);
 	s->readable = event_new(s->loop, s->fd, EV_READ | EV_PERSIST, on_readable, s);
 	s->writable = event_new(s->loop, s->fd, EV_WRITE, on_writable, s);
