@@ -15,7 +15,11 @@ failover-100ms|failover.py slow 100|the same with 100 ms per command
 failover-15s|failover.py virtual 15000|the same with 15 s per command, under a virtual clock
 get|get.py|GET /v1/functions/ID, against a bare evhttp handler
 beats|beats.py|256 hosts beating at 1 Hz, 16,384 functions: processor and memory
-simulation|simulated.py|simulated time per second of one core, 16 hosts, faults on"
+simulation|simulated.py|simulated time per second of one core, 16 hosts, faults on
+own|blades.py own|the manager's own time in a planned move
+blades-move|blades.py move|guests: a planned move of a disk, the agent taking part
+blades-proof|blades.py failover proof|guests: kill -9 to the disk elsewhere, with proof of death
+blades-silence|blades.py failover silence|guests: the same by silence alone, 200 ms x 5 beats"
 
 usage() {
 	cat <<END
