@@ -7,12 +7,16 @@ cd "$(dirname "$0")" || exit 1
 usage() {
 	cat <<'END'
 usage: ./demo.sh [--keep]
+       ./demo.sh --blades
 
 Builds what is missing and shows a fabric of 16 blades on a modelled switch: it is partitioned, a
 blade dies, another dies and the manager with it. It ends with a table of every function before and
 after, read from the switch and not from the manager. Takes under a minute after the build.
 
   --keep   leave everything running at the end, and print what to try next
+  --blades instead, blades that are Linux guests (QEMU, no hardware help needed): a disk with its
+           data and a card with its MAC move from one to the other and back; then one is killed while
+           it writes. About a minute after the build; fetches two Debian kernels the first time
 
 Needs bash and apt-get, as root or with sudo, until all packages are there; then neither. Works in
 a folder of its own under $TMPDIR, and removes it.
@@ -21,14 +25,19 @@ Exit codes: 0 every function has the one right owner and the same identity, 1 no
 END
 }
 
-keep=
+keep='' blades=''
 for arg; do
 	case $arg in
 	--keep) keep=1 ;;
+	--blades) blades=1 ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 done
+if [ -n "$keep$blades" ] && [ "$keep" = "$blades" ]; then
+	echo "demo.sh: --keep and --blades do not go together" >&2
+	exit 2
+fi
 
 bold='' dim='' red='' green='' plain=''
 if [ -t 1 ]; then
@@ -64,6 +73,14 @@ began=$SECONDS
 dir=$(mktemp -d "${TMPDIR:-/tmp}/fabric-demo.XXXXXX") || die "no temporary folder"
 declare -A pids=()
 ended=
+
+if [ -n "$blades" ]; then
+	trap 'rm -rf "$dir"' EXIT
+	say "guests: kernels and initial file systems"
+	tests/blades/setup.sh build/blades || die "no guests"
+	FABRIC_BIN=$bin FABRIC_BLADES=$PWD/build/blades python3 -B tests/blades/demo.py "$dir"
+	exit
+fi
 
 # Everything that was started ends with us, whichever way we end.
 # shellcheck disable=SC2317  # called by the trap
