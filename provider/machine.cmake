@@ -14,7 +14,8 @@ fabric_module(provider_child child.c FOLDER provider USES common LIBS PkgConfig:
 fabric_test(test_child USES provider_child LIBS PkgConfig::EVENT)
 fabric_module(provider_pci_table pci_table.c FOLDER provider USES provider_machine)
 fabric_test(test_pci_table USES provider_pci_table)
-fabric_module(provider_machine_hands pci_provider.c FOLDER provider
+fabric_module(provider_machine_hands pci_provider.c pci_where.c pci_look.c pci_queue.c pci_work.c
+  pci_watch.c pci_control.c FOLDER provider
   USES provider_pci_table provider_sysfs provider_child provider_pci LIBS PkgConfig::EVENT)
 fabric_test(test_pci_provider USES provider_machine_hands LIBS PkgConfig::EVENT)
 fabric_program(fabric-provider-pci pci_main.c pci_rights.c

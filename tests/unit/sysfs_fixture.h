@@ -31,7 +31,7 @@ static struct kernel {
 	const char *hang_leaf; /* a write there does not come back */
 } kernel;
 
-static inline void kernel_folder(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static inline void kernel_folder(const char *format, ...)
 {
 	char path[512];
 	char whole[PATH_MAX];

@@ -267,6 +267,29 @@ static void identities_that_wander_are_still_found(void **state)
 	}
 }
 
+static void what_a_switch_cannot_do_is_refused_as_unsupported(void **state)
+{
+	struct fixture *f = *state;
+	const struct provider_op off = { .verb = PROVIDER_HOST_POWER, .host = BAY1 };
+	const struct provider_op surprise = { .verb = PROVIDER_UNBIND,
+					      .function = SHARED_VF1,
+					      .mode = PROVIDER_SURPRISE };
+
+	f->chassis->can.isolate = f->chassis->can.surprise = f->chassis->can.power = false;
+	assert_int_equal(bind(f, SHARED_VF1, BAY1, 1), 0);
+	assert_int_equal(isolate(f, BAY1, true), PROVIDER_WHY_UNSUPPORTED);
+	assert_int_equal(apply(f, off), PROVIDER_WHY_UNSUPPORTED);
+	assert_int_equal(apply(f, surprise), PROVIDER_WHY_UNSUPPORTED);
+	assert_int_equal(now(f, SHARED_VF1)->host, BAY1);
+
+	f->chassis->can.power = true; /* without power nobody holds on to it */
+	assert_int_equal(apply(f, off), 0);
+	assert_int_equal(apply(f, surprise), 0);
+	assert_int_equal(bind(f, SHARED_VF1, BAY1, 1), 0);
+	assert_int_equal(unbind(f, SHARED_VF1), 0); /* nor is asking ever refused */
+	f->chassis->can.isolate = f->chassis->can.surprise = true;
+}
+
 static void an_unchecked_switch_lets_an_identity_live_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -440,6 +463,7 @@ int main(void)
 		T(a_reset_of_a_pf_empties_its_vfs),
 		T(an_identity_lives_once),
 		T(identities_that_wander_are_still_found),
+		T(what_a_switch_cannot_do_is_refused_as_unsupported),
 		T(an_unchecked_switch_lets_an_identity_live_twice),
 		T(an_identity_that_a_function_cannot_carry_is_refused),
 		T(num_vfs_change_only_while_none_is_bound),
