@@ -97,9 +97,6 @@ static bool prepare_bind(struct machine *m, const struct provider_op *op, struct
 	user = vport_user(m, f, op->vport);
 	if (op->host != PCI_TABLE_HOST)
 		pci_answer(m, op, PROVIDER_REFUSED, PROVIDER_WHY_NO_HOST, "no host %u", op->host);
-	else if (op->vport > PCI_TABLE_VPORTS)
-		pci_answer(m, op, PROVIDER_REFUSED, PROVIDER_WHY_NO_VPORT, "vport %u of %d",
-			   op->vport, PCI_TABLE_VPORTS);
 	else if (now.host || now.unknown)
 		pci_answer(m, op, PROVIDER_REFUSED, PROVIDER_WHY_BOUND, "bound at vport %u",
 			   now.vport);

@@ -250,6 +250,18 @@ static void host_port_make(struct pci_table *t)
 	};
 }
 
+/* A slot that is not in the pool is none for the manager, which drives those that it is told of. */
+static void slots_hide(struct pci_table *t)
+{
+	for (size_t i = 0; i < t->down_count; i++) {
+		const struct pci_port *down = &t->downs[i];
+		struct provider_port *p = port_of(t, down->as.switch_handle, down->as.number);
+
+		if (p && !pci_table_port_in_pool(t, down))
+			p->has_slot = p->slot_presence = p->slot_power = false;
+	}
+}
+
 static int table_make(const struct making *m)
 {
 	const struct provider_scan *scan = m->scan;
@@ -271,6 +283,7 @@ static int table_make(const struct making *m)
 	downs_make(m);
 	for (size_t i = 0; !r && i < scan->adapter_count; i++)
 		r = card_make(m, &scan->adapters[i]);
+	slots_hide(t);
 	return r;
 }
 

@@ -9,7 +9,7 @@
  * anew, and the epoch rises: the provider's boot id changes with it.
  *
  * Cards are named by rules to be in the pool. All others are told and never touched: their keeper
- * is the machine, and what of them has a driver is not told as bound.
+ * is the machine, what of them has a driver is not told as bound, and their slots are not told.
  */
 #pragma once
 
@@ -20,8 +20,8 @@
 
 enum {
 	PCI_TABLE_RULES = 256,
-	PCI_TABLE_HOST = 1,           /* the machine's handle */
-	PCI_TABLE_VPORTS = 208,       /* its own; above are those of foreign bindings */
+	PCI_TABLE_HOST = 1, /* the machine's handle */
+	PCI_TABLE_VPORTS = PROVIDER_VPORTS_MAX,
 	PCI_TABLE_HOST_PORT = 0xffff, /* of "rc", where it is */
 };
 
@@ -62,7 +62,7 @@ struct pci_function {
 
 /* A downstream port. */
 struct pci_port {
-	struct provider_port as;
+	struct provider_port as; /* with its slot, whether or not that is told */
 	struct topo_address bridge;
 	uint8_t first_bus; /* below it */
 	uint8_t last_bus;

@@ -35,19 +35,22 @@ static struct pci_state_record *record_of(struct machine *m, const struct pci_fu
 	return r && r->vendor == f->as.vendor && r->device == f->as.device ? r : NULL;
 }
 
-static bool foreign_is_taken(const struct machine *m, uint16_t vport)
+static bool vport_is_taken(const struct machine *m, uint16_t vport)
 {
+	for (size_t i = 0; i < m->state.count; i++)
+		if (m->state.records[i].vport == vport)
+			return true;
 	for (size_t i = 0; i < m->table.function_count; i++)
 		if (m->table.functions[i].foreign_vport == vport)
 			return true;
 	return false;
 }
 
-/* One of those above the machine's own; 0: none is left. */
+/* Where it is told to be, from the last vport down, as long as it has a driver; 0: none is left. */
 static uint16_t foreign_vport(const struct machine *m, struct pci_function *f)
 {
-	for (uint16_t v = PROVIDER_VPORTS_MAX; !f->foreign_vport && v > PCI_TABLE_VPORTS; v--)
-		if (!foreign_is_taken(m, v))
+	for (uint16_t v = PCI_TABLE_VPORTS; !f->foreign_vport && v; v--)
+		if (!vport_is_taken(m, v))
 			f->foreign_vport = v;
 	return f->foreign_vport;
 }

@@ -4,7 +4,7 @@
 brings their controllers online, hands them to drivers, sees a card that is plugged in by the
 kernel's event, powers a slot off, and keeps its hands off what the guest itself stands on.
 
-Its manager is provider_try, which asks only when it is told to."""
+Its manager is provider_try, which asks only when it is told to; in the last test, fabricd."""
 
 import json
 import os
@@ -26,6 +26,7 @@ rmmod nvme_core
 insmod /modules/nvme-core.ko multipath=N
 insmod /modules/nvme.ko
 """
+PROGRAMS = ("fabric-provider-pci", "provider_try", "fabricd", "fabricctl", "fabric-agent")
 SOCKET, PIPE, OUT, LOG = "/run/pci.sock", "/run/try.in", "/run/try.out", "/run/pci.log"
 
 
@@ -34,12 +35,11 @@ class Pci(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="blades-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        for name in ("disk", "other"):
+        for name in ("disk", "other", "third"):
             with open(os.path.join(cls.folder, name), "wb") as file:
                 file.truncate(16 << 20)
         cls.guest = Blade("owner", cls.folder, kind="switch-owner",
-                          programs=programs(os.path.join(BIN, "fabric-provider-pci"),
-                                            os.path.join(BIN, "provider_try")),
+                          programs=programs(*[os.path.join(BIN, name) for name in PROGRAMS]),
                           more=sriov_disk(os.path.join(cls.folder, "disk"), "FABSR01", "dn1"),
                           rc=SINGLE_PATHS, append="norandmaps" if SANITIZED else "")
         cls.addClassCleanup(cls.guest.end)
@@ -258,15 +258,43 @@ class Pci(unittest.TestCase):
         self.assertFalse(again["now"]["present"])
 
     def test_8_what_is_not_named_is_not_touched(self):
-        scan = self.scan()
-        ports = [p for p in scan["ports"] if p["has_slot"] and p["port"] == 3]
-        self.assertTrue(ports)
+        port = [p for p in self.scan()["ports"] if p["port"] == 3 and p["role"] == 1][-1]
+        self.assertFalse(port["has_slot"])
 
-        text = self.refused(f"slot-power {ports[0]['switch_handle']} 3 0", KEPT)
+        text = self.refused(f"slot-power {port['switch_handle']} 3 0", KEPT)
 
         self.assertIn("no --adapter names it", text)
         self.assertEqual(self.guest.sh("cat /proc/$(cat /run/pci.pid)/status | grep CapEff"),
                          "CapEff:\t0000000000201002")
+
+    def test_9_a_manager_scrubs_a_card_that_is_plugged_in_and_gives_it_out(self):
+        """fabricd itself; another card than the one before, in the same slot."""
+        guest = self.guest
+        guest.sh("kill $(cat /run/try.pid); mkdir -p /var/lib/fabricd; echo > /run/fabricd.conf")
+        guest.sh("fabricd --config /run/fabricd.conf --db /var/lib/fabricd/db "
+                 f"--provider pci={SOCKET} 2>>{LOG} &")
+        guest.wait_sh("fabricctl health")
+        guest.sh(f"fabric-agent --host owner --socket /run/fabricd/fabricd.sock 2>>{LOG} &")
+        guest.wait_sh("fabricctl host list | grep -q '^owner *alive'")
+
+        image = os.path.join(self.folder, "third")
+        qmp = guest.qmp()
+        qmp.command("blockdev-add", driver="raw", node_name="third",
+                    file={"driver": "file", "filename": image})
+        qmp.command("device_add", driver="nvme", id="third", bus="dn2", serial="FABPL03",
+                    drive="third")
+
+        # the kernel hands it to its driver; the manager takes it, resets it, and then it is free
+        function = "nvme-sw0-p2/f0"
+        guest.wait_sh("fabricctl port list | grep '^sw0/p2 ' | grep -q ready && "
+                      f"fabricctl function list | grep '^{function}' | grep -q ' free '")
+        self.assertEqual(self.driver("0000:04:00.0"), "")
+        guest.sh(f"fabricctl function assign {function} owner --wait 120")
+        self.assertEqual(self.driver("0000:04:00.0"), "nvme")
+        guest.wait_disk("FABPL03")
+        guest.wait_sh("fabricctl assignment list | grep -q ' seen '")
+        guest.sh(f"fabricctl function release {function} --wait 120")
+        self.assertEqual(self.driver("0000:04:00.0"), "")
 
 
 if __name__ == "__main__":

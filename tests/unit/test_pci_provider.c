@@ -190,6 +190,7 @@ static int setup(void **unused)
 	options.state_path = state_path;
 	assert_int_equal(pci_rules_add(&options.rules, PF), 0);
 	assert_int_equal(pci_rules_add(&options.rules, "slot:17"), 0);
+	assert_int_equal(pci_rules_add(&options.rules, "slot:18"), 0);
 	open_provider();
 	return 0;
 }
@@ -374,7 +375,6 @@ static void binds_that_cannot_be_are_refused(void **unused)
 {
 	const struct provider_op good = bind_op(HANDLE_NIC, 3, 17);
 	const struct provider_op kept = bind_op(HANDLE_PF, 4, 17);
-	const struct provider_op high = bind_op(HANDLE_NIC, 209, 17);
 	const struct provider_op none = bind_op(40, 4, 17);
 	const struct provider_op make = op_of(PROVIDER_NUM_VFS, HANDLE_PF, 1);
 	const struct provider_op same = bind_op(HANDLE_VF1, 3, 18);
@@ -382,7 +382,6 @@ static void binds_that_cannot_be_are_refused(void **unused)
 
 	(void)unused;
 	assert_refused(&kept, PROVIDER_WHY_KEPT, "keeps its PF");
-	assert_refused(&high, PROVIDER_WHY_NO_VPORT, "vport 209 of 208");
 	assert_refused(&none, PROVIDER_WHY_NO_FUNCTION, "no function 40");
 	assert_refused(&away, PROVIDER_WHY_UNSUPPORTED, "cut itself off");
 	assert_done(&good);
@@ -394,6 +393,7 @@ static void binds_that_cannot_be_are_refused(void **unused)
 static void bindings_outlive_the_program(void **unused)
 {
 	const struct provider_op bind = bind_op(HANDLE_NIC, 3, 17);
+	const struct provider_op unbind = op_of(PROVIDER_UNBIND, HANDLE_NIC, 0);
 	struct provider_binding b;
 	char boot_id[PROVIDER_NAME_MAX];
 
@@ -412,6 +412,25 @@ static void bindings_outlive_the_program(void **unused)
 	open_provider();
 	b = binding_of(HANDLE_NIC);
 	assert_true(b.host == 1 && b.vport == 240 && b.generation == 0);
+	/* it can be taken, as any other */
+	assert_done(&unbind);
+	assert_int_equal(binding_of(HANDLE_NIC).host, 0);
+}
+
+static void foreign_binding_and_ours_have_a_vport_each(void **unused)
+{
+	const struct provider_op make = op_of(PROVIDER_NUM_VFS, HANDLE_PF, 2);
+	const struct provider_op ours = bind_op(HANDLE_VF1, 240, 17);
+	const struct provider_op taken = bind_op(HANDLE_VF1 + 1, 239, 18);
+
+	(void)unused;
+	assert_done(&make);
+	assert_done(&ours);
+	kernel_driver(NIC, "nvme"); /* somebody else's doing */
+
+	assert_int_equal(binding_of(HANDLE_NIC).vport, 239);
+	assert_refused(&taken, PROVIDER_WHY_VPORT_TAKEN, "function 6 is there");
+	scan();
 }
 
 static void bindings_of_another_boot_are_none(void **unused)
@@ -583,7 +602,7 @@ static void slot_is_powered_off_when_nothing_in_it_is_bound(void **unused)
 	off.switch_handle = blink.switch_handle = scanned->adapters[1].switch_handle;
 	off.port = blink.port = scanned->adapters[1].port;
 	other = off;
-	other.port++;
+	other.port = (uint16_t)(other.port + 2);
 	assert_done(&blink);
 	assert_done(&bind);
 	assert_refused(&off, PROVIDER_WHY_BOUND, "function 6 in it is bound");
@@ -662,6 +681,7 @@ int main(void)
 		TEST(what_is_not_named_is_left_alone),
 		TEST(binds_that_cannot_be_are_refused),
 		TEST(bindings_outlive_the_program),
+		TEST(foreign_binding_and_ours_have_a_vport_each),
 		TEST(bindings_of_another_boot_are_none),
 		TEST(bind_that_failed_leaves_no_trace),
 		TEST(work_that_hangs_is_unknown_and_keeps_the_barrier_shut),

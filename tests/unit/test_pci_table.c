@@ -232,6 +232,11 @@ static void slots_are_told_with_power_and_presence(void **unused)
 	assert_true(empty->as.has_slot && !empty->as.slot_presence);
 	assert_true(pci_table_port_in_pool(&table, full));
 	assert_false(pci_table_port_in_pool(&table, empty));
+	/* only the one in the pool is told */
+	for (size_t i = 0; i < table.port_count; i++)
+		assert_int_equal(table.ports[i].has_slot,
+				 table.ports[i].switch_handle == full->as.switch_handle &&
+					 table.ports[i].number == full->as.number);
 }
 
 static void every_cut_of_the_machine_can_be_told(void **unused)
