@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A process that speaks QMP like a QEMU with two downstream ports, and misbehaves when it is told
- * to, one line on its standard input at a time. It is a process of its own, for its pid, its
- *command line and its death are part of what is tested.
+ * A process that speaks QMP like a QEMU with two downstream ports, and misbehaves when it is
+ * told to, one line on its standard input at a time, which is answered with one: "ok", or the list.
+ * It is a process of its own: its pid, its command line and its death are part of what is tested.
  *
- *	fake_qemu path=SOCKET
+ *	fake_qemu path=SOCKET   or   FAKE_PATH=SOCKET fake_qemu hidden
  *
- *	hold CMD       the next CMD is not carried out, and nothing after it, until "go"
- *	mute CMD       the next CMD is carried out; no answer, nor to anything after it, until "go"
- *	die CMD        exits instead of carrying CMD out; after CMD: carries it out and exits
- *	after CMD
- *	refuse CMD     the next CMD is refused with QEMU's words for a lock; as in QEMU 7.2, a
- *refused device goes on to use its image lazy / eject   device_del waits for the guest / which lets
- *go of all adapters now vanish         all adapters are gone, and no event tells dead           all
- *adapters stop to answer (realized=false) disk FILE      an image of its command line stranger FILE
- *a device that somebody else has added close          closes its connection list           what it
- *has, in one line
- *
- * Each line is answered with one: "ok", or the list.
+ *	hold CMD    neither the next CMD nor what follows is carried out, until "go"
+ *	mute CMD    from the next CMD on all is carried out and nothing answered, until "go"
+ *	die CMD     exits instead of carrying CMD out
+ *	after CMD   carries CMD out and exits
+ *	refuse CMD  refuses the next CMD with QEMU's words for a lock; as with QEMU 7.2, a device
+ *	            that was refused goes on to use its image
+ *	lazy        device_del waits for the guest from now on
+ *	eject       the guest lets go of all adapters
+ *	vanish      all adapters are gone, and no event tells
+ *	dead        all adapters stop to answer (realized=false)
+ *	disk F      an image of its command line
+ *	stranger F  a device that somebody else has added
+ *	close       closes its connection
+ *	list        what it has, in one line
  */
 #include <json-c/json.h>
 #include <poll.h>
@@ -554,17 +556,20 @@ static void machine_build(void)
 
 int main(int argc, char **argv)
 {
+	const char *path = argc == 2 ? argv[1] + 5 : "";
 	char line[TEXT];
 	int listener;
 
-	if (argc != 2 || strncmp(argv[1], "path=", 5) != 0)
+	if (argc == 2 && !strcmp(argv[1], "hidden"))
+		path = getenv("FAKE_PATH");
+	else if (argc != 2 || strncmp(argv[1], "path=", 5) != 0)
 		return 2;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)setvbuf(stdin, NULL, _IONBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	machine_build();
-	listener = listen_on(argv[1] + 5);
+	listener = listen_on(path);
 	(void)printf("ok\n");
 	for (;;) {
 		struct pollfd fds[3] = {

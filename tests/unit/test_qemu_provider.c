@@ -133,7 +133,7 @@ static void ticked(evutil_socket_t fd, short what, void *arg)
 
 /* the blades */
 
-static void fake_start(struct world *w, int which)
+static void fake_start_as(struct world *w, int which, bool is_hidden)
 {
 	struct fake *f = &w->fakes[which];
 	char argument[80], line[64];
@@ -141,6 +141,7 @@ static void fake_start(struct world *w, int which)
 
 	(void)snprintf(f->path, sizeof(f->path), "%s/q%d", w->folder, which);
 	(void)snprintf(argument, sizeof(argument), "path=%s", f->path);
+	(void)setenv("FAKE_PATH", f->path, 1);
 	assert_int_equal(pipe(in) | pipe(out), 0);
 	f->pid = fork();
 	assert_true(f->pid >= 0);
@@ -149,7 +150,7 @@ static void fake_start(struct world *w, int which)
 		(void)dup2(out[1], 1);
 		for (int fd = 3; fd < 64; fd++)
 			(void)close(fd);
-		(void)execl(FAKE_QEMU, "fake_qemu", argument, (char *)NULL);
+		(void)execl(FAKE_QEMU, "fake_qemu", is_hidden ? "hidden" : argument, (char *)NULL);
 		_exit(127);
 	}
 	(void)close(in[0]);
@@ -159,6 +160,11 @@ static void fake_start(struct world *w, int which)
 	assert_non_null(f->to);
 	assert_non_null(f->from);
 	assert_non_null(fgets(line, sizeof(line), f->from)); /* it listens */
+}
+
+static void fake_start(struct world *w, int which)
+{
+	fake_start_as(w, which, false);
 }
 
 static void fake_end(struct fake *f)
@@ -728,6 +734,7 @@ static void a_provider_that_starts_again_reads_the_same_truth(void **state)
 	assert_int_equal(b.identity.mac, MAC);
 	assert_int_equal(run(w, unbind_op(NIC))->outcome, PROVIDER_DONE);
 	assert_string_equal(tell(w, 0, "list"), "\n");
+	assert_int_equal(read_back(w, NIC).identity.mac, MAC);
 }
 
 static void a_provider_that_was_killed_between_back_end_and_device_leaves_nothing(void **state)
@@ -809,6 +816,24 @@ static void a_power_off_is_done_when_the_process_is_gone(void **state)
 	assert_int_equal(run(w, bind_op(NIC, 1, 1))->outcome, PROVIDER_REFUSED);
 }
 
+static void a_process_whose_command_line_does_not_name_the_socket_is_not_killed(void **state)
+{
+	struct world *w = *state;
+	const struct provider_completion *done;
+
+	is_nowhere(w, DISK);
+	w->power[1] = true;
+	fake_end(&w->fakes[0]);
+	UNTIL(w, !w->power[1]);
+	fake_start_as(w, 0, true);
+	UNTIL(w, w->power[1]);
+	done = run(w, power_op(1));
+	assert_int_equal(done->outcome, PROVIDER_REFUSED);
+	assert_non_null(strstr(done->text, "does not have it on its command line"));
+	assert_int_equal(kill(w->fakes[0].pid, 0), 0);
+	bind_done(w, DISK, 1, 1);
+}
+
 static void nobody_is_powered_off_against_the_chassis_file_or_on(void **state)
 {
 	struct world *w = *state;
@@ -880,6 +905,7 @@ int main(void)
 		TEST(the_disk_of_a_command_line_is_foreign_elsewhere_and_cannot_be_taken),
 		TEST(an_adapter_that_dies_is_an_event_and_stays_where_it_is),
 		TEST(a_power_off_is_done_when_the_process_is_gone),
+		TEST(a_process_whose_command_line_does_not_name_the_socket_is_not_killed),
 		TEST(nobody_is_powered_off_against_the_chassis_file_or_on),
 		TEST(a_surprise_is_refused_where_power_off_is_possible_and_tried_elsewhere),
 		TEST(a_blade_that_comes_back_is_news_and_is_empty),
