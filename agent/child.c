@@ -237,11 +237,13 @@ int children_start(struct children *c, const struct child_order *order, child_do
 		return -ENOMEM;
 	child->all = c;
 	child->output = -1;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
+	if (pipe2(pipes, O_CLOEXEC)) {
 		r = -errno;
 		free(child);
 		return r;
 	}
+	/* Our end alone: a program does not expect its output to be full. */
+	(void)fcntl(pipes[0], F_SETFL, O_NONBLOCK); /* cannot fail for a pipe */
 	child->output = pipes[0];
 	/* It is watched before it is there, so that its end is not missed. */
 	r = child_watch(child, c->base, order->deadline_ms);
