@@ -948,20 +948,25 @@ void fence_stored(struct fabric *f, uint64_t serial)
 	fence_step(f, fence);
 }
 
+static bool is_fence_due(const struct fabric *f, const struct fabric_fence *fence)
+{
+	if (fence->at == FENCE_LISTENING && program_contradicted(fence))
+		return true;
+	if (fence->at == FENCE_LISTENING || fence->at == FENCE_WAITING)
+		return fence->wait_ms <= f->now_ms;
+	return fence->at == FENCE_START;
+}
+
 void fences_advance(struct fabric *f)
 {
 	struct fabric_fence **at = &f->fences;
 
 	for (struct fabric_fence *fence = f->fences; fence; fence = fence->next) {
-		if (fence->at == FENCE_LISTENING &&
-		    (fence->wait_ms <= f->now_ms || program_contradicted(fence))) {
-			fence_step(f, fence);
-		} else if (fence->at == FENCE_WAITING && fence->wait_ms <= f->now_ms) {
+		if (!is_fence_due(f, fence))
+			continue;
+		if (fence->at == FENCE_WAITING)
 			fence->at = fence->then;
-			fence_step(f, fence);
-		} else if (fence->at == FENCE_START) {
-			fence_step(f, fence);
-		}
+		fence_step(f, fence);
 	}
 	while (*at) {
 		struct fabric_fence *fence = *at;

@@ -20,8 +20,7 @@
 
 enum {
 	READ_BYTES = 4096,
-	DIE_MS =
-		2000, /* killed, and not gone after that: it is reported, and reaped when it goes */
+	DIE_S = 2, /* killed and not gone after that: it is told, and reaped when it goes */
 };
 
 struct program {
@@ -117,7 +116,7 @@ static void program_tell(struct program *p, enum program_end end, int code)
 
 static void program_kill(struct program *p, enum program_end end)
 {
-	const struct timeval die = { DIE_MS / 1000, DIE_MS % 1000 * 1000 };
+	const struct timeval die = { .tv_sec = DIE_S };
 
 	if (!p->killed)
 		p->end = end;
