@@ -204,7 +204,7 @@ static int check_function(struct admission *a, struct fabric_function *fn)
 	if (fn->item && fn->item->change == a->change)
 		return refuse(a, REFUSE_TWICE, "function", "%s is named before in this change",
 			      fn->name);
-	if (card_withheld(fn))
+	if (fn->present && card_withheld(fn))
 		return refuse(a, REFUSE_CARD_WITHHELD, "function", "%s: %s", fn->name,
 			      card_withheld(fn));
 	if (fn->item)

@@ -451,10 +451,8 @@ static void queue_completed(void *arg, const struct provider_op *op,
 	if (f->io.point && !is_reading(op->verb))
 		f->io.point(f->io.arg, "op-after");
 	wake(f);
-	if (op->verb == PROVIDER_SLOT_POWER || op->verb == PROVIDER_SLOT_ATTENTION) {
-		slot_completed(p, op, done);
+	if (!op->generation && slot_completed(p, op, done))
 		return;
-	}
 	if (op->verb == PROVIDER_READ) {
 		reads_completed(p, op, done);
 		return;

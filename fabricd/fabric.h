@@ -83,6 +83,11 @@ struct fabric_port {
 	bool scrub_wanted;
 	char card[FABRIC_NAME_MAX]; /* adapter that is, or was last, in it; "": not known */
 	struct slot slot;
+	uint64_t settling; /* attempt of the barrier before its power is turned on; 0: none */
+	bool settled;      /* since power was last wanted */
+	bool unscrubbed;   /* a card is in it that was not scrubbed; stored */
+	uint64_t stored;   /* batch that tells of @unscrubbed */
+	bool off_by_hand;  /* turned off for a person who pressed the button; stored */
 	struct fabric_slot_want power;
 	struct fabric_slot_want led;
 };
@@ -127,6 +132,7 @@ struct fabric_adapter {
 	struct fabric_function *first; /* @as.function_count of them, in the order of the scan */
 	struct fabric_port *slot;      /* hot-plug slot that it is, or was last, in; NULL: none */
 	bool was_present;              /* in the scan before the last */
+	bool shown;                    /* by the last scan, though perhaps without power */
 	bool quarantined;              /* it came, and is not scrubbed: given to nobody (S17) */
 };
 

@@ -22,6 +22,31 @@ static void load_quarantine(struct loading *l, const char *name, bool quarantine
 		adapter->quarantined = quarantined;
 }
 
+static struct fabric_port *port_known(struct loading *l, const char *name)
+{
+	struct fabric_port *port = named_get(&l->f->ports, sizeof(*port), name);
+
+	if (!port)
+		l->r = -ENOMEM;
+	return port;
+}
+
+/* What is not set needs no port, which may be none any more. */
+static void load_slot(struct loading *l, const char *row)
+{
+	struct fabric_port *port = NULL;
+
+	if (!strncmp(row, SLOT_OFF_NUMBER, strlen(SLOT_OFF_NUMBER))) {
+		port = port_known(l, row + strlen(SLOT_OFF_NUMBER));
+		if (port)
+			port->off_by_hand = true;
+	} else if (!strncmp(row, SLOT_UNSCRUBBED_NUMBER, strlen(SLOT_UNSCRUBBED_NUMBER))) {
+		port = port_known(l, row + strlen(SLOT_UNSCRUBBED_NUMBER));
+		if (port)
+			port->unscrubbed = true;
+	}
+}
+
 static void load_number(void *arg, const struct db_number *row)
 {
 	struct loading *l = arg;
@@ -32,6 +57,8 @@ static void load_number(void *arg, const struct db_number *row)
 		l->f->adopted = row->value != 0;
 	else if (!strncmp(row->name, QUARANTINE_NUMBER, strlen(QUARANTINE_NUMBER)))
 		load_quarantine(l, row->name + strlen(QUARANTINE_NUMBER), row->value != 0);
+	else if (row->value)
+		load_slot(l, row->name);
 }
 
 static void load_adapter(void *arg, const struct db_adapter *row)

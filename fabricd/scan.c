@@ -32,6 +32,7 @@ static void forget_places(struct intake *in)
 			continue;
 		adapter->was_present = adapter->present;
 		adapter->present = false;
+		adapter->shown = false;
 	}
 	for (size_t i = 0; i < f->functions.count; i++) {
 		struct fabric_function *fn = f->functions.at[i];
@@ -111,7 +112,7 @@ static struct fabric_adapter *adapter_known(struct fabric *f, const struct provi
 	for (size_t i = 0; i < f->adapters.count; i++) {
 		struct fabric_adapter *adapter = f->adapters.at[i];
 
-		if (adapter->present)
+		if (adapter->shown)
 			continue;
 		if (as->serial[0] ? !strcmp(adapter->as.serial, as->serial)
 				  : !adapter->as.serial[0] && !strcmp(adapter->position, position))
@@ -158,6 +159,7 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 		return NULL;
 	adapter->provider = in->p->number;
 	adapter->present = !is_out;
+	adapter->shown = true;
 	adapter->as = *as;
 	adapter->first = NULL;
 	(void)snprintf(adapter->position, sizeof(adapter->position), "%s", position);
@@ -264,11 +266,11 @@ static void take_ports(struct intake *in)
 		for (size_t a = 0; as->adapter && a < in->f->adapters.count; a++) {
 			struct fabric_adapter *adapter = in->f->adapters.at[a];
 
-			if (adapter->present && adapter->provider == in->p->number &&
+			if (adapter->shown && adapter->provider == in->p->number &&
 			    adapter->as.handle == as->adapter)
 				card = adapter;
 		}
-		if (card)
+		if (card && card->present)
 			attached = card->name;
 		(void)snprintf(port->attached, sizeof(port->attached), "%s", attached);
 		slot_scanned(in->p, port, card);

@@ -21,7 +21,7 @@
 #include "common/log.h"
 #include "fabricd/state.h"
 
-enum { AT_ONCE = 512, AGAIN_MS = 1000 };
+enum { AT_ONCE = 512, SOON_MS = 10, AGAIN_MS = 1000 };
 
 static const struct slot_times *times_of(const struct fabric *f)
 {
@@ -55,10 +55,12 @@ const char *card_withheld(const struct fabric_function *fn)
 {
 	const struct fabric_adapter *card = fn->adapter;
 
-	if (!card || DEFECT(NO_QUARANTINE))
+	if (!card)
 		return NULL;
-	if (card->quarantined)
+	if (card->quarantined && card->present)
 		return "its card is being scrubbed";
+	if (!card->shown)
+		return "its card is not there";
 	if (!card->slot || slot_is_offered(card->slot->slot.state))
 		return NULL;
 	switch (card->slot->slot.state) {
@@ -99,10 +101,11 @@ static bool is_givable(const struct fabric_function *fn)
 		fn->as.vf <= fn->adapter->as.num_vfs);
 }
 
-static void quarantine_store(struct fabric *f, const struct fabric_adapter *card)
+/* A name that is too long is not remembered: no name of ours is. */
+static void flag_store(struct fabric *f, const char *what, const char *name, bool is_set)
 {
-	struct db_number row = { .value = card->quarantined };
-	int length = snprintf(row.name, sizeof(row.name), QUARANTINE_NUMBER "%s", card->name);
+	struct db_number row = { .value = is_set };
+	int length = snprintf(row.name, sizeof(row.name), "%s%s", what, name);
 
 	if (length < (int)sizeof(row.name))
 		db_put_number(batch_open(f), &row);
@@ -111,7 +114,7 @@ static void quarantine_store(struct fabric *f, const struct fabric_adapter *card
 static void card_quarantine(struct fabric *f, struct fabric_adapter *card)
 {
 	for (struct fabric_function *fn = card->first; fn; fn = fn->next_in_adapter) {
-		fn->dirty = is_givable(fn);
+		fn->dirty = is_givable(fn) && !DEFECT(NO_QUARANTINE);
 		fn->retry_ms = 0;
 		fn->retries = 0;
 	}
@@ -121,7 +124,7 @@ static void card_quarantine(struct fabric *f, struct fabric_adapter *card)
 	if (card->quarantined)
 		return;
 	card->quarantined = true;
-	quarantine_store(f, card);
+	flag_store(f, QUARANTINE_NUMBER, card->name, true);
 	log_notice("adapter %s: in quarantine until each function is reset and cleared",
 		   card->name);
 	history_event(f, "adapter.quarantined", card->name, "until it is scrubbed");
@@ -143,6 +146,36 @@ void card_noticed(struct fabric *f, const struct fabric_function *fn)
 
 /* ---- commands ---- */
 
+static bool is_durable(const struct fabric *f, uint64_t cookie)
+{
+	return cookie < f->next_cookie && (!f->first || f->first->cookie > cookie);
+}
+
+/* S19: whatever was sent to the card before, perhaps for the one before it, is over before there is
+ * power for it. */
+static bool is_settled(struct fabric *f, struct fabric_port *port)
+{
+	struct fabric_provider *p = provider_of_port(f, port);
+	struct provider_op op = { .verb = PROVIDER_SETTLE };
+
+	if (!port->power.value)
+		return true;
+	/* A manager that is killed now must know that the card is not scrubbed. */
+	if (port->unscrubbed && !is_durable(f, port->stored)) {
+		slots_look(f, f->now_ms + SOON_MS);
+		return false;
+	}
+	if (port->settled)
+		return true;
+	if (port->settling)
+		return false;
+	op.attempt = attempt_next(f);
+	if (op.attempt &&
+	    !provider_queue_put(p->queue, port->as.switch_handle, &op, provider_timeout(p)))
+		port->settling = op.attempt;
+	return false;
+}
+
 static void command_put(struct fabric *f, struct fabric_port *port, struct fabric_slot_want *want,
 			enum provider_verb verb)
 {
@@ -155,12 +188,15 @@ static void command_put(struct fabric *f, struct fabric_port *port, struct fabri
 	if (!want->is_wanted || want->attempt)
 		return;
 	slots_look(f, f->now_ms + AGAIN_MS);
-	if (!provider_is_usable(p) || f->frozen)
+	if (!provider_is_usable(p) || f->frozen ||
+	    (verb == PROVIDER_SLOT_POWER && !is_settled(f, port)))
 		return;
 	op.attempt = attempt_next(f);
 	if (!op.attempt || provider_queue_put(p->queue, op.switch_handle, &op, provider_timeout(p)))
 		return;
 	want->attempt = op.attempt;
+	if (verb == PROVIDER_SLOT_POWER)
+		slot_sent(&port->slot, times_of(f), f->now_ms);
 }
 
 static void commands_put(struct fabric *f, struct fabric_port *port)
@@ -204,8 +240,11 @@ static void act(struct fabric *f, struct fabric_port *port, unsigned actions)
 		withdraw(f, port);
 	if (actions & SLOT_DO_POWER_OFF)
 		want(&port->power, 0);
-	if (actions & SLOT_DO_POWER_ON)
+	if (actions & SLOT_DO_POWER_ON) {
 		want(&port->power, 1);
+		port->settling = 0; /* a barrier from before counts for nothing */
+		port->settled = false;
+	}
 	if (actions & SLOT_DO_LED_OFF)
 		want(&port->led, PROVIDER_ATTENTION_OFF);
 	if (actions & SLOT_DO_LED_ON)
@@ -218,6 +257,16 @@ static void act(struct fabric *f, struct fabric_port *port, unsigned actions)
 		f->reconcile_ms = f->now_ms;
 }
 
+static bool is_off(enum slot_state state)
+{
+	return state == SLOT_OFF || state == SLOT_WAKING;
+}
+
+static bool is_unscrubbed(enum slot_state state)
+{
+	return slot_has_card(state) && !slot_is_offered(state) && state != SLOT_LEAVING;
+}
+
 static void noted(struct fabric *f, struct fabric_port *port, enum slot_state before,
 		  enum slot_event event)
 {
@@ -226,6 +275,15 @@ static void noted(struct fabric *f, struct fabric_port *port, enum slot_state be
 
 	if (before == now)
 		return;
+	if (is_off(before) != is_off(now)) {
+		port->off_by_hand = is_off(now);
+		flag_store(f, SLOT_OFF_NUMBER, port->name, is_off(now));
+	}
+	if (is_unscrubbed(now) != port->unscrubbed) {
+		port->unscrubbed = is_unscrubbed(now);
+		flag_store(f, SLOT_UNSCRUBBED_NUMBER, port->name, port->unscrubbed);
+		port->stored = f->next_cookie;
+	}
 	log_notice("port %s: slot %s: %s, now %s", port->name, slot_state_text(before),
 		   slot_event_text(event), slot_state_text(now));
 	/* A link that is down for a moment was never down. */
@@ -334,22 +392,25 @@ static void slot_found(struct fabric_provider *p, struct fabric_port *port,
 		return;
 	}
 	slot_init(&port->slot, port->as.slot_presence, port->as.slot_power);
-	if (!card)
-		return;
-	(void)snprintf(port->card, sizeof(port->card), "%s", card->name);
-	/* An earlier life had it in quarantine. */
-	if (card->quarantined) {
+	/* Not turned off by us: it came while we were away. */
+	if (port->slot.state == SLOT_OFF && !port->off_by_hand)
+		slot_init(&port->slot, false, false);
+	if (card)
+		(void)snprintf(port->card, sizeof(port->card), "%s", card->name);
+	/* An earlier life had not scrubbed it. */
+	if (port->slot.state == SLOT_READY && (port->unscrubbed || (card && card->quarantined))) {
 		slot_init(&port->slot, false, false);
 		feed(f, port, SLOT_LINK_UP);
 	}
 }
 
-void slot_scanned(struct fabric_provider *p, struct fabric_port *port, struct fabric_adapter *card)
+void slot_scanned(struct fabric_provider *p, struct fabric_port *port, struct fabric_adapter *shown)
 {
 	struct fabric *f = p->f;
+	struct fabric_adapter *card = shown && shown->present ? shown : NULL;
 
-	if (card)
-		card->slot = port->as.has_slot ? port : NULL;
+	if (shown)
+		shown->slot = port->as.has_slot ? port : NULL;
 	if (!port->as.has_slot)
 		return;
 	if (!port->slot_known)
@@ -361,11 +422,34 @@ void slot_scanned(struct fabric_provider *p, struct fabric_port *port, struct fa
 		card_shown(f, port, card);
 }
 
-void slot_completed(struct fabric_provider *p, const struct provider_op *op,
+/* The barrier before a power on; else nobody's. */
+static bool settle_completed(struct fabric_provider *p, const struct provider_op *op,
+			     const struct provider_completion *done)
+{
+	struct fabric *f = p->f;
+
+	for (size_t i = 0; i < f->ports.count; i++) {
+		struct fabric_port *port = f->ports.at[i];
+
+		if (port->provider != p->number || port->settling != op->attempt)
+			continue;
+		port->settling = 0;
+		port->settled = done->outcome == PROVIDER_DONE;
+		slots_look(f, port->settled ? f->now_ms : f->now_ms + AGAIN_MS);
+		return true;
+	}
+	return false;
+}
+
+bool slot_completed(struct fabric_provider *p, const struct provider_op *op,
 		    const struct provider_completion *done)
 {
 	struct fabric *f = p->f;
 
+	if (op->verb == PROVIDER_SETTLE)
+		return settle_completed(p, op, done);
+	if (op->verb != PROVIDER_SLOT_POWER && op->verb != PROVIDER_SLOT_ATTENTION)
+		return false;
 	for (size_t i = 0; i < f->ports.count; i++) {
 		struct fabric_port *port = f->ports.at[i];
 		bool is_power = port->power.attempt == op->attempt;
@@ -376,20 +460,21 @@ void slot_completed(struct fabric_provider *p, const struct provider_op *op,
 		wanted->attempt = 0;
 		slots_look(f, f->now_ms + AGAIN_MS);
 		if (done->outcome == PROVIDER_GATED)
-			return; /* still wanted */
+			return true; /* still wanted */
 		wanted->is_wanted = false;
 		if (done->outcome != PROVIDER_DONE)
 			log_warning("port %s: %s: %s: %s", port->name, provider_verb_text(op->verb),
 				    provider_outcome_text(done->outcome),
 				    done->text[0] ? done->text : provider_why_text(done->why));
 		if (!is_power)
-			return;
+			return true;
 		if (done->outcome == PROVIDER_DONE && !op->value)
 			feed(f, port, SLOT_POWER_IS_OFF);
 		else if (done->outcome == PROVIDER_REFUSED || done->outcome == PROVIDER_FAILED)
 			feed(f, port, SLOT_POWER_FAILED);
-		return;
+		return true;
 	}
+	return true;
 }
 
 /* ---- scrubbing, and letting go ---- */
@@ -456,7 +541,7 @@ static bool may_change(const struct fabric *f, const struct fabric_adapter *card
 static void quarantine_end(struct fabric *f, struct fabric_adapter *card)
 {
 	card->quarantined = false;
-	quarantine_store(f, card);
+	flag_store(f, QUARANTINE_NUMBER, card->name, false);
 	f->reconcile_ms = f->now_ms;
 	look(f);
 	log_notice("adapter %s: scrubbed", card->name);
@@ -515,14 +600,16 @@ static void card_let_go(struct fabric *f, struct fabric_port *port)
 static void port_advance(struct fabric *f, struct fabric_port *port)
 {
 	enum slot_state before = port->slot.state;
-	unsigned actions = slot_advance(&port->slot, times_of(f), f->now_ms);
+	bool is_unsent = port->power.is_wanted && !port->power.attempt;
+	unsigned actions = is_unsent ? 0 : slot_advance(&port->slot, times_of(f), f->now_ms);
 
 	if (actions || port->slot.state != before)
 		stepped(f, port, before, SLOT_TIMEOUT, actions);
 	if (port->slot.state == SLOT_LEAVING)
 		card_let_go(f, port);
 	commands_put(f, port);
-	slots_look(f, port->slot.due_ms);
+	if (!port->power.is_wanted || port->power.attempt)
+		slots_look(f, port->slot.due_ms);
 }
 
 void slots_advance(struct fabric *f)

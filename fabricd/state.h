@@ -383,13 +383,17 @@ void views_free(struct fabric *f);
 /* ---- load.c is fabric_load() alone ---- */
 
 /* ---- slot.c ---- */
-#define QUARANTINE_NUMBER "quarantine " /* and the adapter's name: a number in the database */
+#define QUARANTINE_NUMBER      "quarantine " /* and the adapter's name: a number in the database */
+#define SLOT_UNSCRUBBED_NUMBER "slot-unscrubbed "
+#define SLOT_OFF_NUMBER        "slot-off " /* and the port's name: likewise */
 void slot_told(struct fabric_provider *p, const struct provider_slot_state *state);
-/* A scan shows @port, and in it @card, with power; NULL: none. */
-void slot_scanned(struct fabric_provider *p, struct fabric_port *port, struct fabric_adapter *card);
+/* A scan shows @port, and @shown at it; NULL: no card that was ever known. */
+void slot_scanned(struct fabric_provider *p, struct fabric_port *port,
+		  struct fabric_adapter *shown);
 /* After a scan: cards that came or went. */
 void cards_scanned(struct fabric_provider *p);
-void slot_completed(struct fabric_provider *p, const struct provider_op *op,
+/* False: @op was no slot's. */
+bool slot_completed(struct fabric_provider *p, const struct provider_op *op,
 		    const struct provider_completion *done);
 void slots_advance(struct fabric *f);
 uint64_t slots_next_ms(const struct fabric *f);

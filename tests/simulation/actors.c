@@ -598,6 +598,40 @@ static void act_reboot(struct world *w)
 	}
 }
 
+static void at_slot(struct world *w, uint32_t adapter, enum sim_slot_what what)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+
+	if (sim_model_slot(w->model, adapter, what, NULL))
+		return;
+	for (size_t i = 0; i < w->function_count; i++) {
+		if (map->functions[i].adapter != adapter)
+			continue;
+		w->known[i].card_ms = w->now_ms;
+		if (what == SIM_SLOT_BUTTON)
+			continue;
+		w->known[i].dirty = true;
+	}
+}
+
+/* Somebody is at a slot: mostly he pulls the card and puts it back, now or later. */
+static void act_card(struct world *w)
+{
+	static const char *const says[] = { [SIM_SLOT_OUT] = "pulled",
+					    [SIM_SLOT_IN] = "put back",
+					    [SIM_SLOT_SWAP] = "pulled and put back at once",
+					    [SIM_SLOT_BUTTON] = "asked for by its button" };
+	const struct sim_map *map = sim_model_map(w->model);
+	uint32_t adapter = (uint32_t)(1 + world_random(w, map->adapter_count));
+	enum sim_slot_what what = SIM_SLOT_IN;
+
+	if (!map->slots[adapter - 1].out)
+		what = (enum sim_slot_what[]){ SIM_SLOT_OUT, SIM_SLOT_SWAP, SIM_SLOT_BUTTON,
+					       SIM_SLOT_BUTTON }[world_random(w, 4)];
+	world_story(w, "card %u is %s", adapter, says[what]);
+	at_slot(w, adapter, what);
+}
+
 static void act(struct world *w)
 {
 	static const struct {
@@ -614,6 +648,7 @@ static void act(struct world *w)
 		{ act_kill, 10, true },      { act_reboot, 1, false },
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
+		{ act_card, 4, false },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -675,6 +710,9 @@ void actors_quiet(struct world *w)
 	w->quiet = true;
 	w->kill_in = 0;
 	sim_model_fault_clear(w->model);
+	for (uint32_t i = 1; i <= sim_model_map(w->model)->adapter_count; i++)
+		if (sim_model_map(w->model)->slots[i - 1].out)
+			at_slot(w, i, SIM_SLOT_IN);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 

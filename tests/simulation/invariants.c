@@ -142,6 +142,33 @@ static void check_blast(struct world *w, const struct provider_op *op)
 				     op->function, i + 1, map->functions[i].now.host);
 }
 
+/* Some host may be given it; the rest is its keeper's, or goes with its PF. */
+static bool is_givable(const struct sim_map *map, size_t i)
+{
+	const struct provider_function *fn = &map->functions[i];
+	const struct provider_adapter *a = &map->adapters[fn->adapter - 1];
+
+	if (fn->kind == PROVIDER_FUNCTION_VF)
+		return a->keeper != PROVIDER_KEEPER_NONE && fn->vf <= a->num_vfs;
+	return fn->kind == PROVIDER_FUNCTION_DEVICE ||
+	       (fn->kind == PROVIDER_FUNCTION_PF &&
+		(a->mode != PROVIDER_ADAPTER_SRIOV || a->keeper == PROVIDER_KEEPER_NONE));
+}
+
+/* S17: a card that has come is scrubbed, all of it, before any of it is given. */
+static void check_scrubbed(struct world *w, const struct provider_op *op)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	uint32_t adapter = map->functions[op->function - 1].adapter;
+
+	for (size_t i = 0; i < w->function_count; i++)
+		if (map->functions[i].adapter == adapter && is_givable(map, i) && w->known[i].dirty)
+			world_broken(w,
+				     "S17: function %u is bound, and function %zu of its card, "
+				     "which has come, was not reset",
+				     op->function, i + 1);
+}
+
 void check_effect(struct world *w, const struct sim_effect *e)
 {
 	const struct provider_op *op = e->op;
@@ -184,9 +211,12 @@ void check_effect(struct world *w, const struct sim_effect *e)
 	if (op->verb == PROVIDER_BIND || op->verb == PROVIDER_UNBIND)
 		k->clean = false;
 	for (size_t i = 0; op->verb == PROVIDER_RESET && i < w->function_count; i++)
-		if (i + 1 == op->function || is_hit(w, op, i))
+		if (i + 1 == op->function || is_hit(w, op, i)) {
 			w->known[i].reset = true;
+			w->known[i].dirty = false;
+		}
 	if (op->verb == PROVIDER_BIND) {
+		check_scrubbed(w, op);
 		if (k->owner && k->owner != op->host && !k->reset)
 			world_broken(
 				w, "S16: function %u goes from host %u to host %u without a reset",
@@ -219,6 +249,10 @@ static void check_done(struct world *w, const char *function)
 	if (!fn || !fn->present || (w->reboot_ms && w->now_ms - w->reboot_ms < REBOOT_GRACE_MS))
 		return;
 	now = &map->functions[fn->as.handle - 1].now;
+	/* Somebody was at its card meanwhile. */
+	if (w->known[fn->as.handle - 1].card_ms &&
+	    w->now_ms - w->known[fn->as.handle - 1].card_ms < REBOOT_GRACE_MS)
+		return;
 	/* 5: "done" means durable and read back; unless its host was fenced meanwhile. */
 	if (fn->host && fn->host->fence)
 		return;
@@ -259,6 +293,9 @@ static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 static void check_word(struct world *w, struct actor *a, const char *proof)
 {
 	a->by_word = !strncmp(proof, "off, says", 9);
+	/* Somebody pressed its button just now, perhaps at a switch that cannot tell. */
+	if (a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
+		return;
 	if (a->by_word && sim_model_map(w->model)->hosts[a->handle - 1].state.power)
 		world_broken(w, "invariant 2: %s is fenced by a program's word, and has its power",
 			     a->name);

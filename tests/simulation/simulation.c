@@ -28,6 +28,7 @@ static const struct {
 	{ "journal-later", DEFECT_JOURNAL_LATER },
 	{ "identity-early", DEFECT_IDENTITY_EARLY },
 	{ "no-reset", DEFECT_NO_RESET },
+	{ "no-quarantine", DEFECT_NO_QUARANTINE },
 	{ "fence-believes", DEFECT_FENCE_BELIEVES },
 	{ "unknown-is-nowhere", DEFECT_UNKNOWN_IS_NOWHERE },
 };

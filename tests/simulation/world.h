@@ -101,6 +101,8 @@ struct known {
 	uint64_t reboot_ms;   /* when the switch last went back to an older map */
 	uint16_t owner;       /* last host that it was bound to; 0: none yet */
 	bool reset;           /* since it was last bound */
+	bool dirty;           /* its card has come, and it was not reset since */
+	uint64_t card_ms;     /* when somebody was last at its card's slot */
 };
 
 struct acked {
@@ -127,7 +129,6 @@ struct world {
 	struct db *db;
 	char functions[WORLD_FUNCTIONS]
 		      [FABRIC_NAME_MAX]; /* those that can be given, by handle - 1 */
-	bool givable[WORLD_FUNCTIONS];
 	size_t function_count;
 
 	/* the manager's process */
