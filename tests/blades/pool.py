@@ -233,6 +233,10 @@ class Blades(Fabric):
             return blade.wait_disk(adapter.serial)
         return blade.wait_card(self.mac_of(adapter))
 
+    def seen(self, bay):
+        """All that the host's own view shows, as the manager tells it; None."""
+        return self.get("/v1/hosts/" + bay)["seen"]
+
     def seen_as(self, adapter):
         """What the manager says of the host's own view of an adapter; None."""
         return self.get("/v1/assignments/" + adapter.function)["seen"]
