@@ -48,7 +48,8 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	UNKNOWN_WAIT_MS = 1000,
 	READ_GAP = 16,
-	ANSWER_GRACE_MS = 1000
+	ANSWER_GRACE_MS = 1000,
+	AGENT_WAIT_MS = 50
 };
 
 static const enum provider_verb verbs[HANDOVER_NEXTS] = {
@@ -505,6 +506,23 @@ static void removal_event(struct fabric *f, const struct fabric_item *item, cons
 		      text);
 }
 
+/* A manager that has just started has not heard yet of agents that it may have asked before: what a
+ * hook forbids is not done because of that. Return: true when it is waited for. */
+static bool item_awaits_agent(struct fabric *f, struct fabric_item *item,
+			      const struct fabric_host *host)
+{
+	const struct config_host *port = config_host_find(&f->config, host->name);
+
+	if (!port || !port->serial[0] || f->now_ms >= f->started_ms + f->config.removal_deadline_ms)
+		return false;
+	item->run.asked = false;
+	item_wait(f, item, AGENT_WAIT_MS);
+	(void)snprintf(item->run.text, sizeof(item->run.text), "waits to hear %s's agent",
+		       host->name);
+	item->step = item->run.text;
+	return true;
+}
+
 /* Return: true when the answer is waited for. */
 static bool item_asks(struct fabric *f, struct fabric_item *item)
 {
@@ -522,8 +540,9 @@ static bool item_asks(struct fabric *f, struct fabric_item *item)
 		       joined.row ? joined.row->address : "");
 	(void)snprintf(ask.function, sizeof(ask.function), "%s", item->fn->name);
 	item->run.asked = true;
-	if (!ask.slot && !ask.address[0])
-		return false; /* nobody would know which is meant */
+	if (!ask.slot && !ask.address[0]) /* nobody would know which is meant */
+		return joined.condition == FABRIC_JOIN_UNREPORTED &&
+		       item_awaits_agent(f, item, host);
 	ask.id = attempt_next(f);
 	if (!ask.id) {
 		item->run.asked = false;
@@ -531,7 +550,7 @@ static bool item_asks(struct fabric *f, struct fabric_item *item)
 		return true;
 	}
 	if (f->io.agent_ask(f->io.arg, host->name, &ask))
-		return false;
+		return item_awaits_agent(f, item, host);
 	item->run.asked = false;
 	item->run.attempt = ask.id;
 	item_wait(f, item, (uint64_t)ask.deadline_ms + ANSWER_GRACE_MS);

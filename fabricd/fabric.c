@@ -786,6 +786,7 @@ void fabric_start(struct fabric *f)
 {
 	f->started = true;
 	f->now_ms = f->io.now_ms(f->io.arg);
+	f->started_ms = f->now_ms;
 	attempts_reserve(f);
 	batch_submit(f);
 }

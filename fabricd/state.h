@@ -144,6 +144,7 @@ struct fabric {
 	char incarnation[FABRIC_NAME_MAX];
 	uint64_t now_ms; /* of the call that is being served */
 	bool started;
+	uint64_t started_ms;
 	bool frozen;
 	bool adopted;
 	char frozen_why[DB_TEXT_MAX];

@@ -307,6 +307,29 @@ class Agent(Case):
         self.assertEqual(self.blade.power(16), "1")
         self.fabric.check()
 
+    def test_a_manager_killed_while_it_asks_asks_again(self):
+        self.hook()
+        with open(self.fabric.at("hooks/10-hold"), "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\nwhile [ -e "{self.fabric.at("hold")}" ]; do sleep 0.05; done\n')
+        os.chmod(self.fabric.at("hooks/10-hold"), 0o755)
+        self.agent(*self.by_port())
+        function = self.assign()
+        for name in ("hold", "busy"):
+            with open(self.fabric.at(name), "w", encoding="ascii"):
+                pass
+        number = self.fabric.change({"op": "release", "function": function}, wait=0)["id"]
+        self.fabric.wait("it is asked", lambda: "agent to let go" in str(
+            self.fabric.get(f"/v1/changes/{number}")))
+
+        self.fabric.kill("fabricd")
+        os.unlink(self.fabric.at("hold"))
+        self.fabric.start_manager()
+
+        self.fabric.wait("the change has ended", lambda: self.fabric.get(
+            f"/v1/changes/{number}")["state"] != "running")
+        self.assertIn("20-site: /srv is busy", str(self.fabric.get(f"/v1/changes/{number}")))
+        self.fabric.check()  # still there
+
     def test_a_manager_that_is_started_again_is_told_everything_again(self):
         self.agent(*self.by_port())
         function = self.assign()
