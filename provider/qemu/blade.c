@@ -249,12 +249,21 @@ static void link_ended(void *arg, const char *why)
 	told(blade);
 }
 
+/* A process without its socket is watched as well. Return: as qemu_process_find(). */
+static int process_find(struct qemu_blade *blade)
+{
+	pid_t pid;
+	int pidfd;
+	int r = qemu_process_find(blade->host->qmp, &pid, &pidfd);
+
+	return r ? r : process_watch_take(blade, pid, pidfd);
+}
+
 /* Nobody takes the connection: is the process gone, or is it there without its socket? */
 static void connect_refused(struct qemu_blade *blade, int error)
 {
 	char why[QMP_TEXT_MAX];
-	pid_t pid;
-	int pidfd;
+	int r;
 
 	if (blade->pidfd >= 0 && qemu_process_is_gone(blade->pidfd)) {
 		blade_off(blade, "its process has ended");
@@ -266,13 +275,14 @@ static void connect_refused(struct qemu_blade *blade, int error)
 		blade->power_known = blade->pidfd >= 0 || error == EAGAIN;
 	} else if (blade->pidfd >= 0) {
 		state_set(blade, QEMU_BLADE_HUNG, why);
-	} else if (!qemu_process_find(blade->host->qmp, &pid, &pidfd)) {
-		if (process_watch_take(blade, pid, pidfd))
-			log_err("%s: %s", blade->host->bay, strerror(ENOMEM));
-		state_set(blade, QEMU_BLADE_HUNG, why);
 	} else {
-		blade_off(blade, why);
-		return;
+		r = process_find(blade);
+		if (r == -ESRCH) {
+			blade_off(blade, why);
+			return;
+		}
+		state_set(blade, QEMU_BLADE_HUNG, why);
+		blade->power_known = !r;
 	}
 	timer_set(blade, RETRY_MS);
 	told(blade);
@@ -375,8 +385,7 @@ void qemu_blade_free(struct qemu_blade *blade)
 
 void qemu_blade_look(struct qemu_blade *blade, uint64_t clock, bool thorough)
 {
-	pid_t pid;
-	int pidfd;
+	int r;
 
 	if (blade->look_wanted < clock)
 		blade->look_wanted = clock;
@@ -385,15 +394,15 @@ void qemu_blade_look(struct qemu_blade *blade, uint64_t clock, bool thorough)
 		return;
 	}
 	blade_connect(blade);
-	if (thorough && blade->state == QEMU_BLADE_OFF &&
-	    !qemu_process_find(blade->host->qmp, &pid, &pidfd)) {
-		if (process_watch_take(blade, pid, pidfd))
-			log_err("%s: %s", blade->host->bay, strerror(ENOMEM));
-		state_set(blade, QEMU_BLADE_HUNG,
-			  "a process has its socket's path, and nobody "
-			  "listens there");
-		told(blade);
-	}
+	if (!thorough || blade->state != QEMU_BLADE_OFF)
+		return;
+	r = process_find(blade);
+	if (r == -ESRCH)
+		return;
+	state_set(blade, QEMU_BLADE_HUNG,
+		  r ? strerror(-r) : "a process has its socket's path, and nobody listens there");
+	blade->power_known = !r;
+	told(blade);
 }
 
 bool qemu_blade_is_seen(const struct qemu_blade *blade, uint64_t clock)

@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 struct sent {
 	STAILQ_ENTRY(sent) at;
 	uint64_t id;
 	uint64_t deadline_ms;
+	uint64_t sent_us;
+	char command[24]; /* for the log; cut */
 	enum qemu_effect effect;
 	uint32_t function;
 	qemu_answer_fn *fn;
@@ -102,6 +105,8 @@ static bool answered(struct qemu_link *link, const struct qmp_message *m)
 	STAILQ_REMOVE(&link->waiting, sent, sent, at);
 	taken = *sent;
 	free(sent);
+	log_debug("QMP: %s answered in %llu us", taken.command,
+		  (unsigned long long)(clock_boot_us() - taken.sent_us));
 	/* what comes after it was sent later: its own time starts now at the earliest */
 	sent = STAILQ_FIRST(&link->waiting);
 	if (sent && sent->deadline_ms < clock_boot_ms() + link->timeout_ms)
@@ -266,8 +271,8 @@ bool qemu_link_is_overdue(const struct qemu_link *link)
 }
 
 /* Takes @line's bytes. */
-static uint64_t line_send(struct qemu_link *link, const struct buf *line, enum qemu_effect effect,
-			  uint32_t function, qemu_answer_fn *fn, void *arg)
+static uint64_t line_send(struct qemu_link *link, const struct buf *line, const char *command,
+			  enum qemu_effect effect, uint32_t function, qemu_answer_fn *fn, void *arg)
 {
 	struct sent *sent = line->failed || link->is_dead ? NULL : calloc(1, sizeof(*sent));
 
@@ -278,11 +283,13 @@ static uint64_t line_send(struct qemu_link *link, const struct buf *line, enum q
 	*sent = (struct sent){
 		.id = link->last_id,
 		.deadline_ms = clock_boot_ms() + link->timeout_ms,
+		.sent_us = clock_boot_us(),
 		.effect = effect,
 		.function = function,
 		.fn = fn,
 		.arg = arg,
 	};
+	(void)snprintf(sent->command, sizeof(sent->command), "%s", command);
 	STAILQ_INSERT_TAIL(&link->waiting, sent, at);
 	if (STAILQ_FIRST(&link->waiting) == sent)
 		clock_set(link);
@@ -296,7 +303,7 @@ uint64_t qemu_link_send(struct qemu_link *link, const char *command,
 	OWNED(buf_done) struct buf line = { 0 };
 
 	qmp_command(&line, ++link->last_id, command, arguments);
-	return line_send(link, &line, effect, function, fn, arg);
+	return line_send(link, &line, command, effect, function, fn, arg);
 }
 
 uint64_t qemu_link_send_image(struct qemu_link *link, const char *node, const char *file,
@@ -305,7 +312,7 @@ uint64_t qemu_link_send_image(struct qemu_link *link, const char *node, const ch
 	OWNED(buf_done) struct buf line = { 0 };
 
 	qmp_command_image(&line, ++link->last_id, node, file);
-	return line_send(link, &line, QEMU_CHANGES, function, fn, arg);
+	return line_send(link, &line, "blockdev-add", QEMU_CHANGES, function, fn, arg);
 }
 
 void qemu_link_forget(struct qemu_link *link, const void *arg)

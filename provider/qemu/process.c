@@ -175,7 +175,7 @@ int qemu_process_find(const char *socket_path, pid_t *pid, int *pidfd)
 	proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while (r && (entry = readdir(proc))) {
+	while (r == -ESRCH && (entry = readdir(proc))) {
 		pid_t candidate = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (!isdigit((unsigned char)entry->d_name[0]) || candidate == getpid() ||
@@ -186,5 +186,5 @@ int qemu_process_find(const char *socket_path, pid_t *pid, int *pidfd)
 			*pid = candidate;
 	}
 	(void)closedir(proc); /* only read */
-	return r ? -ESRCH : 0;
+	return r;
 }

@@ -23,7 +23,8 @@ MUST_USE int qemu_process_of_socket(int fd, pid_t *pid, int *pidfd);
  *
  * A look at all of /proc: some milliseconds. Processes whose command line cannot be read are taken
  * not to be it.
- * Return: 0 with @pid and @pidfd (the caller's to close); -ESRCH: none; another -errno.
+ * Return: 0 with @pid and @pidfd (the caller's to close); -ESRCH: none; another -errno: it cannot
+ * be told.
  */
 MUST_USE int qemu_process_find(const char *socket_path, pid_t *pid, int *pidfd);
 
