@@ -422,6 +422,8 @@ static void power_begin(struct qemu_work *work)
 		    "the chassis file does not let %s be powered off", blade->host->bay);
 		return;
 	}
+	if (blade->state == QEMU_BLADE_STARTING && blade->pidfd < 0)
+		return; /* which process it is will be known soon */
 	r = qemu_blade_kill(blade, why);
 	if (r > 0) {
 		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s: %.120s", blade->host->bay, why);

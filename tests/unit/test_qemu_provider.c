@@ -65,6 +65,11 @@ struct world {
 	unsigned power_events;
 	bool is_gone[4]; /* by function */
 	unsigned changed;
+	struct provider_config configs[4];
+	uint8_t bytes[4][PROVIDER_CONFIG_BYTES];
+	size_t config_count;
+	char view_why[PROVIDER_TEXT_MAX];
+	bool is_viewed;
 };
 
 /* the sink */
@@ -115,10 +120,17 @@ static void stated(void *arg, enum provider_state state, const struct provider_h
 static void viewed(void *arg, uint64_t cookie, const struct provider_config *config,
 		   const char *why)
 {
-	(void)arg;
-	(void)cookie;
-	(void)config;
-	(void)why;
+	struct world *w = arg;
+
+	assert_int_equal(cookie, 77);
+	if (config) {
+		assert_true(w->config_count < 4);
+		memcpy(w->bytes[w->config_count], config->bytes, config->length);
+		w->configs[w->config_count++] = *config;
+	} else {
+		w->is_viewed = true;
+		(void)snprintf(w->view_why, sizeof(w->view_why), "%s", why);
+	}
 }
 
 static void ticked(evutil_socket_t fd, short what, void *arg)
@@ -468,6 +480,36 @@ static void a_host_read_tells_all_that_sits_there(void **state)
 	assert_int_equal(done->bindings[1].function, NIC);
 	assert_true(done->host.power);
 	assert_int_equal(read_host(w, 2)->binding_count, 0);
+}
+
+static void a_view_reads_registers_and_makes_up_what_cannot_be_read(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(w->provider->ops->view(w->provider, 1, 77), 0);
+	UNTIL(w, w->is_viewed);
+	assert_string_equal(w->view_why, "");
+	assert_int_equal(w->config_count, 2); /* in the order of their addresses */
+	assert_int_equal(w->configs[0].length, PROVIDER_CONFIG_BYTES);
+	assert_int_equal(w->bytes[0][0], 0x86);
+	assert_int_equal(w->bytes[0][4], 1);
+	assert_int_equal(w->bytes[0][4092], 0xff);
+	assert_int_equal(w->bytes[0][4093], 0x03);
+	assert_int_equal(w->configs[1].device, 4);
+	assert_int_equal(w->configs[1].length, 256);
+	assert_int_equal(w->bytes[1][0x0e], 1);
+	assert_int_equal(w->bytes[1][0x19], 1);
+}
+
+static void a_view_of_a_blade_that_is_off_says_so(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, power_op(1))->outcome, PROVIDER_DONE);
+	assert_int_equal(w->provider->ops->view(w->provider, 1, 77), 0);
+	UNTIL(w, w->is_viewed);
+	assert_string_equal(w->view_why, "b0 is off: its process has ended");
+	assert_int_equal(w->config_count, 0);
 }
 
 /* it is refused */
@@ -886,6 +928,8 @@ int main(void)
 		TEST(what_cannot_be_carried_is_refused),
 		TEST(an_unbind_takes_device_and_back_end),
 		TEST(a_host_read_tells_all_that_sits_there),
+		TEST(a_view_reads_registers_and_makes_up_what_cannot_be_read),
+		TEST(a_view_of_a_blade_that_is_off_says_so),
 		TEST(a_lock_is_told_as_one_and_the_next_try_has_new_names),
 		TEST(a_back_end_that_is_refused_is_told_in_qemus_words),
 		TEST(an_unbind_waits_for_the_guest),
