@@ -165,7 +165,8 @@ wait_for 10 "fabricsim answers" bindings
 start_fabricd
 hosts=$(ctl host list -o ids) || die "no hosts"
 for host in $hosts; do
-	start "agent-$host" fabric-agent --host "$host" --socket "$dir/fabricd.sock" --interval-ms 200
+	start "agent-$host" fabric-agent --host "$host" --socket "$dir/fabricd.sock" --interval-ms 200 \
+		--sysfs none
 done
 wait_for 10 "every blade beats" all_alive
 note "$(wc -w <<<"$hosts") blades beat every 200 ms; 5 beats missed is dead"
@@ -326,7 +327,7 @@ if [ -n "$keep" ]; then
 
 Everything still runs. To try next:
 
-  export FABRIC_SOCKET=$dir/fabricd.sock PATH=$bin:\$PATH
+  export FABRIC_SOCKET=$dir/fabricd.sock FABRIC_SYSFS=none PATH=$bin:\$PATH
   fabricctl host list
   fabricctl incident list
   fabricctl host view bay15 -o lspci | lspci -F /dev/stdin -tv

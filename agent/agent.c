@@ -295,13 +295,6 @@ static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t e
 	agent->said_status = true;
 }
 
-static void on_asked(void *arg, struct transport *t, const struct agent_line *leave)
-{
-	struct agent *agent = arg;
-
-	removals_request(agent->removals, leave, t);
-}
-
 static void on_answered(void *arg, void *from, const struct agent_line *answer)
 {
 	struct transport *t = from;
@@ -311,6 +304,20 @@ static void on_answered(void *arg, void *from, const struct agent_line *answer)
 	if (r)
 		log_warning("fabricd at %s: an answer could not be sent: %s", t->config.where,
 			    strerror(-r));
+}
+
+static void on_asked(void *arg, struct transport *t, const struct agent_line *leave)
+{
+	struct agent *agent = arg;
+	struct agent_line blind = { .type = AGENT_LEFT,
+				    .id = leave->id,
+				    .outcome = AGENT_LEFT_FAILED,
+				    .text = "this agent sees no functions" };
+
+	if (agent->config.sysfs)
+		removals_request(agent->removals, leave, t);
+	else
+		on_answered(agent, t, &blind);
 }
 
 static uint64_t next_seq(void *arg)
@@ -352,7 +359,7 @@ static int transports_open(struct agent *agent)
 	struct transport_config way = { .key_file = c->key_file,
 					.host = c->host,
 					.boot_id = c->boot_id,
-					.sysfs = c->sysfs,
+					.sysfs = c->sysfs ? c->sysfs : "/sys",
 					.interval_ms = c->interval_ms };
 
 	for (size_t i = 0; i < c->way_count; i++) {
@@ -384,7 +391,7 @@ static int agent_open(struct agent *agent)
 	agent->look = evtimer_new(agent->base, on_look, agent);
 	if (!r && (!agent->beat || !agent->look))
 		r = -ENOMEM;
-	if (!r)
+	if (!r && agent->config.sysfs)
 		r = uevents_open(agent);
 	if (!r)
 		r = transports_open(agent);
@@ -394,7 +401,8 @@ static int agent_open(struct agent *agent)
 	agent->look_due_ms = UINT64_MAX;
 	/* First the way is opened (its timer was set before), then the first beat leaves. */
 	timer_set(agent->beat, now);
-	look_at(agent, now);
+	if (agent->config.sysfs)
+		look_at(agent, now);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ struct agent;
 struct agent_config {
 	char host[AGENT_HOST_MAX];
 	char boot_id[AGENT_BOOT_ID_MAX];
-	const char *sysfs;
+	const char *sysfs;    /* NULL: it tells nothing of what this host sees */
 	const char *hooks;    /* folder */
 	const char *key_file; /* udp */
 	uint64_t interval_ms;

@@ -48,6 +48,9 @@ static const char help[] =
 	"  --hooks DIR       programs run as functions come and go; /etc/fabric-agent/hooks.d\n"
 	"                    unless given\n"
 	"  --hook-ms N       deadline of each, 100 to 600000; 10000 unless given\n"
+	"  --sysfs DIR       in place of /sys, for tests; none: tells nothing of what this host\n"
+	"                    sees, for an agent that stands in for a modelled host\n"
+	"                    (environment: FABRIC_SYSFS)\n"
 	"  --boot-id UUID    in place of the kernel's boot id, for tests\n"
 	"                    (environment: FABRIC_BOOT_ID)\n"
 	"  --log-level NAME  err, warning, notice, info or debug; notice unless given\n"
@@ -176,7 +179,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 		{ "interval-ms", required_argument, NULL, 'i' },
 		{ "hooks", required_argument, NULL, 'd' },
 		{ "hook-ms", required_argument, NULL, 'm' },
-		{ "sysfs", required_argument, NULL, 'y' }, /* for tests */
+		{ "sysfs", required_argument, NULL, 'y' },
 		{ "boot-id", required_argument, NULL, 'b' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -239,7 +242,7 @@ static void ways_find(struct options *o)
 	way_add(&o->agent, &transport_http, o->socket);
 	if (o->agent.way_count)
 		return;
-	if (!serial_port_find(o->agent.sysfs, default_port, device))
+	if (!serial_port_find(o->agent.sysfs ? o->agent.sysfs : "/sys", default_port, device))
 		way_add(&o->agent, &transport_serial, default_port);
 	else
 		way_add(&o->agent, &transport_http, default_socket);
@@ -361,6 +364,8 @@ int main(int argc, char **argv)
 	r = boot_id_find(&o);
 	if (r >= 0)
 		return r;
+	if (!strcmp(o.agent.sysfs, "none"))
+		o.agent.sysfs = NULL;
 	ways_find(&o);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	r = datagram_setup();

@@ -176,7 +176,7 @@ class Rig:
         with open(self.at(f"agent-{host}.log"), "ab") as log:
             process = subprocess.Popen(
                 [program("fabric-agent"), "--host", host, "--socket", self.socket, "--interval-ms",
-                 str(interval_ms)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                 str(interval_ms), "--sysfs", "none"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.processes["agent-" + host] = process
         return process
 

@@ -90,7 +90,8 @@ class Fabric:
     # ---- processes ----
 
     def environment(self, more=None):
-        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8",
+               "FABRIC_SYSFS": "none"}  # this machine's functions are none of a modelled host's
         env.update({name: os.environ[name] for name in SANITIZERS if name in os.environ})
         env.update(more or {})
         return env

@@ -882,6 +882,14 @@ class Agent(Case):
         self.beat(daemon)
         self.finish(process)
 
+    def test_an_agent_that_stands_in_for_a_model_shows_nothing(self):
+        daemon = self.daemon({self.TARGET: (204, b"")})
+        process = self.agent("--sysfs", "none")
+        for _ in range(5):
+            self.assertEqual(daemon.arrived.get(timeout=PATIENCE_S).target,
+                             "/v1/hosts/bay7/heartbeat")
+        self.finish(process)
+
     def test_bad_words_are_usage(self):
         for words in (["--host", ""], ["--host", "x" * 64], ["--host", "x", "--udp", "nowhere"],
                       ["--host", "x", "--udp", "127.0.0.1:7"], ["--host", "x", "--interval-ms", "0"], ["--nonsense"],
