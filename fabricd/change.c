@@ -120,6 +120,12 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 	};
 }
 
+bool item_is_leaving(const struct fabric_item *item)
+{
+	return item->run.at == ITEM_ASKING ||
+	       (item->run.at == ITEM_EFFECT && item->run.last == HANDOVER_UNBIND);
+}
+
 /* ---- S17, inside one change ---- */
 
 enum elsewhere { ELSEWHERE_NOT, ELSEWHERE_STILL, ELSEWHERE_FOR_GOOD };

@@ -162,7 +162,8 @@ void function_answers(struct fabric *f, struct fabric_function *fn)
 	const struct provider_binding *now = &fn->as.now;
 	const struct fabric_host *at = function_place(f, fn);
 
-	if (f->frozen || now->unknown || fabric_function_is_kept(fn))
+	if (f->frozen || now->unknown || fabric_function_is_kept(fn) ||
+	    (fn->item && item_is_leaving(fn->item)))
 		return;
 	if (!fn->bad && !now->present && now->host) {
 		function_mark(f, fn, true);

@@ -58,7 +58,7 @@ static enum difference difference_of(const struct fabric_function *fn)
 		return fn->doubt ? IN_DOUBT : SAME;
 	if (!fn->present || !fn->as.now.present)
 		return fn->host ? STALE : SAME;
-	if (fn->as.now.unknown)
+	if (fn->as.now.unknown && !fabric_function_is_kept(fn))
 		return UNTOLD; /* S1: what cannot be told is not missing */
 	if (fn->host)
 		return difference_assigned(fn);

@@ -308,6 +308,8 @@ const struct fabric_host *removal_host(const struct fabric *f, const struct fabr
 /* The agent of @host has answered question @id. */
 void item_answered(struct fabric *f, const struct fabric_host *host, uint64_t id,
 		   enum fabric_ask_outcome outcome, const char *text);
+/* Its function is being taken from a host: that it does not answer there now says nothing. */
+bool item_is_leaving(const struct fabric_item *item);
 /* Hosts by their handles. */
 void item_goal(struct fabric *f, const struct fabric_item *item, struct handover_goal *goal);
 struct fabric_change *change_find(struct fabric *f, uint64_t id);

@@ -1049,6 +1049,23 @@ static void a_read_back_finds_it_too(void **state)
 	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BAD);
 }
 
+/* A device that its host's kernel has just let go of is not dead. */
+static void what_is_being_let_go_is_not_bad(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	the_card_of(DISK1, false);
+	the_card_of(DISK1, true);
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_DONE, "");
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(events("function.bad", DISK1).count, 0);
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
 /* A host dies with a dead adapter and a good one: the good one moves, and the incident ends. */
 static void a_failover_goes_on_with_the_others(void **state)
 {
@@ -1122,6 +1139,7 @@ int main(void)
 		TEST(it_does_not_mend_while_somebody_has_it),
 		TEST(a_read_back_finds_it_too),
 		TEST(a_failover_goes_on_with_the_others),
+		TEST(what_is_being_let_go_is_not_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
