@@ -240,8 +240,11 @@ static void on_uevent(evutil_socket_t fd, short what, void *arg)
 	}
 	if (lost)
 		log_warning("kernel events: some were lost; everything is read anew");
-	if (r || lost)
-		look_at(agent, agent->looked_ms + GAP_MS);
+	if (!r && !lost)
+		return;
+	/* Somebody waits for what has gone; all else may wait until the burst is over. */
+	removals_look(agent->removals);
+	look_at(agent, agent->looked_ms + GAP_MS);
 }
 
 static int uevents_open(struct agent *agent)
