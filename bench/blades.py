@@ -47,6 +47,15 @@ class Once(unittest.TestCase):
         super().__init__("runTest")
         self._outcome = types.SimpleNamespace(
             result=types.SimpleNamespace(failures=[], errors=[]))
+        self.cleanups = []
+
+    def addCleanup(self, function, /, *words, **more):
+        self.cleanups.append((function, words, more))
+
+    def close(self):
+        while self.cleanups:
+            function, words, more = self.cleanups.pop()
+            function(*words, **more)
 
     def runTest(self):
         pass
@@ -71,7 +80,7 @@ def fail_once(fabric, source, target):
     disk = fabric.adapters[0]
     fabric.make_whole()
     fabric.spare(target, True)
-    fabric.give(disk, source)
+    fabric.give(source, disk)
     fabric.wait("the spare is fit", lambda: fabric.request(
         "POST", f"/v1/hosts/{source}/failover", {"dry_run": True})[0] == 200)
     killed = time.time()
@@ -94,7 +103,7 @@ def failover(kind, runs):
         parts = list(zip(*(fail_once(fabric, *(bays if n % 2 else bays[::-1]))
                            for n in range(runs))))
     finally:
-        case.doCleanups()
+        case.close()
     detection, ours, kernel = parts
     total = [sum(row) for row in zip(*parts)]
     print(f"   {machine()}; {runs} runs, {kind}; median (least .. most)")
@@ -108,7 +117,7 @@ def failover(kind, runs):
 def move_once(fabric, source, target):
     disk = fabric.adapters[0]
     began = time.monotonic()
-    fabric.move(disk, target)
+    fabric.move(target, disk)
     return time.monotonic() - began
 
 
@@ -117,12 +126,12 @@ def move(runs):
     try:
         fabric = fabric_of_blades(case)
         fabric.make_whole()
-        fabric.give(fabric.adapters[0], "bay1")
+        fabric.give("bay1", fabric.adapters[0])
         fabric.wait("the agent has told of it", lambda: fabric.seen("bay1"))
         bays = ["bay1", "bay2"]
         took = [move_once(fabric, *(bays if n % 2 == 0 else bays[::-1])) for n in range(runs)]
     finally:
-        case.doCleanups()
+        case.close()
     print(f"   {machine()}; from the request to the disk in the other guest")
     return judge("planned move", took, most=MOVE_S, unit=" s")
 
