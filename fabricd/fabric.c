@@ -586,6 +586,8 @@ void host_told(struct fabric_provider *p, const struct provider_host_state *stat
 
 	if (!host)
 		return;
+	if (!memcmp(&host->as.state, state, sizeof(*state)))
+		return; /* by two ways: no news */
 	was_off = !host->as.state.power;
 	host->as.state = *state;
 	log_notice("host %s: power %s, link %s at the switch", host->name,
@@ -593,8 +595,10 @@ void host_told(struct fabric_provider *p, const struct provider_host_state *stat
 	history_event(p->f, "host.switch", host->name, "power %s, link %s",
 		      state->power ? "on" : "off", state->link ? "up" : "down");
 	host_witness(p->f, host);
-	if (was_off && state->power)
+	if (was_off && state->power) {
 		fence_look(p->f, host, "has its power back");
+		p->f->reconcile_ms = p->f->now_ms;
+	}
 	p->f->judge_ms = 0;
 }
 

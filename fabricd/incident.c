@@ -139,6 +139,19 @@ static struct fabric_incident *incident_new(struct fabric *f, struct fabric_host
 	return incident;
 }
 
+/* What had to wait for this host waits for no other. */
+static void functions_retry_now(struct fabric_host *host)
+{
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		struct fabric_function *fn = host->vports[v];
+
+		if (!fn || fn->host != host)
+			continue;
+		fn->retries = 0;
+		fn->retry_ms = 0;
+	}
+}
+
 /* The point of no return: the record of the fence. A late beat does not cancel it. */
 static struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host,
 					      uint32_t uid, const char *cause)
@@ -159,6 +172,7 @@ static struct fabric_incident *incident_start(struct fabric *f, struct fabric_ho
 	}
 	if (was_suspect && host->suspected_ms)
 		step_add(f, incident, host->suspected_ms, "suspected", "beats are missing");
+	functions_retry_now(host);
 	host->state = FABRIC_HOST_FENCING;
 	host->epoch++;
 	live_unwatch(&host->live);
@@ -206,6 +220,7 @@ static void host_recovered(struct fabric *f, struct fabric_host *host)
 	if (host->state != FABRIC_HOST_SUSPECT)
 		return;
 	host->state = FABRIC_HOST_ALIVE;
+	f->reconcile_ms = f->now_ms;
 	log_notice("host %s: beats again", host->name);
 	history_event(f, "host.alive", host->name, "beats again");
 }

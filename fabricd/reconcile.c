@@ -126,6 +126,14 @@ void function_retry_later(struct fabric *f, struct fabric_function *fn)
 	fn->retries++;
 }
 
+/* Not heard, or without power: what is bound to it then is bound in vain, and in the way of a
+ * failover. One that has never beaten is made ready before it boots. */
+static bool is_away(const struct fabric_host *host)
+{
+	return host->has_beaten && (host->state == FABRIC_HOST_SUSPECT ||
+				    (host->as.state.power_known && !host->as.state.power));
+}
+
 static bool is_mendable(const struct fabric *f, const struct fabric_function *fn)
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
@@ -136,7 +144,8 @@ static bool is_mendable(const struct fabric *f, const struct fabric_function *fn
 	case MISSING:
 	case SUPERSEDED:
 	case DRIFTED:
-		return !fn->host || (host_is_open(fn->host) && fn->host->present);
+		return !fn->host ||
+		       (host_is_open(fn->host) && fn->host->present && !is_away(fn->host));
 	case LEFTOVER:
 		return true;
 	case SAME:

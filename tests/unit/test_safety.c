@@ -1238,6 +1238,44 @@ static void what_is_parked_after_all_tries_says_why(void **state)
 	assert_string_equal(change->items[0].row.reason, "bind: told to refuse");
 }
 
+static void nothing_is_mended_at_a_host_that_is_silent(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_SUSPECT);
+	from = h->sent_count;
+	foreign(h, PROVIDER_UNBIND, VF1, 0, 0, 0);
+	scan_again(h);
+	assert_int_equal(at_switch(h, VF1), 0);
+	assert_int_equal(sent(h, PROVIDER_BIND, from), 0);
+
+	h->agents[0].beats = true;
+	run(h, 3 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+}
+
+static void a_failover_waits_for_no_repair(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 0);
+	foreign(h, PROVIDER_UNBIND, VF1, 0, 0, 0);
+	scan_again(h);
+	run(h, 60 * BEAT); /* tried again and again, each time later */
+	assert_true(function(h, VF1)->retry_ms > h->now_ms + BEAT);
+	sim_model_fault_clear(h->reach[0].model);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, BEAT);
+
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+}
+
 /* ---- S9 ---- */
 
 static void s9_a_fenced_host_stays_fenced_whatever_it_beats(void **state)
@@ -1988,6 +2026,8 @@ int main(void)
 		TEST(what_someone_else_bound_is_not_unbound),
 		TEST(a_failover_goes_round_what_someone_else_bound_at_the_spare),
 		TEST(what_is_parked_after_all_tries_says_why),
+		TEST(nothing_is_mended_at_a_host_that_is_silent),
+		TEST(a_failover_waits_for_no_repair),
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
 		TEST(s9_it_is_fenced_after_a_restart_too),
 		TEST(s9_what_was_moved_does_not_come_back_with_the_host),
