@@ -23,7 +23,7 @@ KEPT, BOUND, BLAST, NO_VF = 11, 5, 8, 4
 SINGLE_PATHS = """
 rmmod nvme
 rmmod nvme_core
-insmod /modules/nvme-core.ko multipath=N
+insmod /modules/nvme-core.ko multipath=N admin_timeout=15
 insmod /modules/nvme.ko
 """
 PROGRAMS = ("fabric-provider-pci", "provider_try", "fabricd", "fabricctl", "fabric-agent")
@@ -295,6 +295,40 @@ class Pci(unittest.TestCase):
         guest.wait_sh("fabricctl assignment list | grep -q ' seen '")
         guest.sh(f"fabricctl function release {function} --wait 120")
         self.assertEqual(self.driver("0000:04:00.0"), "")
+
+    def test_a_command_that_hangs_in_the_kernel_holds_up_nobody_else(self):
+        """The controller dies silently under an admin command: the process that gave it waits in the
+        kernel, and no signal ends that."""
+        guest = self.guest
+        guest.sh("killall fabricd")
+        guest.wait_sh("! pidof fabricd")
+        guest.sh(f"provider_try {SOCKET} {PIPE} > {OUT} 2>&1 & echo $! > /run/try.pid")
+        guest.wait_sh(f"grep -q '^state.*ready' {OUT}")
+        disk, _ = self.adapter()
+        pf = disk["first_function"]
+        self.done(f"num-vfs {pf} 1")
+        guest.qmp().command("qom-set", path="/machine/peripheral/disk", property="realized",
+                            value=False)
+
+        self.ask("deadline 2000")
+        self.assertEqual(self.ask(f"bind {pf + 1} 5 60")["outcome"], "unknown")
+
+        self.assertIn("D (disk sleep)", guest.sh("cat /proc/[0-9]*/status | "
+                                                 "grep -A 3 '^Name:.fabric-provider'"))
+        self.assertEqual(len(self.done(f"read {pf} 2")["bindings"]), 2)
+        self.assertEqual(self.ask("settle")["outcome"], "unknown")
+        self.assertFalse(self.adapter()[1]["functions"][pf - 1]["now"]["present"])
+        # a new life of the provider waits for what the old one left behind
+        self.provider_kill()
+        guest.sh(f"rm {SOCKET}")
+        self.provider_start()
+        self.ask("deadline 500")
+        self.assertEqual(self.ask("settle")["outcome"], "unknown")
+        self.ask("deadline 150000")
+        self.done("settle")
+        self.assertIn("what an earlier life of this program began is settled",
+                      guest.sh(f"cat {LOG}"))
+        self.assertIsNone(self.adapter()[0])  # it reads ones: there is no card
 
 
 if __name__ == "__main__":
