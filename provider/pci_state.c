@@ -138,7 +138,7 @@ static bool number_parse(const char *text, int base, uint64_t most, uint64_t *ou
 static int record_parse(const struct reader *r, char *line, struct pci_state *s)
 {
 	struct pci_state_record record = { 0 };
-	char *words[6];
+	char *words[6] = { NULL };
 	char *save = NULL;
 	char *colon;
 	uint64_t n[4];
@@ -183,7 +183,7 @@ int pci_state_parse(const char *text, size_t length, struct pci_state *out, char
 {
 	struct reader reader = { .at = text, .end = text + length, .why = why };
 	static struct pci_state s; /* 8 KiB; one thread */
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES] = "";
 	uint64_t sum;
 	int r;
 

@@ -340,7 +340,7 @@ static bool is_joinable(const struct pci_table *old, struct pci_table *now)
 {
 	size_t gone = 0;
 
-	if (!old->epoch || old->switch_count != now->switch_count)
+	if (!old->epoch || !old->cards || old->switch_count != now->switch_count)
 		return false;
 	for (size_t i = 0; i < old->switch_count; i++)
 		if (old->switches[i].vendor != now->switches[i].vendor ||
@@ -470,6 +470,8 @@ void pci_table_done(struct pci_table *t)
 	t->downs = NULL;
 	t->cards = NULL;
 	t->functions = NULL;
+	t->switch_count = t->port_count = t->down_count = 0;
+	t->card_count = t->function_count = 0;
 }
 
 int pci_table_take(struct pci_table *t, const struct topo_graph *g, char *why)

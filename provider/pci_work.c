@@ -247,7 +247,7 @@ void pci_read(struct machine *m, const struct provider_op *op)
 		read_complete(m, op, NULL);
 		return;
 	}
-	r = m->work_count < 2 * PCI_CHILDREN_MAX ? read_start(m, op) : -EBUSY;
+	r = m->work_count < (size_t)2 * PCI_CHILDREN_MAX ? read_start(m, op) : -EBUSY;
 	if (r)
 		pci_answer(m, op, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s", strerror(-r));
 }

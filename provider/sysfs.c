@@ -125,7 +125,7 @@ int sysfs_read(const struct sysfs *s, const char *path, char *out, size_t size)
 
 int sysfs_number(const struct sysfs *s, const char *path, uint64_t *out)
 {
-	char text[32];
+	char text[32] = "";
 	char *end;
 	int r = sysfs_read(s, path, text, sizeof(text));
 	unsigned long long n;
@@ -486,7 +486,7 @@ void sysfs_bind(const struct sysfs *s, const struct topo_address *address, const
 		sysfs_answer_set(a, PROVIDER_FAILED, PROVIDER_WHY_NONE,
 				 "no driver took it: %s is not loaded, or refused it",
 				 driver ? driver : "the one of its ids");
-	else if (driver && strcmp(driver, now))
+	else if (driver && strcmp(driver, now) != 0)
 		sysfs_answer_set(a, PROVIDER_FAILED, PROVIDER_WHY_NONE, "driver %s took it, not %s",
 				 now, driver);
 	else
@@ -637,7 +637,7 @@ bool sysfs_slot(const struct sysfs *s, uint32_t domain, uint8_t bus,
 			continue;
 		(void)snprintf(leaf, sizeof(leaf), "sys/bus/pci/slots/%.63s/address",
 			       entry->d_name); /* it fits */
-		found = !sysfs_read(s, leaf, text, sizeof(text)) && !strcmp(text, wanted);
+		found = !sysfs_read(s, leaf, text, sizeof(text)) && strcmp(text, wanted) == 0;
 		if (found)
 			(void)snprintf(out, SYSFS_NAME_MAX, "%.63s", entry->d_name); /* it fits */
 	}

@@ -241,7 +241,7 @@ static ssize_t talk(const struct buf *b, uint32_t seq, uint8_t *bytes)
 int vf_mac_get(uint32_t interface, uint32_t vf, struct identity *out)
 {
 	OWNED(buf_done) struct buf b = { 0 };
-	uint8_t *bytes = malloc(VF_MAC_ANSWER_MAX);
+	uint8_t *bytes = calloc(1, VF_MAC_ANSWER_MAX);
 	size_t at;
 	ssize_t n;
 	int r;
@@ -263,7 +263,7 @@ int vf_mac_set(uint32_t interface, uint32_t vf, const struct identity *identity)
 {
 	OWNED(buf_done) struct buf b = { 0 };
 	const struct identity wanted = { .mac = identity->mac, .vlan = identity->vlan };
-	uint8_t *bytes = malloc(VF_MAC_ANSWER_MAX);
+	uint8_t *bytes = calloc(1, VF_MAC_ANSWER_MAX);
 	struct identity now;
 	ssize_t n;
 	int r;

@@ -81,12 +81,23 @@ static void answer_cut_anywhere_is_refused_unread(void **unused)
 	assert_int_equal(vf_mac_parse(b.data, b.length, 0, &out), -EBADMSG);
 }
 
+static void interface_without_vfs_tells_of_none(void **unused)
+{
+	struct identity out;
+
+	(void)unused;
+	/* of the real kernel: 1 is the loopback, in any network namespace */
+	assert_int_equal(vf_mac_get(1, 0, &out), REFUSE_NO_VF);
+	assert_int_equal(vf_mac_get(INT32_MAX, 0, &out), -ENODEV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(request_carries_mac_and_vlan_of_the_vf),
 		cmocka_unit_test(answer_is_read_for_its_vf_alone),
 		cmocka_unit_test(answer_cut_anywhere_is_refused_unread),
+		cmocka_unit_test(interface_without_vfs_tells_of_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
