@@ -25,7 +25,8 @@ static void told(struct qemu_blade *blade)
 
 static void timer_set(struct qemu_blade *blade, unsigned ms)
 {
-	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	const struct timeval tv = { .tv_sec = ms / 1000,
+				    .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
 	(void)evtimer_add(blade->timer, &tv); /* memory for it is there */
 }

@@ -37,35 +37,35 @@ struct qemu_blade {
 	struct event_base *base;
 	const struct qemu_chassis *chassis;
 	const struct qemu_host *host;
-	uint16_t handle;
 	struct qemu_blade_user user;
 
-	enum qemu_blade_state state;
-	bool power_known;
-	char why[QMP_TEXT_MAX]; /* why it is hung */
-	pid_t pid;
-	int pidfd; /* -1: none */
 	struct event *on_exit;
 	struct event *timer; /* the next attempt to connect, or the next look of its own */
 	struct qemu_link *link;
-	bool is_ready;   /* the link takes commands */
-	bool is_dead;    /* the link has ended, and is to be freed */
-	unsigned failed; /* attempts to connect since it was last ready */
-
-	struct qemu_content content;
-	bool is_whole; /* @content was read since the process started */
 	struct qemu_look *look;
+	struct qemu_content content;
 	uint64_t look_began; /* of the one under way */
 	uint64_t look_seen;  /* when the last finished one had begun */
 	uint64_t look_wanted;
-	bool is_swept; /* back ends that nobody uses have been looked for */
 	/* In doubt until a look that began later: what commands without an answer, or with one that
 	 * came too late, may have bound there. */
-	uint32_t lost[QEMU_ADAPTERS_MAX];
 	size_t lost_count;
-	bool has_lost;
 	uint64_t lost_clock;
-	uint32_t maybe[QEMU_ADAPTERS_MAX];
+	uint32_t lost[QEMU_ADAPTERS_MAX];
+	uint32_t maybe[QEMU_ADAPTERS_MAX]; /* of qemu_blade_sight() */
+
+	char why[QMP_TEXT_MAX]; /* why it is hung, or off */
+	enum qemu_blade_state state;
+	pid_t pid;
+	int pidfd;       /* -1: none */
+	unsigned failed; /* attempts to connect since it was last ready */
+	uint16_t handle;
+	bool power_known;
+	bool is_ready; /* the link takes commands */
+	bool is_dead;  /* the link has ended, and is to be freed */
+	bool is_whole; /* @content was read since the process started */
+	bool is_swept; /* back ends that nobody uses have been looked for */
+	bool has_lost; /* something is in doubt */
 };
 
 /* @host: index + 1 in @chassis, which outlives it. Connects soon, from the event loop. */

@@ -89,35 +89,49 @@ static void capable(void *arg, const struct qmp_message *answer)
 		link->user.ready(link->user.arg);
 }
 
-/* Return: false when the link is gone, or dead. */
-static bool answered(struct qemu_link *link, const struct qmp_message *m)
+/* Takes the command out that has that id. False: there is none. */
+static bool sent_take(struct qemu_link *link, uint64_t id, struct sent *out)
 {
 	struct sent *sent;
-	struct sent taken;
 
 	STAILQ_FOREACH(sent, &link->waiting, at)
-	if (sent->id == m->id)
+	if (sent->id == id)
 		break;
-	if (!sent) {
+	if (!sent)
+		return false;
+	STAILQ_REMOVE(&link->waiting, sent, sent, at);
+	*out = *sent;
+	free(sent);
+	return true;
+}
+
+/* What comes next was sent later: its own time starts now at the earliest. */
+static void oldest_refresh(struct qemu_link *link)
+{
+	struct sent *oldest = STAILQ_FIRST(&link->waiting);
+	uint64_t deadline_ms = clock_boot_ms() + link->timeout_ms;
+
+	if (oldest && oldest->deadline_ms < deadline_ms)
+		oldest->deadline_ms = deadline_ms;
+}
+
+/* Return: false when the link is dead. */
+static bool answered(struct qemu_link *link, const struct qmp_message *m)
+{
+	struct sent sent;
+
+	if (!sent_take(link, m->id, &sent)) {
 		link_end(link, "an answer to nothing that was asked");
 		return false;
 	}
-	STAILQ_REMOVE(&link->waiting, sent, sent, at);
-	taken = *sent;
-	free(sent);
-	log_debug("QMP: %s answered in %llu us", taken.command,
-		  (unsigned long long)(clock_boot_us() - taken.sent_us));
-	/* what comes after it was sent later: its own time starts now at the earliest */
-	sent = STAILQ_FIRST(&link->waiting);
-	if (sent && sent->deadline_ms < clock_boot_ms() + link->timeout_ms)
-		sent->deadline_ms = clock_boot_ms() + link->timeout_ms;
-	if (taken.fn)
-		taken.fn(taken.arg, m);
-	else if (taken.effect == QEMU_BINDS)
-		link->user.late(link->user.arg, taken.function);
-	if (link->is_dead)
-		return false;
-	if (STAILQ_EMPTY(&link->waiting))
+	log_debug("QMP: %s answered in %llu us", sent.command,
+		  (unsigned long long)(clock_boot_us() - sent.sent_us));
+	oldest_refresh(link);
+	if (sent.fn)
+		sent.fn(sent.arg, m);
+	else if (sent.effect == QEMU_BINDS)
+		link->user.late(link->user.arg, sent.function);
+	if (!link->is_dead && STAILQ_EMPTY(&link->waiting))
 		overdue_set(link, false);
 	return !link->is_dead;
 }

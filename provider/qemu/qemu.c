@@ -175,9 +175,9 @@ struct provider_scan *qemu_scan(const struct qemu *q)
 
 	if (!scan)
 		return NULL;
-	scan->switches = calloc(c->switch_count, sizeof(*scan->switches));
-	scan->ports = calloc(c->host_count + c->adapter_count, sizeof(*scan->ports));
-	scan->hosts = calloc(c->host_count, sizeof(*scan->hosts));
+	scan->switches = calloc(c->switch_count + 1, sizeof(*scan->switches));
+	scan->ports = calloc(c->host_count + c->adapter_count + 1, sizeof(*scan->ports));
+	scan->hosts = calloc(c->host_count + 1, sizeof(*scan->hosts));
 	scan->adapters = calloc(c->adapter_count + 1, sizeof(*scan->adapters));
 	scan->functions = calloc(c->adapter_count + 1, sizeof(*scan->functions));
 	if (!scan->switches || !scan->ports || !scan->hosts || !scan->adapters || !scan->functions)
@@ -552,7 +552,7 @@ static void hello_make(const struct qemu_chassis *c, struct provider_hello *out)
 static int arrays_new(struct qemu *q)
 {
 	size_t adapters = q->chassis->adapter_count + 1;
-	size_t hosts = q->chassis->host_count;
+	size_t hosts = q->chassis->host_count + 1;
 
 	q->blades = calloc(hosts, sizeof(struct qemu_blade *));
 	q->identities = calloc(adapters, sizeof(*q->identities));

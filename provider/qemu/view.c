@@ -71,7 +71,8 @@ static uint16_t bytes_length(const uint8_t *bytes)
 {
 	static const uint8_t ones[4] = { 0xff, 0xff, 0xff, 0xff }, zeroes[4];
 
-	return memcmp(bytes + CONFIG_SHORT, ones, 4) && memcmp(bytes + CONFIG_SHORT, zeroes, 4)
+	return memcmp(bytes + CONFIG_SHORT, ones, 4) != 0 &&
+			       memcmp(bytes + CONFIG_SHORT, zeroes, 4) != 0
 		       ? PROVIDER_CONFIG_BYTES
 		       : CONFIG_SHORT;
 }

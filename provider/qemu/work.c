@@ -56,7 +56,8 @@ static void told_as(struct qemu_work *work, uint16_t host, uint16_t vport, uint6
 
 /* bind */
 
-/* Why not; false: nothing stands against it. */
+/* Why not; false: nothing stands against it. Who asks has read back that it is nowhere (S1); what
+ * is known here by now may be more. */
 static bool bind_refused(struct qemu_work *work)
 {
 	const struct provider_binding *now = &work->q->places[work->op.function - 1].binding;
@@ -228,6 +229,8 @@ static uint64_t back_make(struct qemu_work *work)
 	if (work->part.node[0])
 		return qemu_link_send_image(work->blade->link, work->part.node, a->file,
 					    work->op.function, back_made, work);
+	if (!a->net)
+		return 0; /* no such adapter is read from a chassis file */
 	if (a->net_option[0])
 		arguments[2] = (struct qmp_argument){ a->net_option, a->net_value, false };
 	else if (a->net->can_restrict)
@@ -359,6 +362,7 @@ static void unbind_wait(struct qemu_work *work)
 
 /* the others */
 
+/* S17: no two carry the same, bound or not. */
 static void identity_set(struct qemu_work *work)
 {
 	const struct qemu *q = work->q;
@@ -460,6 +464,7 @@ static bool is_open(const struct qemu_work *work, const struct qemu_work *other)
 	}
 }
 
+/* S19: neither what was taken on nor what QEMU has not answered can still be carried out. */
 static void settle(struct qemu_work *work)
 {
 	const struct qemu *q = work->q;
