@@ -26,7 +26,7 @@ struct hooks {
 	int next;
 	char path[PATH_MAX];
 	char env[VARIABLES][128];
-	char env_nodes[sizeof("FABRIC_NODES=") + SYSFS_NODES * SYSFS_NODE_MAX];
+	char env_nodes[sizeof("FABRIC_NODES=") + (size_t)SYSFS_NODES * SYSFS_NODE_MAX];
 	struct event *now; /* a run without hooks ends later too */
 	hooks_done_fn *fn;
 	void *arg;

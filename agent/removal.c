@@ -141,7 +141,7 @@ static void removal_ask(struct removal *m)
 	struct child_order order = { .run = path_write,
 				     .run_arg = m,
 				     .deadline_ms = m->deadline_ms };
-	const struct timeval every = { .tv_usec = LOOK_MS * 1000 };
+	const struct timeval every = { .tv_usec = 1000L * LOOK_MS };
 	int r;
 
 	if (!sysfs_function_is_there(c->sysfs, m->order.address)) {

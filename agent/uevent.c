@@ -91,7 +91,7 @@ int uevent_open(int *out)
 int uevent_drain(int fd, bool *lost)
 {
 	char bytes[MESSAGE_MAX];
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	struct uevent event;
 	int found = 0;
 

@@ -170,9 +170,9 @@ int datagram_key_parse(const uint8_t *bytes, size_t length, uint8_t key[static D
 		memcpy(key, bytes, DATAGRAM_KEY);
 		return 0;
 	}
-	if (length == 2 * DATAGRAM_KEY + 1 && bytes[length - 1] == '\n')
+	if (length == (size_t)2 * DATAGRAM_KEY + 1 && bytes[length - 1] == '\n')
 		length--;
-	if (length != 2 * DATAGRAM_KEY)
+	if (length != (size_t)2 * DATAGRAM_KEY)
 		return -EINVAL;
 	for (size_t i = 0; i < DATAGRAM_KEY; i++)
 		if (byte_parse((const char *)bytes + 2 * i, &made[i]))
@@ -185,7 +185,7 @@ int datagram_key_load(const char *path, uint8_t key[static DATAGRAM_KEY])
 {
 	uint8_t bytes[2 * DATAGRAM_KEY + 2];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
+	struct stat st = { 0 };
 	ssize_t n;
 	int r = 0;
 

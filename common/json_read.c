@@ -9,7 +9,9 @@ static char place_next(struct json_place *p)
 	while (p->at < p->end &&
 	       (*p->at == ' ' || *p->at == '\t' || *p->at == '\r' || *p->at == '\n'))
 		p->at++;
-	return p->at < p->end ? *p->at : '\0';
+	if (p->at == p->end)
+		return '\0';
+	return *p->at;
 }
 
 static bool place_take(struct json_place *p, char c)
@@ -122,8 +124,13 @@ static int escape_read(struct json_place *p, struct text *t)
 {
 	static const char letters[] = "\"\\/bfnrt";
 	static const char meant[] = "\"\\/\b\f\n\r\t";
-	char c = p->at < p->end ? *p->at++ : '\0';
-	const char *at = c ? strchr(letters, c) : NULL;
+	const char *at;
+	char c;
+
+	if (p->at == p->end)
+		return -EBADMSG;
+	c = *p->at++;
+	at = c ? strchr(letters, c) : NULL;
 
 	if (c == 'u')
 		return unicode_read(p, t);
