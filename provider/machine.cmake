@@ -24,3 +24,8 @@ fabric_program(provider_try ${CMAKE_SOURCE_DIR}/tests/blades/try.c USES provider
   LIBS PkgConfig::EVENT DIR NONE)
 install(FILES ${CMAKE_SOURCE_DIR}/docs/man/fabric-provider-pci.1
   DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+if(FABRIC_TESTS)
+  add_test(NAME scenario.provider_pci COMMAND ${Python3_EXECUTABLE} -B
+    ${CMAKE_SOURCE_DIR}/tests/scenario/test_provider_pci.py $<TARGET_FILE:fabric-provider-pci>)
+  set_tests_properties(scenario.provider_pci PROPERTIES LABELS scenario TIMEOUT 120)
+endif()

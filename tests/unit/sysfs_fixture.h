@@ -34,7 +34,7 @@ static struct kernel {
 __attribute__((format(printf, 1, 2))) static inline void kernel_folder(const char *format, ...)
 {
 	char path[512];
-	char whole[PATH_MAX];
+	char whole[PATH_MAX + 80];
 	va_list args;
 
 	va_start(args, format);
@@ -52,7 +52,7 @@ __attribute__((format(printf, 1, 2))) static inline void kernel_folder(const cha
 
 static inline void kernel_file(const char *path, const char *text)
 {
-	char whole[PATH_MAX];
+	char whole[PATH_MAX + 80];
 	FILE *f;
 
 	(void)snprintf(whole, sizeof(whole), "%s/%s", kernel.tree, path);
@@ -69,7 +69,7 @@ static inline void kernel_text(char *out, size_t size, const char *path)
 
 static inline void kernel_link(const char *path, const char *target)
 {
-	char whole[PATH_MAX];
+	char whole[PATH_MAX + 80];
 
 	(void)snprintf(whole, sizeof(whole), "%s/%s", kernel.tree, path);
 	(void)unlink(whole);
