@@ -25,10 +25,12 @@ static void name_card(struct sim_names *names, struct taken *taken, size_t i)
 {
 	const struct provider_adapter *a = &names->map->adapters[i];
 	char position[TOPO_NAME_MAX];
+	char name[TOPO_NAME_MAX]; /* not in the list while it is looked for there */
 
 	(void)snprintf(position, sizeof(position), "%.40s-p%u",
 		       names->map->switches[a->switch_handle - 1].name, a->port);
-	topo_name_adapter(a->class_code, a->serial, position, is_taken, taken, names->adapters[i]);
+	topo_name_adapter(a->class_code, a->serial, position, is_taken, taken, name);
+	memcpy(names->adapters[i], name, sizeof(name));
 }
 
 int sim_names_init(struct sim_names *names, const struct sim_map *map)

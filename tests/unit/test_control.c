@@ -248,15 +248,49 @@ static void anything_else_is_refused(void **state)
 	free(long_request);
 }
 
+static void a_slot_is_spoken_of_by_its_port(void **state)
+{
+	struct fixture *f = *state;
+	const struct sim_map *map = sim_model_map(f->model);
+	char request[128];
+	char port[TOPO_NAME_MAX];
+
+	topo_name_port(map->switches[map->adapters[0].switch_handle - 1].name,
+		       map->adapters[0].port, port);
+	(void)snprintf(request, sizeof(request), "slot %s", port);
+	assert_string_equal(ask(f, request, 0), "card nic-0001, power on, attention off\n");
+	(void)snprintf(request, sizeof(request), "slot %s swap E7777", port);
+	ask(f, request, 0);
+	(void)snprintf(request, sizeof(request), "slot %s", port);
+	assert_string_equal(ask(f, request, 0), "card nic-7777, power off, attention off\n");
+	(void)snprintf(request, sizeof(request), "slot %s in", port);
+	assert_non_null(strstr(ask(f, request, REFUSE_FIELD), "taken"));
+	(void)snprintf(request, sizeof(request), "slot %s out", port);
+	ask(f, request, 0);
+	assert_non_null(strstr(ask(f, request, REFUSE_FIELD), "empty"));
+	(void)snprintf(request, sizeof(request), "slot %s swap", port);
+	assert_non_null(strstr(ask(f, request, REFUSE_FIELD), "swap SERIAL"));
+	assert_non_null(ask(f, "slot sw9/p1 out", REFUSE_FIELD));
+	(void)snprintf(request, sizeof(request), "slot %s in E8888", port);
+	ask(f, request, 0);
+	apply(f, (struct provider_op){ .verb = PROVIDER_SLOT_POWER,
+				       .switch_handle = map->adapters[0].switch_handle,
+				       .port = map->adapters[0].port,
+				       .value = 1 });
+	(void)snprintf(request, sizeof(request), "slot %s", port);
+	assert_string_equal(ask(f, request, 0), "card nic-8888, power on, attention off\n");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(bindings_are_spelled_with_names), T(many_bindings_come_in_pages),
-		T(faults_are_set_all_or_none),      T(more_faults_than_fit_set_none),
-		T(a_reboot_is_asked_for_by_word),   T(blades_are_turned_off_by_name),
-		T(cards_are_pulled_by_name),        T(anything_else_is_refused),
+		T(a_slot_is_spoken_of_by_its_port), T(bindings_are_spelled_with_names),
+		T(many_bindings_come_in_pages),     T(faults_are_set_all_or_none),
+		T(more_faults_than_fit_set_none),   T(a_reboot_is_asked_for_by_word),
+		T(blades_are_turned_off_by_name),   T(cards_are_pulled_by_name),
+		T(anything_else_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
