@@ -450,3 +450,23 @@ int body_empty_parse(const char *text, size_t length, struct problem *p)
 
 	return length ? body_take(text, length, members, NULL, p) : 0;
 }
+
+static int file_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	char *text = out;
+	int r = text_take(value, path, text, DB_TEXT_MAX, p);
+
+	if (r)
+		return r;
+	if (*text != '/' || strlen(text) != (size_t)json_object_get_string_len(value))
+		return wants(p, path, "an absolute path");
+	return 0;
+}
+
+int body_file_parse(const char *text, size_t length, char out[static DB_TEXT_MAX],
+		    struct problem *p)
+{
+	static const struct member members[] = { { "file", true, file_take }, { 0 } };
+
+	return body_take(text, length, members, out, p);
+}

@@ -42,3 +42,6 @@ MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incid
 MUST_USE int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct problem *p);
 /* {} or nothing at all */
 MUST_USE int body_empty_parse(const char *text, size_t length, struct problem *p);
+/* POST /v1/db/backup: an absolute path, of DB_TEXT_MAX bytes at most. */
+MUST_USE int body_file_parse(const char *text, size_t length, char out[static DB_TEXT_MAX],
+			     struct problem *p);

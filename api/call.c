@@ -23,7 +23,7 @@ static const struct api_command *const commands[] = {
 	&api_switch_get,   &api_port_get,      &api_adapter_get,   &api_assignment_get,
 	&api_change_get,   &api_change_post,   &api_change_cancel, &api_incident_get,
 	&api_event_follow, &api_topology_get,  &api_health_get,    &api_config_get,
-	&api_adopt_post,
+	&api_adopt_post,   &api_db_backup,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -321,18 +321,20 @@ static bool is_of(const struct api_command *command, const struct route *route)
 	       (command->verb ? route->verb && !strcmp(command->verb, route->verb) : !route->verb);
 }
 
-/* For PUT and POST below hosts the last segment is the verb. */
+/* For PUT and POST below hosts the last segment is the verb, below db the only one. */
 static void verb_split(struct route *route)
 {
 	char *slash = strrchr(route->id, '/');
 	struct route verb = *route;
 
+	verb.verb = slash ? slash + 1 : route->id;
 	if (!slash)
-		return;
-	verb.verb = slash + 1;
+		verb.id = NULL;
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (commands[i]->verb && is_of(commands[i], &verb)) {
-			*slash = '\0';
+			if (slash)
+				*slash = '\0';
+			route->id = verb.id;
 			route->verb = verb.verb;
 			return;
 		}

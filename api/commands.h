@@ -25,3 +25,4 @@ extern const struct api_command api_topology_get;
 extern const struct api_command api_health_get;
 extern const struct api_command api_config_get;
 extern const struct api_command api_adopt_post;
+extern const struct api_command api_db_backup;

@@ -5,6 +5,7 @@
 #include "cli/change.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
+#include "cli/db.h"
 #include "cli/event.h"
 #include "cli/fabric_tree.h"
 #include "cli/host.h"
@@ -42,6 +43,9 @@ const struct cli_command *const cli_commands[] = {
 	&cli_event_follow,
 	&cli_config_show,
 	&cli_adopt,
+	&cli_db_check,
+	&cli_db_backup,
+	&cli_db_restore,
 	&cli_health,
 	NULL,
 };

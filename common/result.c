@@ -55,6 +55,7 @@ static const struct {
 			   "the switch shows bindings that this database does not know; adopt" },
 	[REFUSE_CARD_WITHHELD] = { 409, "card-withheld",
 				   "its card is not ready in its slot, or not scrubbed" },
+	[REFUSE_BACKUP] = { 409, "backup", "the copy of the database was not made" },
 	[REFUSE_SYNTAX] = { 400, "bad-json", "body is not valid JSON" },
 	[REFUSE_FIELD] = { 400, "bad-field", "a field is missing, unknown or out of range" },
 	[REFUSE_TOO_LARGE] = { 413, "too-large", "body is larger than 1 MiB" },

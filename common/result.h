@@ -48,6 +48,7 @@ enum refusal {
 	REFUSE_BLAST,
 	REFUSE_ADOPT,
 	REFUSE_CARD_WITHHELD,
+	REFUSE_BACKUP,
 	/* the request itself */
 	REFUSE_SYNTAX,
 	REFUSE_FIELD,

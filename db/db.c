@@ -51,11 +51,17 @@ int db_failed(sqlite3 *sql, int answer, char *why, const char *doing)
 {
 	int error = error_of(sql, answer);
 	const char *file = sql ? sqlite3_db_filename(sql, "main") : NULL;
+	const char *text = sql && (sqlite3_errcode(sql) & 0xff) == (answer & 0xff)
+				   ? sqlite3_errmsg(sql)
+				   : sqlite3_errstr(answer);
+	bool is_named = file && *file;
 
-	db_say(why, "%s%sthe database cannot %s: %s", file && *file ? file : "",
-	       file && *file ? ": " : "", doing,
-	       sql && (sqlite3_errcode(sql) & 0xff) == (answer & 0xff) ? sqlite3_errmsg(sql)
-								       : sqlite3_errstr(answer));
+	if (is_named && (answer & 0xff) == SQLITE_CORRUPT)
+		db_say(why, "%s: is damaged: it cannot %s: %s. Put a backup there", file, doing,
+		       text);
+	else
+		db_say(why, "%s%sthe database cannot %s: %s", is_named ? file : "",
+		       is_named ? ": " : "", doing, text);
 	return -error;
 }
 
@@ -106,7 +112,7 @@ static int note_wal_pages(void *arg, sqlite3 *sql, const char *name, int pages)
  * A connection with its settings. Until db_accept() closing it leaves the file alone: without a
  * checkpoint, SQLite writes to its side files only.
  */
-static int db_connect(struct db *db, const char *path, bool is_new, bool is_fast, char *why)
+int db_connect(struct db *db, const char *path, bool is_new, bool is_fast, char *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		    (is_new ? SQLITE_OPEN_CREATE : 0) |
@@ -155,7 +161,7 @@ static int db_wal_on(struct db *db, const char *path, char *why)
 	return 0;
 }
 
-static int db_backup(struct db *db, const char *path, uint64_t next, char *why)
+static int copy_aside(struct db *db, const char *path, uint64_t next, char *why)
 {
 	char draft[PATH_MAX];
 	char copy[PATH_MAX];
@@ -198,13 +204,13 @@ static int db_step_up(struct db *db, const struct db_schema *schema, uint64_t fr
 }
 
 /* @path: NULL where a copy beside it makes no sense. */
-static int db_migrate(struct db *db, const char *path, const struct db_schema *schema,
-		      uint64_t version, char *why)
+int db_migrate(struct db *db, const char *path, const struct db_schema *schema, uint64_t version,
+	       char *why)
 {
 	int r = 0;
 
 	if (path && version < schema->n)
-		r = db_backup(db, path, version + 1, why);
+		r = copy_aside(db, path, version + 1, why);
 	for (; !r && version < schema->n; version++)
 		r = db_step_up(db, schema, version, why);
 	return r;
@@ -272,7 +278,7 @@ static int db_prepare_all(struct db *db, char *why)
 }
 
 /* From here on the file is ours to write. */
-static int db_accept(struct db *db, char *why)
+int db_accept(struct db *db, char *why)
 {
 	int r;
 
@@ -318,6 +324,8 @@ static int db_open_file(struct db *db, const char *path, const struct db_schema 
 	bool was_left_open;
 	int r = db_file_lock(path, why, &db->lock_fd);
 
+	if (!r)
+		r = db_file_replace(path, why);
 	if (!r)
 		r = db_file_check(path, DB_APPLICATION_ID, why, &exists);
 	if (!r && !exists)

@@ -258,3 +258,42 @@ MUST_USE int db_load(struct db *db, const struct db_reader *reader, char *why);
 
 /* For the tests: rows in the audit table. */
 MUST_USE int db_count_audit(struct db *db, uint64_t *rows);
+
+/* ---- a file, with no daemon at it ---- */
+
+/* What a database holds, for people. */
+struct db_report {
+	uint64_t version; /* of its tables */
+	char incarnation[DB_NAME_MAX];
+	uint64_t bytes;
+	uint64_t assignments;
+	uint64_t running;   /* changes */
+	uint64_t incidents; /* open */
+	uint64_t events;
+	uint64_t last_wall_ms; /* of the last event; 0: there is none */
+	uint64_t audit;
+};
+
+/**
+ * db_check() - is this a sound database of ours?
+ *
+ * Reads all of it and writes nothing; a daemon may have it open. Return: 0; -ENOENT; -EBADMSG for a
+ * file that is damaged, not ours or of a newer version; another -errno. @why as for db_open().
+ */
+MUST_USE int db_check(const char *path, char *why, struct db_report *out);
+
+/* A copy of the database at @path as it is now, durable, as one file at @to, which must not be
+ * there (-EEXIST). A daemon may have it open, and goes on meanwhile. */
+MUST_USE int db_backup(const char *path, const char *to, char *why);
+
+/**
+ * db_restore() - put a copy in the place of the database at @path
+ * @from: is checked first; stays as it is
+ * @uid:  who asked, for the audit
+ *
+ * -EBUSY while a daemon has @path open. What stood there is kept as PATH.replaced. The database is
+ * another one from here on: a new incarnation, attempts, generations and epochs that begin far
+ * above all that its later life may have given; what ran is ended as failed, no host counts as
+ * fenced or as heard of, and it is not adopted: nothing is repaired by itself (docs/safety.md).
+ */
+MUST_USE int db_restore(const char *from, const char *path, uint32_t uid, char *why);

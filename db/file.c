@@ -50,6 +50,17 @@ int db_file_beside(const char *path, const char *ending, char *why, char out[sta
 	return 0;
 }
 
+void db_file_hand_over(const char *path)
+{
+	char folder[PATH_MAX];
+	struct stat status;
+
+	if (geteuid() || db_file_beside(path, "", NULL, folder) || stat(dirname(folder), &status))
+		return;
+	/* When it fails, fabricd says at its start which file it cannot use. */
+	(void)!lchown(path, status.st_uid, status.st_gid);
+}
+
 static int lock_not_opened(const char *path, int error, char *why)
 {
 	char folder[PATH_MAX];
@@ -90,6 +101,7 @@ int db_file_lock(const char *path, char *why, int *fd)
 	lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (lock < 0)
 		return lock_not_opened(path, errno, why);
+	db_file_hand_over(name);
 	if (flock(lock, LOCK_EX | LOCK_NB))
 		return lock_not_got(path, lock, errno, why);
 	/* The pid is there for the sentence alone; a full disk must not keep the daemon out. */
@@ -237,4 +249,80 @@ int db_file_rename(const char *from, const char *to, char *why)
 		return r;
 	}
 	return db_file_sync(to, why);
+}
+
+int db_file_rename_new(const char *from, const char *to, char *why)
+{
+	int r = sync_one(from, O_RDONLY, why);
+
+	if (r)
+		return r;
+	/* Unlike rename(), link() does not replace. */
+	if (link(from, to)) {
+		r = -errno;
+		db_say(why, "%s: %s", to,
+		       r == -EEXIST ? "is there already, and is not overwritten" : strerror(-r));
+		return r;
+	}
+	(void)unlink(from); /* a second name, if it stays, does no harm */
+	return db_file_sync(to, why);
+}
+
+int db_file_next(const char *path, char *why, char out[static PATH_MAX])
+{
+	return db_file_beside(path, ".next", why, out);
+}
+
+/* Nothing there is as good as done. */
+static int move_away(const char *from, const char *to, char *why)
+{
+	int r;
+
+	if (!rename(from, to) || errno == ENOENT)
+		return 0;
+	r = -errno;
+	db_say(why, "%s: cannot rename %s to it: %s", to, from, strerror(-r));
+	return r;
+}
+
+/* The database first: without it a log is not thrown away, and never read as another one's. */
+static int old_move_away(const char *path, char *why)
+{
+	static const char *const leftovers[] = { ".replaced-wal", ".replaced-shm" };
+	char old[PATH_MAX];
+	char from[PATH_MAX];
+	char to[PATH_MAX];
+	int r = db_file_beside(path, ".replaced", why, old);
+
+	for (size_t i = 0; !r && !access(path, F_OK) && i < 2; i++) {
+		r = db_file_beside(path, leftovers[i], why, to);
+		if (!r)
+			(void)unlink(to); /* of the one before; mostly not there */
+	}
+	if (!r)
+		r = move_away(path, old, why);
+	if (!r)
+		r = db_file_beside(path, "-wal", why, from);
+	if (!r)
+		r = db_file_beside(path, ".replaced-wal", why, to);
+	if (!r)
+		r = move_away(from, to, why);
+	if (!r)
+		r = db_file_beside(path, "-shm", why, from);
+	if (!r)
+		(void)unlink(from); /* an index into the log, made anew from it */
+	return r;
+}
+
+int db_file_replace(const char *path, char *why)
+{
+	char next[PATH_MAX];
+	int r = db_file_next(path, why, next);
+
+	if (r || access(next, F_OK))
+		return r;
+	r = old_move_away(path, why);
+	if (!r)
+		r = db_file_rename(next, path, why);
+	return r;
 }

@@ -29,3 +29,18 @@ MUST_USE int db_file_check(const char *path, uint32_t application_id, char *why,
 MUST_USE int db_file_sync(const char *path, char *why);
 /* Renames @from to @to durably. */
 MUST_USE int db_file_rename(const char *from, const char *to, char *why);
+/* The same, but never over a file that is there: -EEXIST. */
+MUST_USE int db_file_rename_new(const char *from, const char *to, char *why);
+/* Owner and group of @path become those of the folder that it is in, where we are root: what an
+ * administrator makes beside the database, the user of fabricd must be able to use. */
+void db_file_hand_over(const char *path);
+/* The name under which a whole and synced database waits to take the place of @path. */
+MUST_USE int db_file_next(const char *path, char *why, char out[static PATH_MAX]);
+/**
+ * db_file_replace() - let PATH.next, if it is there, take the place of @path
+ *
+ * What was there becomes PATH.replaced, with its write-ahead log, in place of an earlier one. From
+ * the moment that PATH.next is in the folder there is no way back: after a crash the next
+ * db_open() goes on here. With the lock held. Return: 0, also when nothing waits; -errno.
+ */
+MUST_USE int db_file_replace(const char *path, char *why);

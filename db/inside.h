@@ -40,6 +40,14 @@ MUST_USE int db_run(struct db *db, const char *text, char *why, const char *doin
 MUST_USE int db_ask_text(struct db *db, const char *text, char *why, char out[static DB_TEXT_MAX]);
 MUST_USE int db_ask_number(struct db *db, const char *text, char *why, uint64_t *out);
 
+/* The parts of db_open(), for what else opens a file. */
+MUST_USE int db_connect(struct db *db, const char *path, bool is_new, bool is_fast, char *why);
+/* @path: NULL where a copy beside it makes no sense. */
+MUST_USE int db_migrate(struct db *db, const char *path, const struct db_schema *schema,
+			uint64_t version, char *why);
+/* From here on the file is ours to write. */
+MUST_USE int db_accept(struct db *db, char *why);
+
 /* db_open() with another schema, for the tests of migration. */
 MUST_USE int db_open_schema(const char *path, const struct db_schema *schema, bool is_fast,
 			    char *why, struct db **out);

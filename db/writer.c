@@ -2,6 +2,7 @@
 #include "db/writer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,10 +12,28 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "db/copy.h"
+#include "db/file.h"
 #include "db/inside.h"
 
 /* A transaction takes batches until it has so many rows or batches: 4096 rows take some 40 ms. */
 enum { GROUP_ROWS = 4096, GROUP_BATCHES = 64 };
+
+/* Pages of a backup between two transactions: some 2 ms. */
+enum { BACKUP_PAGES = 256 };
+
+enum job_state { JOB_NONE, JOB_WANTED, JOB_DONE };
+
+/* A backup. Who may touch it: at JOB_WANTED the thread, else those who hold the mutex. */
+struct job {
+	enum job_state state;
+	char to[PATH_MAX];
+	db_backed_up_fn *fn;
+	void *arg;
+	struct db_copy *copy; /* NULL: not begun */
+	int r;
+	char why[DB_TEXT_MAX];
+};
 
 struct queue {
 	struct db_batch *first;
@@ -33,6 +52,7 @@ struct db_writer {
 	struct queue answered;     /* by the thread, not told yet */
 	uint64_t writing_since_ms; /* of the oldest batch that the thread has; 0: none */
 	bool is_ending;
+	struct job job;
 	/* The thread's own until told: the first error, and its words. Written before the first
 	 * batch that carries it is put into @answered, never after. */
 	int error;
@@ -121,46 +141,86 @@ static void group_write(struct db_writer *w, struct db_batch **group, size_t n)
 	log_debug("database: transaction of %zu batch%s, %zu rows", n, n == 1 ? "" : "es", rows);
 }
 
-static void group_answer(struct db_writer *w, struct db_batch **group, size_t n)
+/* Fails only when its counter is full, and then it is readable already. */
+static void owner_wake(struct db_writer *w)
 {
 	const uint64_t one = 1;
 
+	while (write(w->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void group_answer(struct db_writer *w, struct db_batch **group, size_t n)
+{
 	pthread_mutex_lock(&w->mutex);
 	for (size_t i = 0; i < n; i++)
 		queue_add(&w->answered, group[i]);
 	w->writing_since_ms = 0;
 	pthread_mutex_unlock(&w->mutex);
-	/* Fails only when its counter is full, and then it is readable already. */
-	while (write(w->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	owner_wake(w);
 }
 
-/* Return: how many; 0 at the end. */
-static size_t group_wait(struct db_writer *w, struct db_batch **group)
+/* @n: batches taken. Return: false at the end. */
+static bool work_wait(struct db_writer *w, struct db_batch **group, size_t *n, bool *is_job)
 {
-	size_t n;
+	bool goes_on;
 
 	pthread_mutex_lock(&w->mutex);
-	while (!w->waiting.first && !w->is_ending)
+	while (!w->waiting.first && !w->is_ending && w->job.state != JOB_WANTED)
 		pthread_cond_wait(&w->work, &w->mutex);
-	n = group_take(w, group);
+	*n = group_take(w, group);
+	*is_job = w->job.state == JOB_WANTED;
+	goes_on = *n || !w->is_ending;
 	pthread_mutex_unlock(&w->mutex);
-	return n;
+	return goes_on;
+}
+
+static void job_end(struct db_writer *w, int r)
+{
+	db_copy_free(w->job.copy);
+	w->job.copy = NULL;
+	w->job.r = r;
+	pthread_mutex_lock(&w->mutex);
+	w->job.state = JOB_DONE;
+	pthread_mutex_unlock(&w->mutex);
+	owner_wake(w);
+}
+
+/* Some of it. */
+static void job_step(struct db_writer *w)
+{
+	struct job *job = &w->job;
+	const char *from = sqlite3_db_filename(w->db->sql, "main");
+	bool is_done = false;
+	int r = 0;
+
+	if (!job->copy)
+		r = db_copy_new(from, job->to, job->why, &job->copy);
+	if (!r)
+		r = db_copy_step(job->copy, BACKUP_PAGES, &is_done, job->why);
+	if (r || is_done)
+		job_end(w, r);
 }
 
 static void *writer_run(void *arg)
 {
 	struct db_batch *group[GROUP_BATCHES];
 	struct db_writer *w = arg;
+	bool is_job;
 	size_t n;
 
-	while ((n = group_wait(w, group))) {
-		group_write(w, group, n);
-		group_answer(w, group, n);
+	while (work_wait(w, group, &n, &is_job)) {
+		if (n) {
+			group_write(w, group, n);
+			group_answer(w, group, n);
+		}
 		/* After the answer: what was committed is durable without it. */
 		if (!w->error)
 			w->error = db_checkpoint_if_due(w->db, w->why);
+		if (is_job)
+			job_step(w);
 	}
+	db_copy_free(w->job.copy); /* cut short: nothing of it stays */
 	return NULL;
 }
 
@@ -230,9 +290,42 @@ void db_writer_submit_take(struct db_writer *w, struct db_batch *batch, uint64_t
 	pthread_mutex_unlock(&w->mutex);
 }
 
+int db_writer_backup(struct db_writer *w, const char *to, db_backed_up_fn *fn, void *arg)
+{
+	int r = 0;
+
+	if (!*sqlite3_db_filename(w->db->sql, "main"))
+		return -EOPNOTSUPP;
+	if (strlen(to) >= sizeof(w->job.to))
+		return -ENAMETOOLONG;
+	pthread_mutex_lock(&w->mutex);
+	if (w->job.state != JOB_NONE) {
+		r = -EBUSY;
+	} else {
+		w->job = (struct job){ .state = JOB_WANTED, .fn = fn, .arg = arg };
+		memcpy(w->job.to, to, strlen(to) + 1);
+		pthread_cond_signal(&w->work);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	return r;
+}
+
 int db_writer_fd(const struct db_writer *w)
 {
 	return w->fd;
+}
+
+static void job_tell(struct db_writer *w)
+{
+	bool is_done;
+
+	pthread_mutex_lock(&w->mutex);
+	is_done = w->job.state == JOB_DONE;
+	if (is_done)
+		w->job.state = JOB_NONE;
+	pthread_mutex_unlock(&w->mutex);
+	if (is_done)
+		w->job.fn(w->job.arg, w->job.r, w->job.r ? w->job.why : "");
 }
 
 void db_writer_reap(struct db_writer *w)
@@ -251,6 +344,7 @@ void db_writer_reap(struct db_writer *w)
 		w->written(w->arg, batch->cookie, batch->result, batch->result ? w->why : "");
 		db_batch_free(batch);
 	}
+	job_tell(w);
 }
 
 uint64_t db_writer_waiting_since_ms(const struct db_writer *writer)

@@ -22,5 +22,16 @@ void db_writer_submit_take(struct db_writer *writer, struct db_batch *batch, uin
 /* Readable when db_writer_reap() has something to tell. The writer's. */
 int db_writer_fd(const struct db_writer *writer);
 void db_writer_reap(struct db_writer *writer);
+/* @r: 0, the copy is durable; or -errno, @why. By db_writer_reap(). */
+typedef void db_backed_up_fn(void *arg, int r, const char *why);
+/**
+ * db_writer_backup() - copy the database to @to, which must not be there
+ *
+ * The thread copies some pages between one transaction and the next: batches do not wait for the
+ * end of it, and the copy shows one moment. Return: 0, and @fn follows; -EBUSY while another one is
+ * under way; -ENAMETOOLONG; -EOPNOTSUPP for a database in memory.
+ */
+MUST_USE int db_writer_backup(struct db_writer *writer, const char *to, db_backed_up_fn *fn,
+			      void *arg);
 /* Milliseconds (boot-time clock) since which the oldest unanswered batch waits; 0: none waits. */
 uint64_t db_writer_waiting_since_ms(const struct db_writer *writer);

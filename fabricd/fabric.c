@@ -907,7 +907,8 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	*out = (struct fabric_health){ .ready = f->started,
 				       .frozen = f->frozen,
 				       /* without a switch nothing is bound by anyone */
-				       .adopted = f->adopted || !f->provider_count };
+				       .adopted =
+					       f->adopted || (!f->provider_count && !f->restored) };
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled) {
 			out->ready = out->ready && f->providers[i]->was_reconciled;
@@ -922,6 +923,12 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	else if (out->hold)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "many hosts are silent at once: automatic failover is held");
+	else if (out->ready && f->restored)
+		(void)snprintf(
+			out->detail, sizeof(out->detail),
+			"the database was restored from a backup: nothing is repaired and no "
+			"host is judged until fabricctl adopt takes what the switch shows as "
+			"the truth");
 	else if (out->ready && !out->adopted)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "the switch shows bindings that this database does not know: "

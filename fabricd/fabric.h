@@ -327,6 +327,9 @@ struct fabric_io {
 	void (*submit_take)(void *arg, struct db_batch *batch, uint64_t cookie);
 	/* Since when (now_ms) the oldest batch waits unanswered; 0: none does. */
 	uint64_t (*db_waiting_since_ms)(void *arg);
+	/* Copies the database to @file, which must not be there; fabric_backed_up() follows. May be
+	 * NULL: cannot be done. Return: 0; -EBUSY while one is under way; another -errno. */
+	int (*backup)(void *arg, const char *file);
 	/* An event is in the history: durable. Borrowed. */
 	void (*published)(void *arg, const struct db_event *event);
 	/* Asks the agent of @host to let a function go, over a channel that carries questions.
@@ -535,6 +538,19 @@ MUST_USE int fabric_host_fence_confirm(struct fabric *f, const char *host, uint6
  * taken in; with @dry_run nothing is stored and @fn is not called. */
 MUST_USE int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
 			  fabric_answer_fn *fn, void *arg);
+
+/**
+ * fabric_backup() - copy the database while it is in use
+ * @file: absolute; must not be there
+ * @fn: once the copy is durable (r == 0), or REFUSE_BACKUP: fabric_backup_why() says why, borrowed
+ *      until the next one
+ *
+ * Return: 0; REFUSE_FROZEN; REFUSE_LIMIT while another one is under way; REFUSE_BACKUP; -ENOMEM.
+ */
+MUST_USE int fabric_backup(struct fabric *f, const char *file, uint32_t uid, fabric_answer_fn *fn,
+			   void *arg);
+const char *fabric_backup_why(const struct fabric *f);
+void fabric_backed_up(struct fabric *f, int r, const char *why);
 
 /* Configuration space as @host sees it; NULL: the fabric as the manager sees it. @fn is called for
  * each function, then with NULL; never before this returns. Return: 0, REFUSE_NO_HOST,

@@ -286,3 +286,54 @@ uint64_t fabric_event_last(const struct fabric *f)
 		return 0;
 	return f->events[(f->event_count - 1) % FABRIC_EVENTS_KEPT].n;
 }
+
+/* ---- backups ---- */
+
+int fabric_backup(struct fabric *f, const char *file, uint32_t uid, fabric_answer_fn *fn, void *arg)
+{
+	int r;
+
+	if (f->frozen)
+		return REFUSE_FROZEN;
+	if (f->backup.fn)
+		return REFUSE_LIMIT;
+	(void)snprintf(f->backup.why, sizeof(f->backup.why), "%s",
+		       "this manager's database cannot be copied");
+	if (!f->io.backup || strlen(file) >= sizeof(f->backup.file))
+		return REFUSE_BACKUP;
+	r = f->io.backup(f->io.arg, file);
+	if (r == -EBUSY)
+		return REFUSE_LIMIT;
+	if (r)
+		return r == -ENOMEM ? r : REFUSE_BACKUP;
+	f->backup.fn = fn;
+	f->backup.arg = arg;
+	f->backup.uid = uid;
+	(void)snprintf(f->backup.file, sizeof(f->backup.file), "%s", file);
+	return 0;
+}
+
+const char *fabric_backup_why(const struct fabric *f)
+{
+	return f->backup.why;
+}
+
+void fabric_backed_up(struct fabric *f, int r, const char *why)
+{
+	fabric_answer_fn *fn = f->backup.fn;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	f->backup.fn = NULL;
+	(void)snprintf(f->backup.why, sizeof(f->backup.why), "%s", why);
+	if (r) {
+		log_warning("database: backup: %s", why);
+	} else {
+		log_notice("database: copied to %s", f->backup.file);
+		history_audit(f, f->backup.uid, "db.backup", "database", 0, "to %.400s",
+			      f->backup.file);
+		history_event(f, "db.backup", "database", "to %.400s", f->backup.file);
+		wake(f);
+	}
+	if (fn)
+		fn(f->backup.arg, r ? REFUSE_BACKUP : 0, 0);
+}

@@ -279,7 +279,9 @@ void hosts_judge(struct fabric *f)
 {
 	const struct live_config live = live_config_of(f);
 
-	if (f->frozen) {
+	/* What a restored database says of who owns what is last week's: nobody is failed over by
+	 * it before a person has adopted what the switch shows. */
+	if (f->frozen || f->restored) {
 		f->judge_ms = UINT64_MAX;
 		return;
 	}

@@ -51,11 +51,13 @@ static void load_number(void *arg, const struct db_number *row)
 {
 	struct loading *l = arg;
 
-	if (!strcmp(row->name, "attempt"))
+	if (!strcmp(row->name, "attempt")) {
 		l->f->attempt = row->value;
-	else if (!strcmp(row->name, "adopted"))
+	} else if (!strcmp(row->name, "adopted")) {
+		/* Never written as 0 but by a restore. */
 		l->f->adopted = row->value != 0;
-	else if (!strncmp(row->name, QUARANTINE_NUMBER, strlen(QUARANTINE_NUMBER)))
+		l->f->restored = row->value == 0;
+	} else if (!strncmp(row->name, QUARANTINE_NUMBER, strlen(QUARANTINE_NUMBER)))
 		load_quarantine(l, row->name + strlen(QUARANTINE_NUMBER), row->value != 0);
 	else if (row->value)
 		load_slot(l, row->name);

@@ -88,6 +88,21 @@ static uint64_t io_db_waiting_since_ms(void *arg)
 	return db_writer_waiting_since_ms(d->writer);
 }
 
+static void on_backed_up(void *arg, int r, const char *why)
+{
+	struct daemon *d = arg;
+
+	if (d->fabric)
+		fabric_backed_up(d->fabric, r, why);
+}
+
+static int io_backup(void *arg, const char *file)
+{
+	struct daemon *d = arg;
+
+	return db_writer_backup(d->writer, file, on_backed_up, d);
+}
+
 static void io_published(void *arg, const struct db_event *event)
 {
 	struct daemon *d = arg;
@@ -409,6 +424,7 @@ static int daemon_open_fabric(struct daemon *d)
 				      .wall_ms = io_wall_ms,
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
+				      .backup = io_backup,
 				      .published = io_published,
 				      .fence_run = io_fence_run,
 				      .agent_ask = io_agent_ask,

@@ -248,6 +248,7 @@ static void adopted_store(struct fabric *f)
 	const struct db_number row = { .name = "adopted", .value = 1 };
 
 	f->adopted = true;
+	f->restored = false;
 	db_put_number(batch_open(f), &row);
 }
 
@@ -258,6 +259,11 @@ static void adopt_when_empty(struct fabric *f)
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled)
 			return;
+	if (f->restored) {
+		log_warning("fabric: the database was restored from a backup; nothing is repaired "
+			    "before `fabricctl adopt`");
+		return;
+	}
 	if (is_bound_by_others(f)) {
 		log_warning("fabric: the switch shows bindings that this database does not know; "
 			    "nothing is repaired before `fabricctl adopt`");
@@ -312,6 +318,24 @@ void reconcile_provider(struct fabric_provider *p)
 
 /* ---- adoption ---- */
 
+/* Assigned by a restored database, and bound nowhere: released since, as far as anyone knows. */
+static bool is_lost(const struct fabric *f, const struct fabric_function *fn)
+{
+	enum difference kind = difference_of(fn);
+
+	return f->restored && fn->host && !fn->item && (kind == MISSING || kind == STALE);
+}
+
+static void release_lost(struct fabric *f, struct fabric_function *fn, uint32_t uid)
+{
+	history_audit(f, uid, "adopt", fn->name, 0, "released from %s vport %u: bound nowhere",
+		      fn->host->name, fn->vport);
+	function_own(fn, NULL, 0);
+	fn->identity = (struct identity){ 0 };
+	fn->generation = fn->highest;
+	db_remove_assignment(batch_open(f), fn->name);
+}
+
 /* Its identity lives on another function that is, or was just, taken in. */
 static const struct fabric_function *adoption_clash(const struct fabric *f,
 						    const struct fabric_function *fn)
@@ -319,7 +343,8 @@ static const struct fabric_function *adoption_clash(const struct fabric *f,
 	for (size_t i = 0; i < f->functions.count; i++) {
 		const struct fabric_function *o = f->functions.at[i];
 
-		if (o != fn && o->host && identity_is_clash(&o->identity, &fn->as.now.identity))
+		if (o != fn && o->host && !is_lost(f, o) &&
+		    identity_is_clash(&o->identity, &fn->as.now.identity))
 			return o;
 	}
 	return NULL;
@@ -352,11 +377,35 @@ static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabri
 }
 
 /* What the switch shows and this database does not have. */
-static bool is_adoptable(const struct fabric_function *fn)
+static bool is_adoptable(const struct fabric *f, const struct fabric_function *fn)
 {
 	enum difference kind = difference_of(fn);
 
-	return fn->as.now.host && !fn->item && (kind == FOREIGN || kind == SUPERSEDED);
+	if (kind == DRIFTED && !f->restored)
+		return false;
+	return fn->as.now.host && !fn->item &&
+	       (kind == FOREIGN || kind == SUPERSEDED || kind == DRIFTED);
+}
+
+/* Before anything is taken in: what they held is then free. Return: how many. */
+static size_t lost_release(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out)
+{
+	size_t before = out->item_count;
+
+	for (size_t i = 0; i < f->functions.count; i++) {
+		struct fabric_function *fn = f->functions.at[i];
+		struct fabric_plan_item *item = &out->items[out->item_count];
+
+		if (!is_lost(f, fn))
+			continue;
+		out->item_count++;
+		item->row.op = DB_OP_RELEASE;
+		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", fn->name);
+		item->steps[0] = "release it: the switch shows it nowhere";
+		if (!dry_run)
+			release_lost(f, fn, uid);
+	}
+	return out->item_count - before;
 }
 
 int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
@@ -375,6 +424,7 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 	out->items = calloc(f->functions.count + 1, sizeof(*out->items));
 	if (!out->items)
 		return -ENOMEM;
+	taken = lost_release(f, dry_run, uid, out);
 	for (size_t i = 0; i < f->functions.count; i++) {
 		struct fabric_function *one = f->functions.at[i];
 		const struct fabric_provider *p = provider_of_function(f, one);
@@ -382,7 +432,7 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 		const struct fabric_function *clash;
 		struct fabric_host *host;
 
-		if (!is_adoptable(one) || one->as.now.host > p->host_count)
+		if (!is_adoptable(f, one) || one->as.now.host > p->host_count)
 			continue;
 		host = p->hosts[one->as.now.host - 1];
 		if (!host)
@@ -420,6 +470,7 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 		return 0;
 	adopted_store(f);
 	history_event(f, "fabric.adopted", "fabric", "%zu functions", taken);
+	f->judge_ms = f->now_ms;
 	batch_answer(f, fn, arg, taken);
 	f->reconcile_ms = f->now_ms;
 	wake(f);

@@ -147,6 +147,7 @@ struct fabric {
 	uint64_t started_ms;
 	bool frozen;
 	bool adopted;
+	bool restored; /* from a backup, and not adopted since: no repair, no verdict */
 	char frozen_why[DB_TEXT_MAX];
 
 	struct fabric_provider *providers[CONFIG_PROVIDERS];
@@ -194,6 +195,13 @@ struct fabric {
 	size_t key_count;
 	size_t key_room;
 	uint64_t keys_expire_ms;
+	struct {
+		fabric_answer_fn *fn; /* NULL: none is under way */
+		void *arg;
+		uint32_t uid;
+		char file[DB_TEXT_MAX];
+		char why[DB_TEXT_MAX];
+	} backup;
 
 	struct fabric_fence *fences; /* under way */
 	uint64_t next_fence;

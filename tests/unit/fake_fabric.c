@@ -489,3 +489,14 @@ void fabric_view_cancel(struct fabric *f, void *arg)
 	f->cancelled_views++;
 	f->view = NULL;
 }
+
+int fabric_backup(struct fabric *f, const char *file, uint32_t uid, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->boot_id, sizeof(f->boot_id), "%s", file);
+	return noted(f, uid, NULL, fn, arg);
+}
+
+const char *fabric_backup_why(const struct fabric *f)
+{
+	return f->refused_field ? f->refused_field : "";
+}

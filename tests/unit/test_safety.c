@@ -1987,6 +1987,43 @@ static void a_new_database_repairs_nothing_before_it_is_told_to_adopt(void **sta
 	assert_string_equal(health(h).status, "ok");
 }
 
+/* What a restore writes into a database (db/restore.c), of a host that died meanwhile and of a
+ * function that was released since. */
+static void a_restored_database_neither_repairs_nor_judges_before_it_is_adopted(void **state)
+{
+	struct house *h = *state;
+	const struct db_number row = { .name = "adopted", .value = 0 };
+	struct fabric_plan plan = { 0 };
+	struct db_batch *batch = NULL;
+	size_t from;
+
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
+	manager_kill(h);
+	assert_int_equal(db_batch_new(&batch), 0);
+	db_put_number(batch, &row);
+	assert_int_equal(db_apply(h->db, batch, NULL), 0);
+	db_batch_free(batch);
+	from = h->sent_count;
+	manager_start(h);
+	run(h, 3 * BEAT);
+	silence(h, BAY1);
+	run(h, 40 * BEAT);
+	assert_string_equal(health(h).status, "adopt");
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), 0);
+	assert_non_null(function(h, VF1)->host);
+
+	assert_int_equal(fabric_adopt(h->fabric, false, 0, &plan, on_answer, h), 0);
+	assert_int_equal(plan.item_count, 1);
+	assert_int_equal(plan.items[0].row.op, DB_OP_RELEASE);
+	fabric_plan_done(&plan);
+	assert_null(function(h, VF1)->host);
+	run(h, 40 * BEAT);
+	assert_int_equal(at_switch(h, VF1), 0);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -2059,6 +2096,7 @@ int main(void)
 		TEST(s20_a_late_beat_does_not_cancel_a_fence),
 		TEST(s20_a_switch_that_rebooted_fences_its_fenced_hosts_again),
 		TEST(a_new_database_repairs_nothing_before_it_is_told_to_adopt),
+		TEST(a_restored_database_neither_repairs_nor_judges_before_it_is_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
