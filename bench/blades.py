@@ -102,6 +102,10 @@ def failover(kind, runs):
         bays = ["bay1", "bay2"]
         parts = list(zip(*(fail_once(fabric, *(bays if n % 2 else bays[::-1]))
                            for n in range(runs))))
+    except Exception:
+        print('RC', {n: x.poll() for n, x in fabric.processes.items()})
+        fabric.print_logs()
+        raise
     finally:
         case.close()
     detection, ours, kernel = parts
