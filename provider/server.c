@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/listener.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -579,6 +580,8 @@ int provider_server_new(struct event_base *base, const char *socket_path,
 
 	if (!server)
 		return -ENOMEM;
+	/* Managers and switches go away at any time: a write fails then, and nobody dies of it. */
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	server->user = *user;
 	server->base = base;
 	server->state = PROVIDER_READY;

@@ -36,6 +36,7 @@ struct provider_server_user {
  * provider_server_new() - takes the socket; connections wait until provider_server_attach()
  * @user: copied
  *
+ * From here on the process ignores SIGPIPE: what a provider reaches may go away while it writes.
  * A stale socket file is replaced, one that answers is not. The new one has mode 0660.
  * Return: 0; -EADDRINUSE when somebody serves it; -ENAMETOOLONG; another -errno.
  */

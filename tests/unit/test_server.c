@@ -442,6 +442,18 @@ static void submit(struct rig *rig, uint64_t attempt, enum provider_verb verb, u
 	assert_int_equal(rig->client->ops->submit(rig->client, &op), 0);
 }
 
+static void a_provider_does_not_die_of_whom_it_writes_to(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(close(ends[0]), 0);
+	assert_int_equal(write(ends[1], "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(close(ends[1]), 0);
+}
+
 static void operations_pass_in_order_and_completions_return(void **state)
 {
 	struct rig *rig = *state;
@@ -1160,6 +1172,7 @@ int main(void)
 #define CONNECTED(name) cmocka_unit_test_setup_teardown(name, rig_setup_connected, rig_teardown)
 #define BARE(name)      cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
+		CONNECTED(a_provider_does_not_die_of_whom_it_writes_to),
 		CONNECTED(operations_pass_in_order_and_completions_return),
 		CONNECTED(what_the_switch_says_arrives_whole),
 		BARE(a_client_that_is_there_first_connects_when_the_server_comes),
