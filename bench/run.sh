@@ -25,7 +25,7 @@ usage() {
 	cat <<END
 usage: bench/run.sh [NAME...]
 
-Builds the release preset and measures every figure, or those named; takes about five minutes.
+Builds the release preset and measures every figure, or those named; takes about eight minutes.
 Each says the machine, what it ran, the median of several runs with the least and the most of them,
 and whether it was reached. A machine that does something else meanwhile spoils the figures.
 
