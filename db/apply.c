@@ -90,6 +90,22 @@ static int row_write(struct db *db, struct db_row row)
 	return answer == SQLITE_OK ? step_and_reset(write) : answer;
 }
 
+/* What db_renew() must find again, once it is durable. */
+struct marks {
+	uint64_t event;
+	uint64_t audit;
+};
+
+static void marks_note(struct marks *marks, const struct db *db, struct db_row row)
+{
+	const uint8_t *at = row.at;
+
+	if (row.kind == DB_EVENT)
+		marks->event = db_row_number(&at);
+	else if (row.kind == DB_AUDIT)
+		marks->audit = (uint64_t)sqlite3_last_insert_rowid(db->sql);
+}
+
 static bool is_place(enum db_kind kind)
 {
 	return kind == DB_ASSIGNMENT || kind == DB_REMOVAL;
@@ -107,7 +123,8 @@ static void place_add(struct places *places, struct db_row row)
 }
 
 /* All rows but those about assignments, which are put aside. */
-static int batch_write(struct db *db, const struct db_batch *batch, struct places *places)
+static int batch_write(struct db *db, const struct db_batch *batch, struct places *places,
+		       struct marks *marks)
 {
 	const uint8_t *at = batch->rows.data;
 	const uint8_t *end = at + batch->rows.length;
@@ -120,6 +137,8 @@ static int batch_write(struct db *db, const struct db_batch *batch, struct place
 			place_add(places, row);
 		else
 			answer = row_write(db, row);
+		if (answer == SQLITE_OK)
+			marks_note(marks, db, row);
 	}
 	return answer;
 }
@@ -163,14 +182,19 @@ static int places_write(struct db *db, struct places *places)
 static int group_write(struct db *db, const struct db_batch *const *batches, size_t n,
 		       struct places *places)
 {
+	struct marks marks = { .event = db->event_last, .audit = db->audit_last };
 	int answer = step_and_reset(db->begin);
 
 	for (size_t i = 0; answer == SQLITE_OK && i < n; i++)
-		answer = batch_write(db, batches[i], places);
+		answer = batch_write(db, batches[i], places, &marks);
 	if (answer == SQLITE_OK)
 		answer = places_write(db, places);
 	if (answer == SQLITE_OK)
 		answer = step_and_reset(db->commit);
+	if (answer == SQLITE_OK) {
+		db->event_last = marks.event;
+		db->audit_last = marks.audit;
+	}
 	return answer;
 }
 

@@ -376,8 +376,11 @@ int db_open_schema(const char *path, const struct db_schema *schema, bool is_fas
 		r = db_open_memory(db, path, schema, why);
 	} else {
 		r = db_file_resolve(path, why, real);
+		db->is_fast = is_fast;
 		if (!r)
 			r = db_open_file(db, real, schema, is_fast, why);
+		if (!r)
+			memcpy(db->path, real, sizeof(db->path));
 	}
 	if (!r)
 		r = db_accept(db, why);
@@ -399,14 +402,32 @@ int db_open_fast(const char *path, char *why, struct db **out)
 	return db_open_schema(path, &db_schema, true, why, out);
 }
 
+static void statements_done(struct db *db)
+{
+	for (size_t kind = 0; kind < DB_KINDS; kind++) {
+		(void)sqlite3_finalize(db->writes[kind]); /* its error was told when it happened */
+		db->writes[kind] = NULL;
+	}
+	(void)sqlite3_finalize(db->begin);
+	(void)sqlite3_finalize(db->commit);
+	db->begin = NULL;
+	db->commit = NULL;
+}
+
+void db_disconnect(struct db *db)
+{
+	statements_done(db);
+	if (db->sql)
+		(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_close(db->sql); /* nothing is open in it any more */
+	db->sql = NULL;
+}
+
 void db_close(struct db *db)
 {
 	if (!db)
 		return;
-	for (size_t kind = 0; kind < DB_KINDS; kind++)
-		(void)sqlite3_finalize(db->writes[kind]); /* its error was told when it happened */
-	(void)sqlite3_finalize(db->begin);
-	(void)sqlite3_finalize(db->commit);
+	statements_done(db);
 	(void)sqlite3_close(db->sql); /* nothing is open in it any more */
 	if (db->lock_fd >= 0)
 		(void)close(db->lock_fd); /* after SQLite: only now may another come in */

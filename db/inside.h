@@ -2,6 +2,7 @@
 /* What the files of db/ share, and its tests; nobody else includes it. */
 #pragma once
 
+#include <limits.h>
 #include <sqlite3.h>
 
 #include "db/db.h"
@@ -24,6 +25,10 @@ struct db {
 	sqlite3_stmt *writes[DB_KINDS];
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
+	char path[PATH_MAX]; /* "": in memory */
+	bool is_fast;
+	uint64_t event_last; /* in the last transaction that was durable; 0: none of this life */
+	uint64_t audit_last;
 	int lock_fd;   /* -1: none */
 	int wal_pages; /* in the write-ahead log after the last commit */
 	char incarnation[DB_NAME_MAX];
@@ -47,6 +52,23 @@ MUST_USE int db_migrate(struct db *db, const char *path, const struct db_schema 
 			uint64_t version, char *why);
 /* From here on the file is ours to write. */
 MUST_USE int db_accept(struct db *db, char *why);
+
+/* Opens @path for reading, sound and of a known version. */
+MUST_USE int db_reader_open(struct db *db, const char *path, char *why, uint64_t *version);
+/* A draft, or what else stands alone, and its side files. */
+void db_draft_remove(const char *draft);
+/* The connection goes, the lock stays; the file and its log are left as they are. */
+void db_disconnect(struct db *db);
+
+/**
+ * db_renew() - after an error on COMMIT or sync: a new file with all that the old one shows
+ *
+ * The page cache may show what the disk does not have: so all that can be read is written once
+ * more, synced with its folder, read again, compared with what was acknowledged, and takes the
+ * place of the old file, which is kept as PATH.replaced. @db has no connection afterwards, in any
+ * case; after a failure it may be called again. -EOPNOTSUPP for a database in memory.
+ */
+MUST_USE int db_renew(struct db *db, char *why);
 
 /* db_open() with another schema, for the tests of migration. */
 MUST_USE int db_open_schema(const char *path, const struct db_schema *schema, bool is_fast,

@@ -56,8 +56,7 @@ static int reader_open(struct db *db, const char *path, char *why)
 	return db_run(db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON", why, "be read");
 }
 
-/* Opened for reading, and sound; @version of its tables. */
-static int reader_open_checked(struct db *db, const char *path, char *why, uint64_t *version)
+int db_reader_open(struct db *db, const char *path, char *why, uint64_t *version)
 {
 	struct db_schema schema = db_schema;
 	bool exists = false;
@@ -174,7 +173,7 @@ int db_check(const char *path, char *why, struct db_report *out)
 		return -ENOMEM;
 	r = db_file_resolve(path, why, real);
 	if (!r)
-		r = reader_open_checked(db, real, why, &report.version);
+		r = db_reader_open(db, real, why, &report.version);
 	if (!r)
 		r = report_fill(db, real, why, &report);
 	/* Columns of an older version are not those that we read; it is migrated first. */
@@ -301,7 +300,7 @@ static int draft_copy(const char *from, const char *draft, char *why)
 	OWNED(db_close) struct db *db = reader_new();
 	uint64_t version;
 	char *text;
-	int r = db ? reader_open_checked(db, from, why, &version) : -ENOMEM;
+	int r = db ? db_reader_open(db, from, why, &version) : -ENOMEM;
 
 	if (r)
 		return r;
@@ -313,7 +312,7 @@ static int draft_copy(const char *from, const char *draft, char *why)
 	return r;
 }
 
-static void draft_remove(const char *draft)
+void db_draft_remove(const char *draft)
 {
 	static const char *const endings[] = { "", "-journal", "-wal", "-shm" };
 	char name[PATH_MAX];
@@ -335,12 +334,12 @@ static int restore_locked(const char *from, const char *path, uint32_t uid, char
 		r = db_file_next(path, why, next);
 	if (r)
 		return r;
-	draft_remove(draft);
+	db_draft_remove(draft);
 	r = draft_copy(from, draft, why);
 	if (!r)
 		r = draft_rework(draft, from, uid, why);
 	if (r) {
-		draft_remove(draft);
+		db_draft_remove(draft);
 		return r;
 	}
 	db_file_hand_over(draft);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -21,6 +22,8 @@ enum { GROUP_ROWS = 4096, GROUP_BATCHES = 64 };
 
 /* Pages of a backup between two transactions: some 2 ms. */
 enum { BACKUP_PAGES = 256 };
+
+enum { RENEW_FIRST_MS = 1000, RENEW_MOST_MS = 60000 };
 
 enum job_state { JOB_NONE, JOB_WANTED, JOB_DONE };
 
@@ -53,10 +56,13 @@ struct db_writer {
 	uint64_t writing_since_ms; /* of the oldest batch that the thread has; 0: none */
 	bool is_ending;
 	struct job job;
+	struct db_trouble trouble;
+	uint64_t renew_after_ms;
 	/* The thread's own until told: the first error, and its words. Written before the first
 	 * batch that carries it is put into @answered, never after. */
 	int error;
 	char why[DB_TEXT_MAX];
+	uint64_t renew_ms; /* the thread's: when the next try is due; 0: none is */
 };
 
 static void queue_init(struct queue *q)
@@ -160,14 +166,36 @@ static void group_answer(struct db_writer *w, struct db_batch **group, size_t n)
 	owner_wake(w);
 }
 
+/* With the mutex held. Return: false when the time for a try has come. */
+static bool sleep_more(struct db_writer *w)
+{
+	struct timespec until;
+
+	if (!w->renew_ms) {
+		pthread_cond_wait(&w->work, &w->mutex);
+		return true;
+	}
+	until.tv_sec = (time_t)(w->renew_ms / 1000);
+	until.tv_nsec = (long)(w->renew_ms % 1000) * 1000000;
+	return pthread_cond_timedwait(&w->work, &w->mutex, &until) != ETIMEDOUT;
+}
+
+static uint64_t thread_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* that of the condition; it cannot fail */
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* @n: batches taken. Return: false at the end. */
 static bool work_wait(struct db_writer *w, struct db_batch **group, size_t *n, bool *is_job)
 {
 	bool goes_on;
 
 	pthread_mutex_lock(&w->mutex);
-	while (!w->waiting.first && !w->is_ending && w->job.state != JOB_WANTED)
-		pthread_cond_wait(&w->work, &w->mutex);
+	while (!w->waiting.first && !w->is_ending && w->job.state != JOB_WANTED && sleep_more(w))
+		;
 	*n = group_take(w, group);
 	*is_job = w->job.state == JOB_WANTED;
 	goes_on = *n || !w->is_ending;
@@ -190,16 +218,64 @@ static void job_end(struct db_writer *w, int r)
 static void job_step(struct db_writer *w)
 {
 	struct job *job = &w->job;
-	const char *from = sqlite3_db_filename(w->db->sql, "main");
 	bool is_done = false;
-	int r = 0;
+	int r = w->error;
 
-	if (!job->copy)
-		r = db_copy_new(from, job->to, job->why, &job->copy);
+	if (r)
+		memcpy(job->why, w->why, sizeof(job->why));
+	else if (!job->copy)
+		r = db_copy_new(w->db->path, job->to, job->why, &job->copy);
 	if (!r)
 		r = db_copy_step(job->copy, BACKUP_PAGES, &is_done, job->why);
 	if (r || is_done)
 		job_end(w, r);
+}
+
+/* A row that broke a rule is the owner's mistake, and writing anew does not mend it. */
+static bool is_curable(const struct db_writer *w)
+{
+	return w->error && w->error != -EINVAL && w->db->path[0] && !w->trouble.is_renewed;
+}
+
+static void renew_plan(struct db_writer *w)
+{
+	uint64_t wait = w->trouble.tries ? RENEW_FIRST_MS : w->renew_after_ms;
+
+	for (unsigned i = 1; i < w->trouble.tries && wait < RENEW_MOST_MS; i++)
+		wait *= 2;
+	w->renew_ms = thread_ms() + (wait < RENEW_MOST_MS ? wait : RENEW_MOST_MS);
+}
+
+static void renew_try(struct db_writer *w)
+{
+	char why[DB_TEXT_MAX] = "";
+	int r = db_renew(w->db, why);
+
+	if (r)
+		log_warning("database: cannot be written anew: %s", *why ? why : strerror(-r));
+	else
+		log_notice("database: written anew; what stood there is %s.replaced", w->db->path);
+	pthread_mutex_lock(&w->mutex);
+	w->trouble.tries++;
+	w->trouble.is_renewed = !r;
+	memcpy(w->trouble.why, why, sizeof(why));
+	pthread_mutex_unlock(&w->mutex);
+	w->renew_ms = 0;
+	owner_wake(w);
+}
+
+/* S15: what was being written when it failed is UNKNOWN until a file can be trusted again. */
+static void trouble_advance(struct db_writer *w)
+{
+	if (!is_curable(w))
+		return;
+	if (!w->renew_ms)
+		renew_plan(w);
+	if (thread_ms() < w->renew_ms)
+		return;
+	renew_try(w);
+	if (!w->trouble.is_renewed)
+		renew_plan(w);
 }
 
 static void *writer_run(void *arg)
@@ -219,6 +295,7 @@ static void *writer_run(void *arg)
 			w->error = db_checkpoint_if_due(w->db, w->why);
 		if (is_job)
 			job_step(w);
+		trouble_advance(w);
 	}
 	db_copy_free(w->job.copy); /* cut short: nothing of it stays */
 	return NULL;
@@ -243,6 +320,7 @@ static int writer_start(struct db_writer *w)
 int db_writer_new(struct db *db, db_written_fn *written, void *arg, struct db_writer **out)
 {
 	struct db_writer *w = calloc(1, sizeof(*w));
+	pthread_condattr_t clock;
 	int r;
 
 	if (!w)
@@ -251,7 +329,11 @@ int db_writer_new(struct db *db, db_written_fn *written, void *arg, struct db_wr
 	queue_init(&w->waiting);
 	queue_init(&w->answered);
 	pthread_mutex_init(&w->mutex, NULL);
-	pthread_cond_init(&w->work, NULL);
+	/* Neither can fail: the attribute is our own. */
+	(void)pthread_condattr_init(&clock);
+	(void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&w->work, &clock);
+	(void)pthread_condattr_destroy(&clock);
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = w->fd < 0 ? -errno : writer_start(w);
 	if (r) {
@@ -294,7 +376,7 @@ int db_writer_backup(struct db_writer *w, const char *to, db_backed_up_fn *fn, v
 {
 	int r = 0;
 
-	if (!*sqlite3_db_filename(w->db->sql, "main"))
+	if (!*w->db->path)
 		return -EOPNOTSUPP;
 	if (strlen(to) >= sizeof(w->job.to))
 		return -ENAMETOOLONG;
@@ -358,4 +440,21 @@ uint64_t db_writer_waiting_since_ms(const struct db_writer *writer)
 		since = w->waiting.first->since_ms;
 	pthread_mutex_unlock(&w->mutex);
 	return since;
+}
+
+bool db_writer_trouble(const struct db_writer *writer, struct db_trouble *out)
+{
+	struct db_writer *w = (struct db_writer *)(uintptr_t)writer; /* the mutex is not state */
+
+	pthread_mutex_lock(&w->mutex);
+	*out = w->trouble;
+	pthread_mutex_unlock(&w->mutex);
+	return out->tries != 0;
+}
+
+void db_writer_renew_after(struct db_writer *w, uint64_t ms)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->renew_after_ms = ms;
+	pthread_mutex_unlock(&w->mutex);
 }

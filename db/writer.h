@@ -22,6 +22,18 @@ void db_writer_submit_take(struct db_writer *writer, struct db_batch *batch, uin
 /* Readable when db_writer_reap() has something to tell. The writer's. */
 int db_writer_fd(const struct db_writer *writer);
 void db_writer_reap(struct db_writer *writer);
+/* After an error the thread tries, later and later, to write the database anew (db_renew()): then
+ * all is in a file that can be trusted, and the owner begins again from it, as after a restart. */
+struct db_trouble {
+	bool is_renewed; /* it has worked: close the writer and the database, and open both */
+	unsigned tries;
+	char why[DB_TEXT_MAX]; /* the last try failed for this; "" */
+};
+/* Return: true in trouble, with @out set. The descriptor is readable after each try. */
+bool db_writer_trouble(const struct db_writer *writer, struct db_trouble *out);
+/* The first try comes @ms after an error; 0 unless told. For an owner that was here before. */
+void db_writer_renew_after(struct db_writer *writer, uint64_t ms);
+
 /* @r: 0, the copy is durable; or -errno, @why. By db_writer_reap(). */
 typedef void db_backed_up_fn(void *arg, int r, const char *why);
 /**

@@ -919,7 +919,8 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	for (size_t i = 0; i < f->chassis_count; i++)
 		out->hold = out->hold || f->chassis[i].live.hold;
 	if (f->frozen)
-		(void)snprintf(out->detail, sizeof(out->detail), "%s", f->frozen_why);
+		(void)snprintf(out->detail, sizeof(out->detail), "%.280s%s%.220s", f->frozen_why,
+			       *f->trouble ? "; " : "", f->trouble);
 	else if (out->hold)
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "many hosts are silent at once: automatic failover is held");

@@ -364,6 +364,14 @@ void fabric_provider_set(struct fabric *f, unsigned number, struct provider *p);
 /* Everything is in place: from here on it acts. */
 void fabric_start(struct fabric *f);
 
+/* Frozen, and what is being done about it: for health. @text is copied; "" for nothing. */
+void fabric_trouble(struct fabric *f, const char *text);
+/* Why and since when (now_ms) it is frozen; NULL: it is not. Borrowed. */
+const char *fabric_frozen(const struct fabric *f, uint64_t *since_ms);
+/* The one before was frozen for @why and so long, and this one goes on from a new database file:
+ * told in the history. After fabric_start(). */
+void fabric_thawed(struct fabric *f, const char *why, uint64_t for_ms);
+
 void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why);
 void fabric_advance(struct fabric *f);
 /* When fabric_advance() is wanted next; UINT64_MAX: never by itself. Providers' own next_ms is

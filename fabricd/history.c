@@ -20,7 +20,19 @@ void freeze(struct fabric *f, const char *format, ...)
 	(void)vsnprintf(f->frozen_why, sizeof(f->frozen_why), format, args); /* cut when longer */
 	va_end(args);
 	f->frozen = true;
+	f->frozen_ms = f->io.now_ms(f->io.arg);
 	log_err("fabric: frozen, nothing is changed any more: %s", f->frozen_why);
+}
+
+void fabric_trouble(struct fabric *f, const char *text)
+{
+	(void)snprintf(f->trouble, sizeof(f->trouble), "%s", text);
+}
+
+const char *fabric_frozen(const struct fabric *f, uint64_t *since_ms)
+{
+	*since_ms = f->frozen_ms;
+	return f->frozen ? f->frozen_why : NULL;
 }
 
 /* Makes room for one more of @size bytes in an array; false: no memory, and frozen. */
@@ -165,9 +177,8 @@ void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why)
 	/* UNKNOWN, and worse: nothing that waited for this is acknowledged or acted on (S15). */
 	if (r)
 		freeze(f,
-		       "the database cannot be written: %s; mend that, then restart fabricd (what "
-		       "was "
-		       "acknowledged is kept, the data path stays as it is)",
+		       "the database cannot be written: %.300s (what was acknowledged is kept, "
+		       "the data path stays as it is)",
 		       why && *why ? why : strerror(-r));
 	if (!r && f->io.point)
 		f->io.point(f->io.arg, "journal-after");
@@ -285,6 +296,15 @@ uint64_t fabric_event_last(const struct fabric *f)
 	if (!f->event_count)
 		return 0;
 	return f->events[(f->event_count - 1) % FABRIC_EVENTS_KEPT].n;
+}
+
+void fabric_thawed(struct fabric *f, const char *why, uint64_t for_ms)
+{
+	history_audit(f, 0, "thaw", "fabric", 0, "after %llu ms: %.400s",
+		      (unsigned long long)for_ms, why);
+	history_event(f, "fabric.thawed", "fabric", "frozen for %llu ms: %.400s",
+		      (unsigned long long)for_ms, why);
+	wake(f);
 }
 
 /* ---- backups ---- */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,9 @@
 enum {
 	EXIT_REFUSED = 1,
 	EXIT_FAILED = 4,
-	DRAIN_TURNS = 16, /* looks at the sockets before the fabric acts, at most */
+	DRAIN_TURNS = 16,       /* looks at the sockets before the fabric acts, at most */
+	THAW_AGAIN_MS = 600000, /* a thaw so soon after another one waits, longer each time */
+	THAW_WAIT_MS = 60000,
 };
 
 struct daemon {
@@ -54,6 +57,15 @@ struct daemon {
 	struct event *watchdog; /* NULL unless systemd asks for it */
 	struct event *signals[3];
 	bool stopping;
+	int handed_over; /* listening socket of systemd; -1: none. It outlives a thaw */
+	/* S15: the database was written anew, and all begins again from it. */
+	struct {
+		bool is_wanted;
+		char why[DB_TEXT_MAX]; /* that it was frozen for; "" */
+		uint64_t for_ms;
+		uint64_t last_ms; /* when the last one was; 0: never */
+		uint64_t wait_ms; /* before the database is written anew for the next one */
+	} thaw;
 };
 
 /* ---- what the fabric is given ---- */
@@ -208,9 +220,20 @@ static void on_written(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 
+	struct db_trouble trouble;
+	char text[DB_TEXT_MAX];
+
 	(void)fd;
 	(void)what;
 	db_writer_reap(d->writer);
+	if (!db_writer_trouble(d->writer, &trouble))
+		return;
+	d->thaw.is_wanted = trouble.is_renewed;
+	(void)snprintf(text, sizeof(text),
+		       "it is written anew, and fabricd goes on by itself once that works; tried "
+		       "%u times: %.300s",
+		       trouble.tries, trouble.why);
+	fabric_trouble(d->fabric, text);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -293,7 +316,7 @@ static void daemon_act(struct daemon *d)
 
 static int daemon_run(struct daemon *d)
 {
-	while (!d->stopping) {
+	while (!d->stopping && !d->thaw.is_wanted) {
 		int r = daemon_wait(d);
 
 		if (!r && daemon_next_ms(d) <= clock_boot_ms())
@@ -413,6 +436,8 @@ static int daemon_open_db(struct daemon *d)
 
 	if (!r)
 		r = db_writer_new(d->db, on_batch, d, &d->writer);
+	if (!r)
+		db_writer_renew_after(d->writer, d->thaw.wait_ms);
 	if (r)
 		log_err("database: %s", why[0] ? why : strerror(-r));
 	return r;
@@ -485,10 +510,14 @@ static int daemon_open_api(struct daemon *d)
 {
 	struct api_config config = { .path = d->options.socket, .fd = -1 };
 	char why[DB_TEXT_MAX] = "";
-	int r = listen_handed_over(why, &config.fd);
+	int r = d->thaw.last_ms ? 0 : listen_handed_over(why, &d->handed_over);
 
-	if (config.fd >= 0)
+	if (!r && d->handed_over >= 0) {
 		config.path = NULL;
+		config.fd = fcntl(d->handed_over, F_DUPFD_CLOEXEC, 0);
+		if (config.fd < 0)
+			r = -errno;
+	}
 	if (!r)
 		r = api_new(d->base, d->fabric, &config, why, &d->api);
 	if (r)
@@ -573,7 +602,39 @@ static void daemon_close(struct daemon *d)
 		event_done(d->signals[i]);
 	if (d->base)
 		event_base_free(d->base);
-	libevent_global_shutdown();
+}
+
+/* As at the start of the program, but for what it was told and what it has of systemd. */
+static void daemon_forget(struct daemon *d)
+{
+	d->base = NULL;
+	d->db = NULL;
+	d->writer = NULL;
+	memset(d->providers, 0, sizeof(d->providers));
+	d->provider_count = 0;
+	d->fences = NULL;
+	d->datagrams = NULL;
+	d->timer = NULL;
+	d->written = NULL;
+	d->watchdog = NULL;
+	memset(d->signals, 0, sizeof(d->signals));
+}
+
+/* What the one that comes after it shall tell. */
+static void thaw_note(struct daemon *d)
+{
+	uint64_t now = clock_boot_ms();
+	uint64_t since = now;
+	const char *why = fabric_frozen(d->fabric, &since);
+	bool is_soon = d->thaw.last_ms && now - d->thaw.last_ms < THAW_AGAIN_MS;
+
+	(void)snprintf(d->thaw.why, sizeof(d->thaw.why), "%s", why ? why : "");
+	d->thaw.for_ms = now - since;
+	d->thaw.wait_ms = !is_soon ? 0 : d->thaw.wait_ms ? 2 * d->thaw.wait_ms : 1000;
+	if (d->thaw.wait_ms > THAW_WAIT_MS)
+		d->thaw.wait_ms = THAW_WAIT_MS;
+	d->thaw.last_ms = now;
+	log_notice("daemon: the database was written anew; all begins again from it");
 }
 
 static int exit_code(int r)
@@ -583,23 +644,45 @@ static int exit_code(int r)
 	return r ? EXIT_FAILED : 0;
 }
 
-static int daemon_main(struct daemon *d)
+/* From the database to the end, or to a thaw. */
+static int daemon_live(struct daemon *d)
 {
 	int r = daemon_open(d);
 
-	if (!r) {
-		fences_check(&d->config);
-		fabric_start(d->fabric);
-		log_notice("daemon: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
-			   d->options.socket, d->options.db, d->provider_count,
-			   d->provider_count == 1 ? "" : "s");
-		(void)sd_notify(0, "READY=1"); /* for systemd, if it is there */
-		r = daemon_run(d);
-		(void)sd_notify(0, "STOPPING=1");
-		if (r)
-			log_err("event loop: %s", strerror(-r));
-	}
-	daemon_close(d);
+	if (r)
+		return r;
+	fences_check(&d->config);
+	fabric_start(d->fabric);
+	if (d->thaw.is_wanted)
+		fabric_thawed(d->fabric, d->thaw.why, d->thaw.for_ms);
+	d->thaw.is_wanted = false;
+	log_notice("daemon: " FABRIC_VERSION " serves %s, database %s, %zu provider%s",
+		   d->options.socket, d->options.db, d->provider_count,
+		   d->provider_count == 1 ? "" : "s");
+	(void)sd_notify(0, "READY=1"); /* for systemd, if it is there */
+	r = daemon_run(d);
+	if (r)
+		log_err("event loop: %s", strerror(-r));
+	else if (d->thaw.is_wanted)
+		thaw_note(d);
+	return r;
+}
+
+static int daemon_main(struct daemon *d)
+{
+	int r;
+
+	d->handed_over = -1;
+	do {
+		r = daemon_live(d);
+		if (r || d->stopping)
+			d->thaw.is_wanted = false;
+		if (!d->thaw.is_wanted)
+			(void)sd_notify(0, "STOPPING=1");
+		daemon_close(d);
+		daemon_forget(d);
+	} while (d->thaw.is_wanted);
+	libevent_global_shutdown();
 	return exit_code(r);
 }
 
@@ -612,7 +695,8 @@ int main(int argc, char **argv)
 	if (r != OPTIONS_GO_ON)
 		return r;
 	log_setup("fabricd", daemon.options.level);
-	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for these signals */
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
 	r = config_read(&daemon.options, why, &daemon.config);
 	if (r) {
 		log_err("configuration: %s", why);

@@ -149,6 +149,8 @@ struct fabric {
 	bool adopted;
 	bool restored; /* from a backup, and not adopted since: no repair, no verdict */
 	char frozen_why[DB_TEXT_MAX];
+	uint64_t frozen_ms;
+	char trouble[DB_TEXT_MAX]; /* what is being done about it */
 
 	struct fabric_provider *providers[CONFIG_PROVIDERS];
 	size_t provider_count;

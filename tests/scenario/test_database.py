@@ -4,8 +4,8 @@
 Whatever happens to it, the switch stays as it is."""
 
 import http.client
-import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -13,7 +13,7 @@ import subprocess
 import threading
 import unittest
 
-from fabric import BIN, PATIENCE_S, Case, Fabric, Refused
+from fabric import BIN, PATIENCE_S, Case, Refused
 
 
 class Database(Case):
@@ -214,6 +214,61 @@ class Database(Case):
         shutil.copyfile(good, self.db)
         self.fabric.start_manager()
         self.fabric.check()
+
+    # ---- a disk that is full, and is mended ----
+
+    def limit(self, size):
+        """No file of fabricd may grow beyond @size bytes."""
+        pid = self.fabric.processes["fabricd"].pid
+        hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def status(self):
+        try:
+            return self.fabric.get("/v1/health", raw=True)[1]["status"]
+        except (OSError, http.client.HTTPException):
+            return "away"
+
+    def test_on_a_full_disk_it_freezes_and_once_there_is_room_it_thaws_by_itself(self):
+        a, b = self.two_bound()
+        c = self.fabric.free_functions("nic-")[0]
+        before = self.fabric.bindings()
+        last = self.fabric.get("/v1/health")
+        process = self.fabric.processes["fabricd"]
+        self.limit(8192)
+
+        status, _, problem = self.fabric.request(
+            "POST", "/v1/changes?wait=60",
+            {"operations": [{"op": "assign", "function": c, "host": self.hosts[2]}]})
+        self.assertEqual(status, 503)
+        self.assertEqual(problem["code"], "frozen")
+        self.fabric.wait("it has tried to go on", lambda: "tried" in (self.health()["detail"] or ""))
+        health = self.health()
+        self.assertEqual((health["status"], health["frozen"]), ("frozen", True))
+        self.assertIn("goes on by itself", health["detail"])
+        self.assertEqual(self.fabric.bindings(), before)
+        # The hosts beat on, and one that dies is not failed over.
+        self.fabric.kill_blade(self.hosts[3])
+        self.assertEqual(self.fabric.list("incidents"), [])
+
+        self.limit(resource.RLIM_INFINITY)
+        self.fabric.wait("it has thawed", lambda: self.status() == "ok")
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.health()["incarnation"], last["incarnation"])
+        self.fabric.check()
+        self.fabric.wait("the dead host is fenced", lambda: self.fabric.host_state(self.hosts[3]) ==
+                         "fenced")
+        self.fabric.assign(c, self.hosts[2])
+        self.fabric.change({"op": "move", "function": a, "host": self.hosts[2]})
+        self.fabric.change({"op": "release", "function": b})
+        self.fabric.check()
+        self.stop()
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM event WHERE type='fabric.thawed'")
+                             .fetchone(), (1,))
+            self.assertEqual(db.execute("SELECT count(*) FROM audit WHERE action='thaw'")
+                             .fetchone(), (1,))
+        db.close()
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "takes root and setpriv")
     def test_a_read_only_database_is_refused(self):
