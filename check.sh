@@ -13,6 +13,7 @@ Installs what is missing, builds, and runs every test. Stages, all of them unles
   dev     build with gcc, warnings are errors; run all tests
   asan    the same under the address and undefined-behaviour sanitizers
   clang   build with clang, warnings are errors
+  release build as it is delivered (gcc -O2), warnings are errors: the optimizer sees more of them
 
 Needs bash and apt-get, as root or with sudo, until all packages are there; then neither.
 Builds into build/. ccache is used if it is installed. FABRIC_JOBS=N sets how many jobs run at once.
@@ -26,11 +27,11 @@ stages=()
 for arg; do
 	case $arg in
 	-h | --help) usage; exit 0 ;;
-	dev | asan | clang) stages+=("$arg") ;;
+	dev | asan | clang | release) stages+=("$arg") ;;
 	*) usage >&2; exit 2 ;;
 	esac
 done
-[ ${#stages[@]} -gt 0 ] || stages=(dev asan clang)
+[ ${#stages[@]} -gt 0 ] || stages=(dev asan clang release)
 
 bold='' red='' green='' plain=''
 if [ -t 1 ]; then
@@ -92,6 +93,16 @@ stage_clang() {
 	summary+=("clang: no warning, $((SECONDS - began)) s")
 }
 
+# Built, not tested: what it warns of, no other stage sees.
+stage_release() {
+	local began=$SECONDS
+	say "release: building"
+	configure release --preset release -DCMAKE_COMPILE_WARNING_AS_ERROR=ON ||
+		die "cmake --preset release"
+	quietly release-build cmake --build --preset release -j "$jobs" || die "build of release"
+	summary+=("release: no warning, $((SECONDS - began)) s")
+}
+
 say "packages"
 groups=(build check blades)
 if [ -n "${FABRIC_NO_QEMU-}" ]; then
@@ -103,6 +114,7 @@ mkdir -p build || die "no folder for the build"
 for stage in "${stages[@]}"; do
 	case $stage in
 	clang) stage_clang ;;
+	release) stage_release ;;
 	*) stage_tests "$stage" ;;
 	esac
 done

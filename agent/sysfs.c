@@ -243,7 +243,8 @@ static void driver_read(struct agent_function *row, const char *path)
 	const char *name;
 	ssize_t n;
 
-	(void)snprintf(link, sizeof(link), "%s/driver", path);
+	if (snprintf(link, sizeof(link), "%s/driver", path) >= (int)sizeof(link))
+		return;
 	n = readlink(link, target, sizeof(target) - 1);
 	target[n > 0 ? n : 0] = '\0';
 	name = strrchr(target, '/');
@@ -372,10 +373,12 @@ struct nodes {
 	size_t count;
 };
 
+/* A name that does not fit is left out: cut, it may be that of another node. */
 static void node_add(struct nodes *nodes, const char *folder, const char *name)
 {
-	if (nodes->count < SYSFS_NODES)
-		(void)snprintf(nodes->names[nodes->count++], SYSFS_NODE_MAX, "%s%s", folder, name);
+	if (nodes->count < SYSFS_NODES && snprintf(nodes->names[nodes->count], SYSFS_NODE_MAX,
+						   "%s%s", folder, name) < SYSFS_NODE_MAX)
+		nodes->count++;
 }
 
 /* The folder of an interface has its name; that of a device has its node's name inside. */

@@ -37,7 +37,7 @@ void qemu_view_free(struct qemu_view *view)
 
 static void view_end(struct qemu_work *work, const char *why)
 {
-	(void)snprintf(work->text, sizeof(work->text), "%s", why);
+	(void)snprintf(work->text, sizeof(work->text), "%.*s", PROVIDER_TEXT_MAX - 1, why);
 	work->step = QEMU_STEP_OVER;
 	qemu_blade_forget(work->blade, work);
 	qemu_turn_soon(work->q);

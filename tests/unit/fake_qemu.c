@@ -57,7 +57,7 @@ static struct node nodes[THINGS];
 static struct node netdevs[THINGS];
 static struct device ghosts[THINGS];
 static char disk[TEXT]; /* on the command line */
-static char trap[16], trap_command[64];
+static char trap[TEXT], trap_command[TEXT];
 static bool is_held, is_mute, is_lazy;
 static int client = -1;
 static char input[LINE], held_answers[LINE];
@@ -547,8 +547,8 @@ static void control(char *line)
 	else if (!strcmp(line, "close") && client >= 0)
 		(void)shutdown(client, SHUT_RDWR);
 	else if (argument) {
-		(void)snprintf(trap, sizeof(trap), "%s", line);
-		(void)snprintf(trap_command, sizeof(trap_command), "%s", argument);
+		copy(trap, line);
+		copy(trap_command, argument);
 	}
 	(void)printf("ok\n");
 }

@@ -138,17 +138,24 @@ static void nodes_are_disks_their_partitions_and_interfaces(void **state)
 {
 	struct tree *t = *state;
 	char nodes[SYSFS_NODES][SYSFS_NODE_MAX];
+	char longest[80];
 
 	tree_nvme(t, "0000:06:00.0");
 	tree_file(t, "bus/pci/devices/0000:04:00.0/net/eth1/uevent", "INTERFACE=eth1\n");
 	tree_file(t, "bus/pci/devices/0000:04:00.0/evil/uevent", "DEVNAME=../../etc/passwd\n");
 	tree_file(t, "bus/pci/devices/0000:04:00.0/0000:05:00.0/x/uevent", "DEVNAME=sdz\n");
+	(void)snprintf(longest, sizeof(longest), "DEVNAME=%058d\n", 0); /* and "/dev/", and NUL */
+	tree_file(t, "bus/pci/devices/0000:05:00.0/a/uevent", longest);
+	(void)snprintf(longest, sizeof(longest), "DEVNAME=%059d\n", 0);
+	tree_file(t, "bus/pci/devices/0000:05:00.0/b/uevent", longest);
 
 	assert_int_equal(sysfs_nodes(t->root, "0000:06:00.0", nodes), 2);
 	assert_string_equal(nodes[0], "/dev/nvme0n1");
 	assert_string_equal(nodes[1], "/dev/nvme0n1p1");
 	assert_int_equal(sysfs_nodes(t->root, "0000:04:00.0", nodes), 1);
 	assert_string_equal(nodes[0], "eth1");
+	assert_int_equal(sysfs_nodes(t->root, "0000:05:00.0", nodes), 1); /* none is cut */
+	assert_int_equal(strlen(nodes[0]), SYSFS_NODE_MAX - 1);
 	assert_int_equal(sysfs_nodes(t->root, "0000:09:00.0", nodes), 0);
 }
 

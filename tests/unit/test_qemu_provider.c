@@ -148,11 +148,13 @@ static void ticked(evutil_socket_t fd, short what, void *arg)
 static void fake_start_as(struct world *w, int which, bool is_hidden)
 {
 	struct fake *f = &w->fakes[which];
-	char argument[80], line[64];
+	char argument[80], line[64], path[sizeof(f->path)];
 	int in[2], out[2];
 
-	(void)snprintf(f->path, sizeof(f->path), "%s/q%d", w->folder, which);
-	(void)snprintf(argument, sizeof(argument), "path=%s", f->path);
+	assert_in_range(which, 0, sizeof(w->fakes) / sizeof(w->fakes[0]) - 1);
+	(void)snprintf(path, sizeof(path), "%s/q%d", w->folder, which);
+	(void)memcpy(f->path, path, sizeof(path));
+	(void)snprintf(argument, sizeof(argument), "path=%s", path);
 	(void)setenv("FAKE_PATH", f->path, 1);
 	assert_int_equal(pipe(in) | pipe(out), 0);
 	f->pid = fork();
