@@ -2,6 +2,7 @@
 /* The list of all commands: a new one is one entry in its file, and one line here. */
 #include <stddef.h>
 
+#include "cli/audit.h"
 #include "cli/change.h"
 #include "cli/command.h"
 #include "cli/daemon.h"
@@ -43,6 +44,8 @@ const struct cli_command *const cli_commands[] = {
 	&cli_event_follow,
 	&cli_config_show,
 	&cli_adopt,
+	&cli_audit_list,
+	&cli_audit_verify,
 	&cli_db_check,
 	&cli_db_backup,
 	&cli_db_restore,

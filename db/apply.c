@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/chain.h"
+#include "db/expire.h"
 #include "db/inside.h"
 
 enum { CHECKPOINT_PAGES = 1000 }; /* SQLite's own default */
@@ -85,6 +87,10 @@ static int row_write(struct db *db, struct db_row row)
 	sqlite3_stmt *write = db->writes[row.kind];
 	int answer = SQLITE_OK;
 
+	if (row.kind == DB_AUDIT)
+		return db_chain_write(db, row);
+	if (row.kind == DB_EXPIRY)
+		return db_expire(db, row);
 	for (size_t i = 0; answer == SQLITE_OK && i < table->n; i++)
 		answer = bind_column(write, (int)i + 1, &table->columns[i], &row.at);
 	return answer == SQLITE_OK ? step_and_reset(write) : answer;
@@ -103,7 +109,7 @@ static void marks_note(struct marks *marks, const struct db *db, struct db_row r
 	if (row.kind == DB_EVENT)
 		marks->event = db_row_number(&at);
 	else if (row.kind == DB_AUDIT)
-		marks->audit = (uint64_t)sqlite3_last_insert_rowid(db->sql);
+		marks->audit = db->chain.id;
 }
 
 static bool is_place(enum db_kind kind)
@@ -182,6 +188,7 @@ static int places_write(struct db *db, struct places *places)
 static int group_write(struct db *db, const struct db_batch *const *batches, size_t n,
 		       struct places *places)
 {
+	const struct db_chain chain = db->chain;
 	struct marks marks = { .event = db->event_last, .audit = db->audit_last };
 	int answer = step_and_reset(db->begin);
 
@@ -190,7 +197,11 @@ static int group_write(struct db *db, const struct db_batch *const *batches, siz
 	if (answer == SQLITE_OK)
 		answer = places_write(db, places);
 	if (answer == SQLITE_OK)
+		answer = db_chain_store(db);
+	if (answer == SQLITE_OK)
 		answer = step_and_reset(db->commit);
+	if (answer != SQLITE_OK)
+		db->chain = chain;
 	if (answer == SQLITE_OK) {
 		db->event_last = marks.event;
 		db->audit_last = marks.audit;

@@ -106,6 +106,11 @@ void db_expire_idempotency(struct db_batch *b, uint64_t before_wall_ms)
 	batch_add(b, DB_KEY_EXPIRY, &row);
 }
 
+void db_expire_history(struct db_batch *b, const struct db_expiry *what)
+{
+	batch_add(b, DB_EXPIRY, what);
+}
+
 void db_put_number(struct db_batch *b, const struct db_number *row)
 {
 	batch_add(b, DB_NUMBER, row);

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "db/chain.h"
 #include "db/check.h"
 #include "db/file.h"
 #include "db/inside.h"
@@ -284,7 +285,12 @@ int db_accept(struct db *db, char *why)
 
 	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	r = db_incarnate(db, why);
-	return r ? r : db_prepare_all(db, why);
+	if (!r)
+		r = db_prepare_all(db, why);
+	/* In memory, and where a crash may lose rows, nothing is proved. */
+	if (!r && db->key_of && !db->is_fast)
+		r = db_chain_key(db->key_of, true, why, db->chain.key);
+	return r ? r : db_chain_open(db, why);
 }
 
 /* A new database is built under another name: it is there whole, or not at all. */
@@ -379,8 +385,10 @@ int db_open_schema(const char *path, const struct db_schema *schema, bool is_fas
 		db->is_fast = is_fast;
 		if (!r)
 			r = db_open_file(db, real, schema, is_fast, why);
-		if (!r)
+		if (!r) {
 			memcpy(db->path, real, sizeof(db->path));
+			db->key_of = db->path;
+		}
 	}
 	if (!r)
 		r = db_accept(db, why);

@@ -165,7 +165,8 @@ struct db_event {
 	char detail[DB_TEXT_MAX];
 };
 
-/* Append-only: triggers refuse UPDATE and DELETE. Numbered by the database. */
+/* Append-only: triggers refuse UPDATE and DELETE. Numbered without gaps, and chained by hashes,
+ * when it is written (chain.h). */
 struct db_audit {
 	uint64_t wall_ms;
 	uint32_t uid;
@@ -211,6 +212,16 @@ void db_put_idempotency(struct db_batch *b, const struct db_idempotency *row);
 /* Keys older than @before_wall_ms go. */
 void db_expire_idempotency(struct db_batch *b, uint64_t before_wall_ms);
 void db_put_number(struct db_batch *b, const struct db_number *row);
+
+/* What history may go. Some of it goes each time: ask again, hourly say. */
+struct db_expiry {
+	uint64_t before_wall_ms; /* older than this goes; 0: no matter how old */
+	uint64_t events;         /* beyond the newest so many goes too */
+	uint64_t changes;        /* ended ones, with their items; likewise incidents' steps */
+	uint64_t keep;           /* so many of the newest stay in any case */
+	uint64_t audit;          /* rows of the audit that stay; 0: all */
+};
+void db_expire_history(struct db_batch *b, const struct db_expiry *what);
 
 /**
  * db_open() - open or create the database
@@ -297,3 +308,24 @@ MUST_USE int db_backup(const char *path, const char *to, char *why);
  * fenced or as heard of, and it is not adopted: nothing is repaired by itself (docs/safety.md).
  */
 MUST_USE int db_restore(const char *from, const char *path, uint32_t uid, char *why);
+
+struct db_audit_report {
+	uint64_t rows;    /* that fit */
+	uint64_t anchor;  /* the chain begins behind this row: those before are gone, or under
+			     another  key */
+	uint64_t genesis; /* rows up to this one are older than the chain */
+	uint64_t misfit;  /* the first row that does not fit, or is missing; 0: none */
+};
+
+/**
+ * db_audit_verify() - does every row of the audit fit the one before?
+ * @key_of: the database whose key it was written with, PATH.audit-key; NULL: @path's own
+ *
+ * The daemon may run. Return: 0; -EBADMSG with @why and @out.misfit; another -errno.
+ */
+MUST_USE int db_audit_verify(const char *path, const char *key_of, char *why,
+			     struct db_audit_report *out);
+/* The last @last rows, 0: all, oldest first. */
+MUST_USE int db_audit_list(const char *path, uint64_t last, char *why,
+			   void (*fn)(void *arg, uint64_t id, const struct db_audit *row),
+			   void *arg);

@@ -268,6 +268,14 @@ int db_file_rename_new(const char *from, const char *to, char *why)
 	return db_file_sync(to, why);
 }
 
+void db_file_mode(const char *path, const char *like)
+{
+	struct stat status;
+	mode_t mode = stat(like, &status) ? 0640 : status.st_mode & 0666;
+
+	(void)!chmod(path, mode); /* it is ours; else it stays as the umask has made it */
+}
+
 int db_file_next(const char *path, char *why, char out[static PATH_MAX])
 {
 	return db_file_beside(path, ".next", why, out);

@@ -34,6 +34,8 @@ MUST_USE int db_file_rename_new(const char *from, const char *to, char *why);
 /* Owner and group of @path become those of the folder that it is in, where we are root: what an
  * administrator makes beside the database, the user of fabricd must be able to use. */
 void db_file_hand_over(const char *path);
+/* @path gets the mode that @like has; 0640 where that is not there. */
+void db_file_mode(const char *path, const char *like);
 /* The name under which a whole and synced database waits to take the place of @path. */
 MUST_USE int db_file_next(const char *path, char *why, char out[static PATH_MAX]);
 /**

@@ -20,6 +20,16 @@ struct db_batch {
 	int result;
 };
 
+enum { DB_HASH = 32, DB_HASH_TEXT = 2 * DB_HASH + 1 };
+
+/* Where the audit's chain stands (chain.h). */
+struct db_chain {
+	uint8_t key[DB_HASH]; /* all zero where nothing has to be proved */
+	uint64_t id;          /* of the last row */
+	uint8_t hash[DB_HASH];
+	bool is_moved; /* rows were added in this transaction */
+};
+
 struct db {
 	sqlite3 *sql;
 	sqlite3_stmt *writes[DB_KINDS];
@@ -29,8 +39,10 @@ struct db {
 	bool is_fast;
 	uint64_t event_last; /* in the last transaction that was durable; 0: none of this life */
 	uint64_t audit_last;
-	int lock_fd;   /* -1: none */
-	int wal_pages; /* in the write-ahead log after the last commit */
+	struct db_chain chain;
+	const char *key_of; /* the path whose key counts; NULL: @path's own. Borrowed */
+	int lock_fd;        /* -1: none */
+	int wal_pages;      /* in the write-ahead log after the last commit */
 	char incarnation[DB_NAME_MAX];
 };
 

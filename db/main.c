@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@ enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_FAILED = 4, WORDS_MAX = 1 };
 
 struct call {
 	const char *db;
+	const char *key_of;
+	uint64_t last;
 	const char *words[WORDS_MAX];
 	int count;
 };
@@ -39,6 +42,11 @@ static const char help[] =
 	"  backup FILE     copy the database to FILE, which must not be there; the daemon may run\n"
 	"  restore FILE    put a copy in the place of the database; the daemon must be stopped\n"
 	"\n"
+	"  audit-list      who did what, oldest first; the daemon may run\n"
+	"  audit-verify    does every row of the audit fit the one before? Needs the key beside\n"
+	"                  the database, FILE.audit-key; with --key-of DB, that of another one\n"
+	"\n"
+	"  --last N        audit-list: the last N rows only\n"
 	"  --db FILE       the database; /var/lib/fabricd/fabricd.db unless given\n"
 	"  --help, --version\n"
 	"\n"
@@ -123,16 +131,81 @@ static int run_restore(const struct call *call)
 	return 0;
 }
 
+/* Names and reasons come from many hands; a terminal shall not take orders from them. */
+static const char *clean(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return text;
+}
+
+static void row_print(void *arg, uint64_t id, const struct db_audit *row)
+{
+	struct db_audit said = *row;
+	char change[32] = "";
+	char time[32];
+
+	(void)arg;
+	if (row->change)
+		(void)snprintf(change, sizeof(change), " (change %" PRIu64 ")", row->change);
+	(void)printf("%6" PRIu64 "  %s  uid %-6u %-16s %s%s%s%s\n", id,
+		     time_text(row->wall_ms, time), row->uid, clean(said.action),
+		     clean(said.subject), row->detail[0] ? ": " : "", clean(said.detail), change);
+}
+
+static int run_audit_list(const struct call *call)
+{
+	char why[DB_TEXT_MAX] = "";
+	int r = db_audit_list(call->db, call->last, why, row_print, NULL);
+
+	return r ? fail(r, why) : 0;
+}
+
+static int run_audit_verify(const struct call *call)
+{
+	struct db_audit_report report;
+	char why[DB_TEXT_MAX] = "";
+	int r = db_audit_verify(call->db, call->key_of, why, &report);
+
+	if (r)
+		return fail(r, why);
+	(void)printf("%s: %" PRIu64 " audit rows fit\n", call->db, report.rows);
+	if (report.anchor)
+		(void)printf("it begins behind row %" PRIu64
+			     ": what was before has gone, or is under another key\n",
+			     report.anchor);
+	if (report.genesis > report.anchor)
+		(void)printf("rows up to %" PRIu64
+			     " were written before there was a chain, and are as they were then\n",
+			     report.genesis);
+	return 0;
+}
+
 static const struct command commands[] = {
 	{ "check", "check [FILE]", -1, run_check },
 	{ "backup", "backup FILE", 1, run_backup },
 	{ "restore", "restore FILE", 1, run_restore },
+	{ "audit-list", "audit-list", 0, run_audit_list },
+	{ "audit-verify", "audit-verify", 0, run_audit_verify },
 };
 
 static int usage(const char *reason, const char *value)
 {
 	(void)fprintf(stderr, "fabric-db: %s%s (see fabric-db --help)\n", reason, value);
 	return EXIT_USAGE;
+}
+
+static bool number_parse(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno)
+		return true;
+	(void)usage("not a number: ", text);
+	return false;
 }
 
 static int command_run(const char *name, const struct call *call)
@@ -143,7 +216,7 @@ static int command_run(const char *name, const struct call *call)
 		if (strcmp(c->name, name) != 0)
 			continue;
 		if (c->words >= 0 && call->count != c->words)
-			return usage("takes one file: ", c->usage);
+			return usage("it is used so: fabric-db ", c->usage);
 		return c->run(call);
 	}
 	return usage("no such command: ", name);
@@ -160,6 +233,8 @@ static int leave(int code)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = { { "db", required_argument, NULL, 'd' },
+					       { "key-of", required_argument, NULL, 'k' },
+					       { "last", required_argument, NULL, 'n' },
 					       { "help", no_argument, NULL, 'h' },
 					       { "version", no_argument, NULL, 'V' },
 					       { NULL, 0, NULL, 0 } };
@@ -173,9 +248,12 @@ int main(int argc, char **argv)
 				    stdout);
 			return leave(0);
 		}
-		if (option != 'd')
-			return EXIT_USAGE; /* getopt has said why */
-		call.db = optarg;
+		if (option == 'd')
+			call.db = optarg;
+		else if (option == 'k')
+			call.key_of = optarg;
+		else if (option != 'n' || !number_parse(optarg, &call.last))
+			return EXIT_USAGE; /* it was said why */
 	}
 	if (optind == argc)
 		return usage("a command is missing", "");

@@ -74,6 +74,7 @@ static int replace(const struct db *db, const char *draft, char *why)
 	char next[PATH_MAX];
 	int r = db_file_next(db->path, why, next);
 
+	db_file_mode(draft, db->path);
 	if (!r)
 		r = db_file_rename(draft, next, why);
 	return r ? r : db_file_replace(db->path, why);

@@ -271,7 +271,8 @@ static int audit_restored(struct db *db, const char *from, const char *incarnati
 }
 
 /* @draft: a copy that nobody else knows of. */
-static int draft_rework(const char *draft, const char *from, uint32_t uid, char *why)
+static int draft_rework(const char *draft, const char *path, const char *from, uint32_t uid,
+			char *why)
 {
 	OWNED(db_close) struct db *db = reader_new();
 	char before[DB_TEXT_MAX] = "";
@@ -288,6 +289,8 @@ static int draft_rework(const char *draft, const char *from, uint32_t uid, char 
 		r = db_ask_text(db, "SELECT value FROM meta WHERE key='incarnation'", why, before);
 	if (!r)
 		r = run_with_time(db, makes_it_another_one, clock_wall_ms(), why);
+	if (db)
+		db->key_of = path;
 	if (!r)
 		r = db_accept(db, why);
 	if (!r)
@@ -337,12 +340,13 @@ static int restore_locked(const char *from, const char *path, uint32_t uid, char
 	db_draft_remove(draft);
 	r = draft_copy(from, draft, why);
 	if (!r)
-		r = draft_rework(draft, from, uid, why);
+		r = draft_rework(draft, path, from, uid, why);
 	if (r) {
 		db_draft_remove(draft);
 		return r;
 	}
 	db_file_hand_over(draft);
+	db_file_mode(draft, path);
 	r = db_file_rename(draft, next, why);
 	return r ? r : db_file_replace(path, why);
 }

@@ -172,6 +172,11 @@ static const struct db_column audit_columns[] = {
 	TEXT(db_audit, subject),   TEXT(db_audit, detail), MAYBE_NUMBER(db_audit, change),
 };
 
+static const struct db_column expiry_columns[] = {
+	NUMBER(db_expiry, before_wall_ms), NUMBER(db_expiry, events), NUMBER(db_expiry, changes),
+	NUMBER(db_expiry, keep),           NUMBER(db_expiry, audit),
+};
+
 #define TABLE(name_, keys_)                                                              \
 	{                                                                                \
 		.name = #name_, .columns = name_##_columns, .n = COUNT(name_##_columns), \
@@ -190,7 +195,14 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_STEP] = TABLE(step, 2),
 	[DB_EVENT] = TABLE(event, 1),
 	[DB_IDEMPOTENCY] = TABLE(idempotency, 2),
-	[DB_AUDIT] = TABLE(audit, 0),
+	/* Written by chain.c, which knows number and hash. */
+	[DB_AUDIT] = { .columns = audit_columns,
+		       .n = COUNT(audit_columns),
+		       .sql = "INSERT INTO audit(id,wall_ms,uid,action,subject,detail,change,hash)"
+			      " VALUES (?1,?2,?3,?4,?5,?6,?7,?8)" },
+	[DB_EXPIRY] = { .columns = expiry_columns,
+			.n = COUNT(expiry_columns),
+			.sql = "SELECT 1" }, /* expire.c has the real ones */
 	/* Both carry one column of the row that they are about. */
 	[DB_KEY_EXPIRY] = { .columns = &idempotency_columns[4],
 			    .n = 1,

@@ -28,6 +28,7 @@ enum db_kind {
 	DB_IDEMPOTENCY,
 	DB_AUDIT,
 	DB_KEY_EXPIRY, /* not a table: what db_expire_idempotency() asks for */
+	DB_EXPIRY,     /* not a table: what db_expire_history() asks for */
 	DB_REMOVAL,    /* not a table: what db_remove_assignment() asks for */
 	DB_KINDS,
 };

@@ -147,6 +147,19 @@ static const char version_1[] =
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX idempotency_age ON idempotency(wall_ms);";
 
-static const char *const steps[] = { version_1 };
+/* The audit becomes a chain (chain.c). A row without a hash is one that version 1 wrote: it may be
+ * given one, once. What lies behind the anchor may go. */
+static const char version_2[] =
+	"ALTER TABLE audit ADD COLUMN hash TEXT;"
+	"DROP TRIGGER audit_stays_as_written;"
+	"CREATE TRIGGER audit_stays_as_written BEFORE UPDATE ON audit"
+	" WHEN OLD.hash IS NOT NULL BEGIN"
+	" SELECT RAISE(ABORT, 'the audit is append-only'); END;"
+	"DROP TRIGGER audit_stays;"
+	"CREATE TRIGGER audit_stays BEFORE DELETE ON audit WHEN OLD.id >"
+	" coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key='audit_anchor'), 0) BEGIN"
+	" SELECT RAISE(ABORT, 'the audit is append-only'); END;";
+
+static const char *const steps[] = { version_1, version_2 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

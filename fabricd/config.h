@@ -59,6 +59,10 @@ struct config {
 	uint32_t repair_retry_ms;     /* fabric.repair-retry: first wait, doubled each time */
 	uint32_t view_patience_ms;    /* host-view.patience: bound, and not seen by its host */
 	uint32_t removal_deadline_ms; /* removal.deadline: an agent's time to let a function go */
+	uint32_t history_days;        /* history.days, .events, .changes, .audit: what is kept */
+	uint32_t history_events;
+	uint32_t history_changes;
+	uint32_t history_audit; /* 0: all */
 	struct {
 		char name[CONFIG_TEXT_MAX];
 		char socket[CONFIG_TEXT_MAX];

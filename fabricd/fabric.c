@@ -804,6 +804,7 @@ static void tick(struct fabric *f)
 	f->tick_ms = f->now_ms + FABRIC_TICK_MS;
 	f->is_look_wanted = false;
 	items_look(f);
+	history_expire(f);
 }
 
 void fabric_advance(struct fabric *f)

@@ -238,6 +238,32 @@ void history_audit(struct fabric *f, uint32_t uid, const char *action, const cha
 	db_put_audit(batch_open(f), &row);
 }
 
+enum {
+	EXPIRE_FIRST_MS = 600000,
+	EXPIRE_EVERY_MS = 3600000,
+	EXPIRE_KEEP = FABRIC_EVENTS_KEPT, /* what memory may show stays in the database */
+	DAY_MS = 86400000,
+};
+_Static_assert((int)EXPIRE_KEEP >= (int)FABRIC_ENDED_KEPT, "ended changes in memory are stored");
+
+void history_expire(struct fabric *f)
+{
+	struct db_expiry what = { .events = f->config.history_events,
+				  .changes = f->config.history_changes,
+				  .keep = EXPIRE_KEEP,
+				  .audit = f->config.history_audit };
+	uint64_t age = (uint64_t)f->config.history_days * DAY_MS;
+	uint64_t wall = f->io.wall_ms(f->io.arg);
+
+	if (!f->history_expire_ms)
+		f->history_expire_ms = f->now_ms + EXPIRE_FIRST_MS;
+	if (f->frozen || f->now_ms < f->history_expire_ms)
+		return;
+	f->history_expire_ms = f->now_ms + EXPIRE_EVERY_MS;
+	what.before_wall_ms = wall > age ? wall - age : 0;
+	db_expire_history(batch_open(f), &what);
+}
+
 void history_free(struct fabric *f)
 {
 	while (f->first) {

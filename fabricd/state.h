@@ -197,6 +197,7 @@ struct fabric {
 	size_t key_count;
 	size_t key_room;
 	uint64_t keys_expire_ms;
+	uint64_t history_expire_ms; /* 0: not planned yet */
 	struct {
 		fabric_answer_fn *fn; /* NULL: none is under way */
 		void *arg;
@@ -273,6 +274,8 @@ void history_audit(struct fabric *f, uint32_t uid, const char *action, const cha
 		   uint64_t change, const char *format, ...) __attribute__((format(printf, 6, 7)));
 void history_publish(struct fabric *f, const struct db_event *event);
 void history_free(struct fabric *f);
+/* Old history goes, every hour. */
+void history_expire(struct fabric *f);
 /* 0: none is reserved; try again later. */
 uint64_t attempt_next(struct fabric *f);
 void attempts_reserve(struct fabric *f);

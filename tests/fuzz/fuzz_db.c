@@ -18,10 +18,14 @@ static char side[96];
 
 static void side_files_remove(void)
 {
-	static const char *const endings[] = { "", "-wal", "-shm", ".lock", ".new" };
+	static const char *const names[] = {
+		"f.db",         "f.db-wal",       "f.db-shm",          "f.db.lock",
+		"f.db.new",     "f.db.before-v2", "other.db",          "other.db.lock",
+		"other.db.new", "other.db.next",  "other.db.replaced", "other.db.audit-key"
+	};
 
-	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-		(void)snprintf(side, sizeof(side), "%s%s", path, endings[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		(void)snprintf(side, sizeof(side), "%s/%s", folder, names[i]);
 		(void)unlink(side); /* most are not there */
 	}
 }
@@ -86,6 +90,7 @@ static void database_use(struct db *db)
 	OWNED(db_batch_free) struct db_batch *batch = NULL;
 	const struct db_host host = { .name = "bay1" };
 	const struct db_audit audit = { .action = "fuzz" };
+	const struct db_expiry expiry = { .before_wall_ms = 1000, .events = 5, .audit = 3 };
 	char why[DB_TEXT_MAX] = "";
 	size_t rows = 0;
 	const struct db_reader reader = {
@@ -112,8 +117,39 @@ static void database_use(struct db *db)
 		return;
 	db_put_host(batch, &host);
 	db_put_audit(batch, &audit);
+	db_expire_history(batch, &expiry);
 	why[0] = '\0';
 	if (db_apply(db, batch, why) && !why[0])
+		abort();
+}
+
+static void ignore_audit(void *arg, uint64_t id, const struct db_audit *row)
+{
+	(void)id;
+	text_check(row->detail, sizeof(row->detail));
+	++*(size_t *)arg;
+}
+
+/* A copy that somebody brings: checked, its audit read and verified, written anew, put back. */
+static void file_use(void)
+{
+	char why[DB_TEXT_MAX] = "";
+	struct db_report report;
+	struct db_audit_report audit;
+	char other[96];
+	size_t rows = 0;
+
+	(void)snprintf(other, sizeof(other), "%s/other.db", folder);
+	if (db_check(path, why, &report) && !why[0])
+		abort();
+	why[0] = '\0';
+	if (db_audit_list(path, 0, why, ignore_audit, &rows) && !why[0])
+		abort();
+	why[0] = '\0';
+	if (db_audit_verify(path, other, why, &audit) && !why[0])
+		abort();
+	why[0] = '\0';
+	if (db_restore(path, other, 0, why) && !why[0])
 		abort();
 }
 
@@ -126,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	folder_make();
 	side_files_remove();
 	file_write(data, size);
+	file_use();
 	r = db_open_fast(path, why, &db);
 	if (r ? !why[0] || db : !db)
 		abort();

@@ -114,6 +114,37 @@ class Database(Case):
         self.assertIn("is not a database", self.tool("check", bad, expect=1))
         self.assertIn("is not there", self.tool("check", self.fabric.at("absent"), expect=1))
 
+    # ---- the audit ----
+
+    def test_the_audit_tells_who_did_what_and_that_it_is_whole(self):
+        a, b = self.two_bound()
+        self.fabric.ctl("host", "set", self.hosts[3], "--spare", "on")
+        said = self.fabric.ctl("audit", "list", "--db", self.db)
+        self.assertIn(a, said)
+        self.assertIn(b, said)
+        self.assertIn(f"uid {os.getuid()}", said)
+        self.assertEqual(len(self.fabric.ctl("audit", "list", "--last", "1", "--db", self.db)
+                             .splitlines()), 1)
+        self.fabric.ctl("audit", "list", "--last", "none", "--db", self.db, expect=2)
+        self.assertIn("rows fit", self.fabric.ctl("audit", "verify", "--db", self.db))
+        self.fabric.kill("fabricd")
+        self.fabric.start_manager()
+        self.assertIn("rows fit", self.fabric.ctl("audit", "verify", "--db", self.db))
+        self.stop()
+
+        db = sqlite3.connect(self.db)
+        trigger = db.execute("SELECT sql FROM sqlite_schema WHERE name='audit_stays'").fetchone()[0]
+        last = db.execute("SELECT max(id) FROM audit").fetchone()[0]
+        db.executescript(f"DROP TRIGGER audit_stays; DELETE FROM audit WHERE id={last}; {trigger}")
+        db.close()
+        self.assertIn(f"audit row {last} and what follows is missing at the end",
+                      self.tool("audit-verify", "--db", self.db, expect=1))
+        self.fabric.start_manager()
+        self.assertIn("does not end where it ended", self.fabric.log("fabricd"))
+        self.assertIn(f"audit row {last} is missing",
+                      self.tool("audit-verify", "--db", self.db, expect=1))
+        self.fabric.check()
+
     # ---- restored from last week ----
 
     def test_a_restored_database_repairs_nothing_until_it_is_adopted(self):

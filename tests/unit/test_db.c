@@ -597,7 +597,7 @@ static void the_audit_can_be_neither_changed_nor_deleted(void **state)
 	static const char *const attempts[] = {
 		"UPDATE audit SET uid=1",
 		"DELETE FROM audit",
-		"REPLACE INTO audit SELECT id, 1, 1, '', '', '', 1 FROM audit",
+		"REPLACE INTO audit SELECT id, 1, 1, '', '', '', 1, '' FROM audit",
 		"INSERT INTO audit SELECT * FROM audit WHERE 1 ON CONFLICT (id) DO NOTHING",
 	};
 	struct db *db = *state;

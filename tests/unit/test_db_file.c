@@ -184,7 +184,7 @@ static void the_settings_are_those_of_durability(void **state)
 		{ "PRAGMA cell_size_check", "1" },
 		{ "PRAGMA busy_timeout", "2000" },
 		{ "PRAGMA application_id", "1717658226" },
-		{ "PRAGMA user_version", "1" },
+		{ "PRAGMA user_version", "2" },
 	};
 	struct db *db = open_at(*state);
 	char text[DB_TEXT_MAX];
@@ -322,8 +322,8 @@ static void a_newer_version_is_left_as_it_is(void **state)
 	struct place *p = *state;
 
 	fill(p);
-	sql(p->path, "PRAGMA user_version=2");
-	refuse_untouched(p, -EBADMSG, "version 2, this fabricd knows versions up to 1");
+	sql(p->path, "PRAGMA user_version=3");
+	refuse_untouched(p, -EBADMSG, "version 3, this fabricd knows versions up to 2");
 }
 
 static void a_negative_version_is_refused(void **state)
@@ -373,7 +373,7 @@ static void a_dropped_trigger_is_found(void **state)
 
 	fill(p);
 	sql(p->path, "DROP TRIGGER audit_stays");
-	refuse_untouched(p, -EBADMSG, "not those of a fabricd database of version 1");
+	refuse_untouched(p, -EBADMSG, "not those of a fabricd database of version 2");
 }
 
 static void an_added_trigger_is_found(void **state)
@@ -442,7 +442,7 @@ static void raise_version_and_leave_open(struct place *p)
 	struct db *db = open_at(p);
 
 	put_events(db, 1000, 1100);
-	assert_int_equal(db_run(db, "PRAGMA user_version=2", NULL, ""), 0);
+	assert_int_equal(db_run(db, "PRAGMA user_version=3", NULL, ""), 0);
 }
 
 static void a_newer_version_in_the_log_is_left_there(void **state)
@@ -451,8 +451,8 @@ static void a_newer_version_in_the_log_is_left_there(void **state)
 
 	fill(p);
 	in_a_process_that_dies(p, raise_version_and_leave_open);
-	refuse_untouched(p, -EBADMSG, "version 2");
-	sql(p->path, "PRAGMA user_version=1");
+	refuse_untouched(p, -EBADMSG, "version 3");
+	sql(p->path, "PRAGMA user_version=2");
 	db_close(open_at(p));
 }
 
@@ -515,29 +515,31 @@ static void a_folder_without_write_permission_is_named(void **state)
 	assert_int_equal(chmod(p->folder, 0755), 0);
 }
 
-/* All tables are needed for the statements; the second step adds one. */
-static const char *steps_of_two[2] = { NULL, "CREATE TABLE added (x INTEGER) STRICT" };
-static const char *steps_that_fail[2] = { NULL, "CREATE TABLE added (x INTEGER) STRICT;"
-						"INSERT INTO nowhere VALUES (1)" };
+/* All tables are needed for the statements; the third step adds one. */
+static const char *steps_of_three[3] = { NULL, NULL, "CREATE TABLE added (x INTEGER) STRICT" };
+static const char *steps_that_fail[3] = { NULL, NULL,
+					  "CREATE TABLE added (x INTEGER) STRICT;"
+					  "INSERT INTO nowhere VALUES (1)" };
 
 static void a_migration_keeps_the_rows_and_leaves_a_copy_beside(void **state)
 {
-	const struct db_schema schema = { .steps = steps_of_two, .n = 2 };
+	const struct db_schema schema = { .steps = steps_of_three, .n = 3 };
 	struct place *p = *state;
 	struct db *db = NULL;
 	uint64_t number = 0;
 
 	fill(p);
-	steps_of_two[0] = db_schema.steps[0];
+	steps_of_three[0] = db_schema.steps[0];
+	steps_of_three[1] = db_schema.steps[1];
 	assert_int_equal(db_open_schema(p->path, &schema, false, p->why, &db), 0);
 	assert_int_equal(count_events(db), 499);
 	assert_int_equal(db_ask_number(db, "PRAGMA user_version", NULL, &number), 0);
-	assert_int_equal(number, 2);
+	assert_int_equal(number, 3);
 	assert_int_equal(db_ask_number(db, "SELECT count(*) FROM added", NULL, &number), 0);
 	db_close(db);
-	refuse_untouched(p, -EBADMSG, "version 2");
+	refuse_untouched(p, -EBADMSG, "version 3");
 
-	(void)snprintf(p->path, sizeof(p->path), "%s/f.db.before-v2", p->folder);
+	(void)snprintf(p->path, sizeof(p->path), "%s/f.db.before-v3", p->folder);
 	db = open_at(p);
 	assert_int_equal(count_events(db), 499);
 	db_close(db);
@@ -545,12 +547,13 @@ static void a_migration_keeps_the_rows_and_leaves_a_copy_beside(void **state)
 
 static void a_migration_that_fails_changes_nothing(void **state)
 {
-	const struct db_schema schema = { .steps = steps_that_fail, .n = 2 };
+	const struct db_schema schema = { .steps = steps_that_fail, .n = 3 };
 	struct place *p = *state;
 	struct db *db = NULL;
 
 	fill(p);
 	steps_that_fail[0] = db_schema.steps[0];
+	steps_that_fail[1] = db_schema.steps[1];
 	assert_true(db_open_schema(p->path, &schema, false, p->why, &db) < 0);
 	assert_non_null(strstr(p->why, "migrated"));
 

@@ -458,12 +458,21 @@ static void a_restore_into_an_empty_folder_makes_the_database(void **state)
 	struct place *p = *state;
 	struct db_report report;
 
+	struct stat status;
+
 	make_both(p);
 	assert_int_equal(unlink(p->path), 0);
 	if (db_restore(p->copy, p->path, 0, p->why))
 		fail_msg("%s", p->why);
 	assert_int_equal(db_check(p->path, p->why, &report), 0);
 	assert_int_equal(report.assignments, 1);
+	assert_int_equal(stat(p->path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0640);
+
+	assert_int_equal(chmod(p->path, 0600), 0);
+	assert_int_equal(db_restore(p->copy, p->path, 0, p->why), 0);
+	assert_int_equal(stat(p->path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
 }
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)

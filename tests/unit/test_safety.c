@@ -2024,6 +2024,38 @@ static void a_restored_database_neither_repairs_nor_judges_before_it_is_adopted(
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 }
 
+static void note_first(void *arg, const struct db_event *row)
+{
+	uint64_t *first = arg;
+
+	if (!*first)
+		*first = row->n;
+}
+
+static void history_that_is_old_goes_from_the_database(void **state)
+{
+	struct house *h = *state;
+	struct db_batch *batch = NULL;
+	uint64_t first = 0;
+	const struct db_reader reader = { .event = note_first, .events = SIZE_MAX, .arg = &first };
+
+	assert_int_equal(db_batch_new(&batch), 0);
+	for (uint64_t n = 1; n <= 6000; n++)
+		db_put_event(batch, &(struct db_event){ .n = n, .wall_ms = 1 });
+	assert_int_equal(db_apply(h->db, batch, NULL), 0);
+	db_batch_free(batch);
+	manager_start(h);
+	run(h, 599000);
+	assert_int_equal(db_load(h->db, &reader, NULL), 0);
+	assert_int_equal(first, 1);
+
+	run(h, 5000);
+	first = 0;
+	assert_int_equal(db_load(h->db, &reader, NULL), 0);
+	assert_true(first > 1900 && first < 2100);
+	assert_string_equal(health(h).status, "ok");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -2096,6 +2128,7 @@ int main(void)
 		TEST(s20_a_late_beat_does_not_cancel_a_fence),
 		TEST(s20_a_switch_that_rebooted_fences_its_fenced_hosts_again),
 		TEST(a_new_database_repairs_nothing_before_it_is_told_to_adopt),
+		TEST(history_that_is_old_goes_from_the_database),
 		TEST(a_restored_database_neither_repairs_nor_judges_before_it_is_adopted),
 	};
 
