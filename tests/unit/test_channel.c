@@ -17,6 +17,7 @@
 
 #include "common/clock.h"
 #include "fabricd/channel.h"
+#include "until.h"
 
 #define BOOT "\"boot_id\":\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\""
 #define BEAT "{\"type\":\"beat\",\"host\":\"bay1\"," BOOT ",\"seq\":%d}\n"
@@ -24,8 +25,6 @@
 	"{\"type\":\"seen\",\"host\":\"bay1\"," BOOT      \
 	",\"functions\":[{\"address\":\"0000:05:00.%d\"," \
 	"\"class\":\"0108\",\"vendor\":\"1b36\",\"device\":\"0010\"}]}\n"
-
-enum { PATIENCE_MS = 30000 };
 
 struct rig {
 	struct event_base *base;
@@ -86,18 +85,6 @@ static void on_hint(void *arg, const char *host, const char *what)
 	assert_non_null(strstr(what, "end-of-file"));
 	rig->hints++;
 }
-
-/* Turns the loop until @condition, or for too long. */
-#define UNTIL(rig, condition)                                          \
-	do {                                                           \
-		uint64_t late_ms_ = clock_boot_ms() + PATIENCE_MS;     \
-		while (!(condition)) {                                 \
-			if (clock_boot_ms() > late_ms_)                \
-				fail_msg("never: %s", #condition);     \
-			event_base_loop((rig)->base, EVLOOP_NONBLOCK); \
-			usleep(500);                                   \
-		}                                                      \
-	} while (0)
 
 static bool accepted(struct rig *rig)
 {

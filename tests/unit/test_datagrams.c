@@ -17,8 +17,7 @@
 #include "common/beat_datagram.h"
 #include "common/clock.h"
 #include "fabricd/datagrams.h"
-
-enum { PATIENCE_MS = 30000 };
+#include "until.h"
 
 static const uint8_t key[DATAGRAM_KEY] = "0123456789abcdef0123456789abcde";
 
@@ -115,17 +114,6 @@ static int end(void **state)
 	free(rig);
 	return 0;
 }
-
-#define UNTIL(rig, condition)                                          \
-	do {                                                           \
-		uint64_t late_ms_ = clock_boot_ms() + PATIENCE_MS;     \
-		while (!(condition)) {                                 \
-			if (clock_boot_ms() > late_ms_)                \
-				fail_msg("never: %s", #condition);     \
-			event_base_loop((rig)->base, EVLOOP_NONBLOCK); \
-			usleep(500);                                   \
-		}                                                      \
-	} while (0)
 
 static struct datagram beat(uint64_t seq)
 {

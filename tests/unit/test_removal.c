@@ -14,8 +14,9 @@
 #include "agent/removal.h"
 #include "agent_tree.h"
 #include "common/clock.h"
+#include "until.h"
 
-enum { PATIENCE_MS = 30000, LONG_MS = 20000 };
+enum { LONG_MS = 20000 };
 
 struct rig {
 	struct tree tree;
@@ -47,17 +48,6 @@ static void on_hooks(void *arg, const char *why)
 	rig->hook_ends++;
 	(void)snprintf(rig->why, sizeof(rig->why), "%s", why ? why : "");
 }
-
-#define UNTIL(rig, condition)                                          \
-	do {                                                           \
-		uint64_t late_ms_ = clock_boot_ms() + PATIENCE_MS;     \
-		while (!(condition)) {                                 \
-			if (clock_boot_ms() > late_ms_)                \
-				fail_msg("never: %s", #condition);     \
-			event_base_loop((rig)->base, EVLOOP_NONBLOCK); \
-			usleep(500);                                   \
-		}                                                      \
-	} while (0)
 
 static int begin(void **state)
 {

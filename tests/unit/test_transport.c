@@ -17,10 +17,9 @@
 #include "agent_tree.h"
 #include "common/beat_datagram.h"
 #include "common/clock.h"
+#include "until.h"
 
 #define BOOT "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
-
-enum { PATIENCE_MS = 30000 };
 
 static const uint8_t key[DATAGRAM_KEY] = "0123456789abcdef0123456789abcde";
 
@@ -75,17 +74,6 @@ static uint64_t on_seq(void *arg)
 
 	return ++rig->seq;
 }
-
-#define UNTIL(rig, condition)                                          \
-	do {                                                           \
-		uint64_t late_ms_ = clock_boot_ms() + PATIENCE_MS;     \
-		while (!(condition)) {                                 \
-			if (clock_boot_ms() > late_ms_)                \
-				fail_msg("never: %s", #condition);     \
-			event_base_loop((rig)->base, EVLOOP_NONBLOCK); \
-			usleep(500);                                   \
-		}                                                      \
-	} while (0)
 
 static void turn(struct rig *rig, int times)
 {
