@@ -339,26 +339,16 @@ static int adapters_build(struct build *b)
 	return 0;
 }
 
-static int port_compare(const void *x, const void *y)
-{
-	const struct provider_port *p = x;
-	const struct provider_port *q = y;
-
-	if (p->switch_handle != q->switch_handle)
-		return p->switch_handle < q->switch_handle ? -1 : 1;
-	return p->number < q->number ? -1 : p->number > q->number;
-}
-
 /* Each port names the first adapter on it. */
 static void ports_finish(struct provider_scan *scan)
 {
 	if (scan->port_count)
-		qsort(scan->ports, scan->port_count, sizeof(scan->ports[0]), port_compare);
+		qsort(scan->ports, scan->port_count, sizeof(scan->ports[0]), provider_port_compare);
 	for (size_t i = scan->adapter_count; i--;) {
 		const struct provider_port key = { .switch_handle = scan->adapters[i].switch_handle,
 						   .number = scan->adapters[i].port };
-		struct provider_port *p =
-			bsearch(&key, scan->ports, scan->port_count, sizeof(key), port_compare);
+		struct provider_port *p = bsearch(&key, scan->ports, scan->port_count, sizeof(key),
+						  provider_port_compare);
 
 		if (p->role == PROVIDER_PORT_DOWNSTREAM)
 			p->adapter = (uint32_t)(i + 1);

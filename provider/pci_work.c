@@ -129,14 +129,6 @@ static void read_run(void *arg, struct buf *out)
 			   by_host ? (uint32_t)w->m->table.function_count : w->op.value, out);
 }
 
-static int vport_compare(const void *a, const void *b)
-{
-	const struct provider_binding *x = a;
-	const struct provider_binding *y = b;
-
-	return x->vport < y->vport ? -1 : x->vport > y->vport;
-}
-
 static void identity_fill(void *arg, uint32_t handle, const struct identity *id)
 {
 	struct provider_completion *done = arg;
@@ -169,7 +161,7 @@ static void read_complete(struct machine *m, const struct provider_op *op,
 		pci_identities_each(&c, identity_fill, &done);
 	}
 	if (by_host) {
-		qsort(bindings, done.binding_count, sizeof(bindings[0]), vport_compare);
+		qsort(bindings, done.binding_count, sizeof(bindings[0]), provider_vport_compare);
 		done.host = (struct provider_host_state){
 			.host = PCI_TABLE_HOST, .power = true, .link = true, .power_known = true
 		};

@@ -155,7 +155,7 @@ static int switches_check(const struct check *k)
 	return 0;
 }
 
-static int port_compare(const void *a, const void *b)
+int provider_port_compare(const void *a, const void *b)
 {
 	const struct provider_port *p = a;
 	const struct provider_port *q = b;
@@ -165,6 +165,14 @@ static int port_compare(const void *a, const void *b)
 	return p->number < q->number ? -1 : p->number > q->number;
 }
 
+int provider_vport_compare(const void *a, const void *b)
+{
+	const struct provider_binding *p = a;
+	const struct provider_binding *q = b;
+
+	return p->vport < q->vport ? -1 : p->vport > q->vport;
+}
+
 static const struct provider_port *port_find(const struct provider_scan *scan,
 					     uint16_t switch_handle, uint16_t number)
 {
@@ -172,7 +180,7 @@ static const struct provider_port *port_find(const struct provider_scan *scan,
 
 	if (!scan->port_count)
 		return NULL;
-	return bsearch(&key, scan->ports, scan->port_count, sizeof(key), port_compare);
+	return bsearch(&key, scan->ports, scan->port_count, sizeof(key), provider_port_compare);
 }
 
 /* What is on the port: one thing at most, of the kind that its role has, and it knows of it. */
@@ -213,7 +221,7 @@ static int ports_check(const struct check *k)
 				: p->slot_presence || p->slot_power)
 			return bad(k, "switch %u port %u: a slot that cannot be", p->switch_handle,
 				   p->number);
-		if (i && port_compare(p - 1, p) >= 0)
+		if (i && provider_port_compare(p - 1, p) >= 0)
 			return bad(k, "switch %u port %u: twice, or out of order", p->switch_handle,
 				   p->number);
 		r = port_use_check(k, p);

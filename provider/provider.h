@@ -298,6 +298,10 @@ struct provider_scan {
 void provider_scan_free(struct provider_scan *scan);
 OWNED_BY(struct provider_scan, provider_scan_free)
 
+/* For qsort() and bsearch(): ports by switch and number, as a scan has them; bindings by vport. */
+int provider_port_compare(const void *a, const void *b);
+int provider_vport_compare(const void *a, const void *b);
+
 /**
  * provider_scan_check() - may this scan be believed as far as its form goes?
  * @why: where to say what is wrong; PROVIDER_TEXT_MAX bytes

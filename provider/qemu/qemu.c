@@ -158,16 +158,6 @@ static void scan_adapters(const struct qemu *q, struct provider_scan *scan)
 	}
 }
 
-static int port_compare(const void *a, const void *b)
-{
-	const struct provider_port *p = a;
-	const struct provider_port *q = b;
-
-	if (p->switch_handle != q->switch_handle)
-		return p->switch_handle < q->switch_handle ? -1 : 1;
-	return p->number < q->number ? -1 : p->number > q->number;
-}
-
 struct provider_scan *qemu_scan(const struct qemu *q)
 {
 	OWNED(provider_scan_free) struct provider_scan *scan = calloc(1, sizeof(*scan));
@@ -185,7 +175,7 @@ struct provider_scan *qemu_scan(const struct qemu *q)
 	scan_switches(q, scan);
 	scan_hosts(q, scan);
 	scan_adapters(q, scan);
-	qsort(scan->ports, scan->port_count, sizeof(scan->ports[0]), port_compare);
+	qsort(scan->ports, scan->port_count, sizeof(scan->ports[0]), provider_port_compare);
 	return TAKE(scan);
 }
 

@@ -495,14 +495,6 @@ static void read_answer(struct qemu_work *work)
 	work->op.attempt = 0; /* it is told */
 }
 
-static int vport_compare(const void *a, const void *b)
-{
-	const struct provider_binding *p = a;
-	const struct provider_binding *q = b;
-
-	return p->vport < q->vport ? -1 : p->vport > q->vport;
-}
-
 static void read_host_answer(struct qemu_work *work)
 {
 	static struct provider_binding bindings[QEMU_ADAPTERS_MAX];
@@ -518,7 +510,7 @@ static void read_host_answer(struct qemu_work *work)
 	for (uint32_t i = 1; i <= work->q->chassis->adapter_count; i++)
 		if (work->q->places[i - 1].binding.host == work->op.host)
 			bindings[c.binding_count++] = qemu_binding(work->q, i);
-	qsort(bindings, c.binding_count, sizeof(bindings[0]), vport_compare);
+	qsort(bindings, c.binding_count, sizeof(bindings[0]), provider_vport_compare);
 	work->q->sink.completed(work->q->sink.arg, &c);
 	work->step = QEMU_STEP_OVER;
 	work->op.attempt = 0;
