@@ -67,10 +67,7 @@ struct agent {
 
 static void timer_set(struct event *timer, uint64_t at_ms)
 {
-	uint64_t now = clock_boot_ms();
-	uint64_t wait = at_ms > now ? at_ms - now : 0;
-	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
-			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+	struct timeval tv = clock_timeval_until(at_ms);
 
 	event_add(timer, &tv);
 }

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 enum {
 	EXIT_NOT_RUN = 127,
 	READ_AT_ONCE = 64 * 1024, /* of what it prints, before others have their turn */
@@ -193,8 +195,7 @@ static char **env_make(const char *const *more)
 
 static int child_watch(struct child *child, struct event_base *base, uint32_t deadline_ms)
 {
-	struct timeval tv = { .tv_sec = deadline_ms / 1000,
-			      .tv_usec = (suseconds_t)(deadline_ms % 1000 * 1000) };
+	struct timeval tv = clock_timeval(deadline_ms);
 
 	child->printed = event_new(base, child->output, EV_READ | EV_PERSIST, on_printed, child);
 	child->ended = event_new(base, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_ended, child);

@@ -6,7 +6,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "agent/transport.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/unix_socket.h"
 
 struct http {
 	struct transport base;
@@ -117,28 +117,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 /* ---- the connection ---- */
 
 /* Connecting to a Unix socket is done or refused at once. */
-static int socket_open(const char *path, evutil_socket_t *out)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1); /* its length is checked at the start */
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	*out = fd;
-	return 0;
-}
-
 static int http_connect(struct http *h)
 {
 	evutil_socket_t fd = -1;
-	int r = socket_open(h->base.config.where, &fd);
+	int r = unix_socket_connect(h->base.config.where, &fd);
 
 	if (r)
 		return r;
@@ -179,11 +161,7 @@ static void http_send(struct http *h, bool is_view)
 
 static void http_arm(struct http *h)
 {
-	uint64_t now = clock_boot_ms();
-	uint64_t wake = beat_wake_ms(&h->beat);
-	uint64_t wait = wake > now ? wake - now : 0;
-	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
-			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+	struct timeval tv = clock_timeval_until(beat_wake_ms(&h->beat));
 
 	event_add(h->timer, &tv);
 }

@@ -275,8 +275,7 @@ static int removal_aim(struct removal *m, const struct agent_line *leave)
 static int removal_arm(struct removal *m)
 {
 	struct event_base *base = m->all->config.base;
-	struct timeval tv = { .tv_sec = m->deadline_ms / 1000,
-			      .tv_usec = (suseconds_t)(m->deadline_ms % 1000 * 1000) };
+	struct timeval tv = clock_timeval(m->deadline_ms);
 
 	m->deadline = evtimer_new(base, on_deadline, m);
 	m->look = event_new(base, -1, EV_PERSIST, on_look, m);

@@ -96,8 +96,7 @@ static void fd_make_raw(int fd)
 
 static void timer_arm(struct serial *s, uint64_t ms)
 {
-	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-			      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval tv = clock_timeval(ms);
 
 	event_add(s->timer, &tv);
 }

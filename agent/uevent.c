@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "common/kernel_events.h"
 
 enum {
 	MESSAGE_MAX = 16 * 1024,
 	ROOM = 1 << 20, /* in the kernel: a rescan of a large bus comes at once */
-	GROUP_KERNEL = 1,
 };
 
 static const char *const subsystems[] = { "pci", "net", "nvme", "block", "virtio", "fc_host" };
@@ -68,24 +68,7 @@ bool uevent_matters(const struct uevent *event)
 
 int uevent_open(int *out)
 {
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = GROUP_KERNEL };
-	int room = ROOM;
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			NETLINK_KOBJECT_UEVENT);
-
-	if (fd < 0)
-		return -errno;
-	/* Less room loses events sooner, and then everything is read anew. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address))) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	*out = fd;
-	return 0;
+	return kernel_events_open(ROOM, out);
 }
 
 int uevent_drain(int fd, bool *lost)

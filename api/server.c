@@ -782,7 +782,7 @@ static struct timeval tick_length(const struct server_limits *l)
 	ms = l->request_ms < ms ? l->request_ms : ms;
 	ms = l->write_ms < ms ? l->write_ms : ms;
 	ms = ms / 4 > 5 ? ms / 4 : 5;
-	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000L };
+	return clock_timeval(ms);
 }
 
 /* ---- listening ---- */

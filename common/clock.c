@@ -27,6 +27,19 @@ uint64_t clock_wall_ms(void)
 	return clock_read_us(CLOCK_REALTIME) / 1000;
 }
 
+struct timeval clock_timeval(uint64_t ms)
+{
+	return (struct timeval){ .tv_sec = (time_t)(ms / 1000),
+				 .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
+struct timeval clock_timeval_until(uint64_t at_ms)
+{
+	uint64_t now_ms = clock_boot_ms();
+
+	return clock_timeval(at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
 void clock_wall_format(uint64_t wall_ms, char out[static 32])
 {
 	time_t seconds = (time_t)(wall_ms / 1000);

@@ -4,11 +4,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 /* CLOCK_BOOTTIME: counts suspend, never steps back. */
 uint64_t clock_boot_ms(void);
 uint64_t clock_boot_us(void);
 /* CLOCK_REALTIME since 1970, for display and for history alone. */
 uint64_t clock_wall_ms(void);
+/* A wait, as timers of an event loop and of sockets take it. */
+struct timeval clock_timeval(uint64_t ms);
+/* The wait from now until @at_ms, boot-time clock; none when that is past. */
+struct timeval clock_timeval_until(uint64_t at_ms);
 /* "2026-11-22T01:16:11.123Z" into @out. */
 void clock_wall_format(uint64_t wall_ms, char out[static 32]);

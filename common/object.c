@@ -209,7 +209,7 @@ int object_take_nothing(struct object_in *in, void *target, json_object *value)
 
 /* the whole */
 
-static int parse_json(const char *text, size_t length, json_object **out)
+int object_parse(const char *text, size_t length, json_object **out)
 {
 	OWNED(json_tokener_free)
 	struct json_tokener *tokener = json_tokener_new_ex(STRICT_DEPTH_MAX + 1);
@@ -241,7 +241,7 @@ int object_tree(const char *text, size_t length, const char *name, size_t most, 
 	if (r > 0)
 		(void)snprintf(error, OBJECT_ERROR_MAX, "%s:%u:%u: %s", name, syntax.line,
 			       syntax.column, syntax.reason);
-	return r ? r : parse_json(text, length, out);
+	return r ? r : object_parse(text, length, out);
 }
 
 void object_error(const struct object_in *in, const char *name, char *error)

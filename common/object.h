@@ -104,6 +104,10 @@ MUST_USE int object_take_array(struct object_in *in, struct json_object *value, 
 /* For a key that is taken elsewhere. */
 int object_take_nothing(struct object_in *in, void *target, struct json_object *value);
 
+/* Text that strict_scan() has passed as json-c's tree. @out: the caller's, to json_object_put();
+ * NULL for a lone null. Return: 0 or -ENOMEM. */
+MUST_USE int object_parse(const char *text, size_t length, struct json_object **out);
+
 /**
  * object_tree() - strict JSON as json-c's tree
  * @name: of the file, for errors

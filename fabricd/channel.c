@@ -9,13 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/line_reader.h"
 #include "common/log.h"
+#include "common/unix_socket.h"
 
 enum {
 	BACKOFF_MIN_MS = 100,
@@ -63,8 +62,7 @@ struct channels {
 
 static void timer_arm(struct event *timer, uint64_t ms)
 {
-	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-			      .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval tv = clock_timeval(ms);
 
 	event_add(timer, &tv);
 }
@@ -265,28 +263,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 /* ---- connecting ---- */
 
-static int socket_open(const char *path, evutil_socket_t *out)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1); /* the configuration has seen to it */
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	*out = fd;
-	return 0;
-}
-
 static int channel_connect(struct channel *ch)
 {
 	evutil_socket_t fd = -1;
-	int r = socket_open(ch->path, &fd);
+	int r = unix_socket_connect(ch->path, &fd);
 
 	if (r)
 		return r;

@@ -281,10 +281,7 @@ static uint64_t daemon_next_ms(const struct daemon *d)
 static int daemon_wait(struct daemon *d)
 {
 	uint64_t next = daemon_next_ms(d);
-	uint64_t now = clock_boot_ms();
-	uint64_t wait = next > now ? next - now : 0;
-	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
-			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+	struct timeval tv = clock_timeval_until(next);
 
 	if (next != UINT64_MAX && event_add(d->timer, &tv))
 		return -ENOMEM;

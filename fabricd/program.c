@@ -295,8 +295,7 @@ static void program_abandon(struct program *p)
 
 static int program_watch(struct program *p)
 {
-	const struct timeval timeout = { p->timeout_ms / 1000,
-					 (suseconds_t)(p->timeout_ms % 1000 * 1000) };
+	const struct timeval timeout = clock_timeval(p->timeout_ms);
 	struct event_base *base = p->all->base;
 
 	p->pidfd = pidfd_open(p->pid, 0);

@@ -185,10 +185,7 @@ static int child_fork(struct child *child)
 
 static int child_watch(struct child *child, struct event_base *base)
 {
-	uint64_t now_ms = clock_boot_ms();
-	uint64_t wait_ms = child->work.deadline_ms > now_ms ? child->work.deadline_ms - now_ms : 0;
-	struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
-				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+	struct timeval wait = clock_timeval_until(child->work.deadline_ms);
 
 	child->on_output = event_new(base, child->fd, EV_READ | EV_PERSIST, output_come, child);
 	child->on_exit = event_new(base, child->pidfd, EV_READ | EV_PERSIST, exit_come, child);

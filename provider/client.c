@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/unix_socket.h"
 #include "provider/pending.h"
 #include "provider/stream.h"
 
@@ -72,8 +71,7 @@ static struct client *client_of(const struct provider *p)
 
 static void wait_set(struct event *event, uint32_t ms)
 {
-	const struct timeval wait = { .tv_sec = ms / 1000,
-				      .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+	const struct timeval wait = clock_timeval(ms);
 
 	if (event_add(event, &wait))
 		log_err("provider: no timer: out of memory");
@@ -469,18 +467,11 @@ static int client_connect(struct client *c)
 		.ended = client_ended,
 		.arg = c,
 	};
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
+	int fd = -1;
+	int r = unix_socket_connect(c->path, &fd);
 
-	if (fd < 0)
-		return -errno;
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", c->path); /* it fits */
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
-		r = -errno;
-		close(fd);
+	if (r)
 		return r;
-	}
 	r = stream_new_take(c->base, fd, &user, &c->stream);
 	if (r)
 		return r;

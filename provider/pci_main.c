@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
-#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/kernel_events.h"
 #include "common/log.h"
 #include "provider/control.h"
 #include "provider/pci_provider.h"
@@ -23,7 +23,6 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_NOT_REACHED = 3,
 	EXIT_FAILED = 4,
-	KERNEL_GROUP = 1,       /* of NETLINK_KOBJECT_UEVENT: the kernel's own */
 	EVENTS_BYTES = 8 << 20, /* a card with many VFs says much at once */
 	AER_MS = 10000,
 };
@@ -45,28 +44,6 @@ static int control(void *arg, const char *request, size_t length, struct buf *an
 	struct program *p = arg;
 
 	return pci_provider_control(p->provider, request, length, answer);
-}
-
-/* Return: the socket, or -errno. */
-static int events_open(void)
-{
-	const struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
-	const int bytes = EVENTS_BYTES;
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			NETLINK_KOBJECT_UEVENT);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	/* forced, where the right is there; else as much as one may */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) &&
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)))
-		log_debug("kernel: events have the buffer that the system gives");
-	if (!bind(fd, (const struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	r = -errno;
-	(void)close(fd); /* the error is what counts */
-	return r;
 }
 
 static void stop(evutil_socket_t fd, short what, void *arg)
@@ -114,9 +91,9 @@ static int provider_start(struct program *p, struct event_base *base,
 	int r;
 
 	if (!p->tree) {
-		options.events = events_open();
-		if (options.events < 0) {
-			log_err("the kernel's events: %s", strerror(-options.events));
+		r = kernel_events_open(EVENTS_BYTES, &options.events);
+		if (r) {
+			log_err("the kernel's events: %s", strerror(-r));
 			return EXIT_FAILED;
 		}
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/clock.h"
 #include "provider/pci_inside.h"
 
 #include <errno.h>
@@ -113,8 +114,7 @@ static bool aer_look(const struct machine *m, const struct pci_card *card,
 void pci_aer_come(evutil_socket_t fd, short what, void *arg)
 {
 	struct machine *m = arg;
-	const struct timeval again = { .tv_sec = m->aer_ms / 1000,
-				       .tv_usec = (suseconds_t)(m->aer_ms % 1000 * 1000) };
+	const struct timeval again = clock_timeval(m->aer_ms);
 	bool bad = false;
 
 	(void)fd;

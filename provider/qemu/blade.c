@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "provider/qemu/process.h"
 
@@ -25,8 +26,7 @@ static void told(struct qemu_blade *blade)
 
 static void timer_set(struct qemu_blade *blade, unsigned ms)
 {
-	const struct timeval tv = { .tv_sec = ms / 1000,
-				    .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+	const struct timeval tv = clock_timeval(ms);
 
 	(void)evtimer_add(blade->timer, &tv); /* memory for it is there */
 }

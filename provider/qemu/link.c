@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/unix_socket.h"
 
 struct sent {
 	STAILQ_ENTRY(sent) at;
@@ -43,10 +42,7 @@ static void clock_set(struct qemu_link *link)
 {
 	const struct sent *oldest = STAILQ_FIRST(&link->waiting);
 	uint64_t due = link->greeting_ms ? link->greeting_ms : oldest ? oldest->deadline_ms : 0;
-	uint64_t now_ms = clock_boot_ms();
-	uint64_t wait = due > now_ms ? due - now_ms : 0;
-	struct timeval tv = { .tv_sec = (time_t)(wait / 1000),
-			      .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+	struct timeval tv = clock_timeval_until(due);
 
 	if (due && !link->is_overdue)
 		(void)evtimer_add(link->clock, &tv); /* memory for it is there */
@@ -203,27 +199,6 @@ static void stream_event(struct bufferevent *stream, short what, void *arg)
 		link_end(arg, what & BEV_EVENT_EOF ? "it closed the connection" : strerror(errno));
 }
 
-static int socket_connect(const char *path, int *out)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-	int r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
-		r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	*out = fd;
-	return 0;
-}
-
 int qemu_link_new(struct event_base *base, const char *path, unsigned timeout_ms,
 		  const struct qemu_link_user *user, struct qemu_link **out)
 {
@@ -239,7 +214,7 @@ int qemu_link_new(struct event_base *base, const char *path, unsigned timeout_ms
 	link->clock = evtimer_new(base, clock_rings, link);
 	if (!link->clock)
 		return -ENOMEM;
-	r = socket_connect(path, &fd);
+	r = unix_socket_connect(path, &fd);
 	if (r)
 		return r;
 	link->stream =

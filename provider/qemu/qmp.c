@@ -10,9 +10,8 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/object.h"
 #include "common/strict.h"
-
-OWNED_BY(struct json_tokener, json_tokener_free)
 
 enum { PCI_DEPTH_MAX = 16 };
 
@@ -114,22 +113,6 @@ static int take_message(struct qmp_message *m, char *why)
 	return 0;
 }
 
-static int tree_parse(const char *text, size_t length, json_object **out)
-{
-	OWNED(json_tokener_free)
-	struct json_tokener *tokener = json_tokener_new_ex(STRICT_DEPTH_MAX + 1);
-
-	if (!tokener)
-		return -ENOMEM;
-	*out = json_tokener_parse_ex(tokener, text, (int)length);
-	/* A bare number goes on for json-c; it is no object, as the null that it becomes is none.
-	 */
-	return *out || json_tokener_get_error(tokener) == json_tokener_success ||
-			       json_tokener_get_error(tokener) == json_tokener_continue
-		       ? 0
-		       : -ENOMEM;
-}
-
 int qmp_parse(const char *line, size_t length, struct qmp_message *out, char *why)
 {
 	OWNED(qmp_message_done) struct qmp_message m = { 0 };
@@ -145,7 +128,7 @@ int qmp_parse(const char *line, size_t length, struct qmp_message *out, char *wh
 		(void)snprintf(why, QMP_TEXT_MAX, "column %u: %s", error.column, error.reason);
 	if (r)
 		return r;
-	r = tree_parse(line, length, &m.tree);
+	r = object_parse(line, length, &m.tree);
 	if (!r)
 		r = take_message(&m, why);
 	if (r)
@@ -236,7 +219,7 @@ static bool file_of_json(struct qmp_block *block, const char *text)
 
 	if (strict_scan(text, strlen(text), &error))
 		return false;
-	if (tree_parse(text, strlen(text), &m.tree))
+	if (object_parse(text, strlen(text), &m.tree))
 		return false;
 	at = m.tree;
 	for (int depth = 0; at && !file && depth < STRICT_DEPTH_MAX; depth++) {

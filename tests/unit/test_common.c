@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,6 +19,7 @@
 #include "common/cursor.h"
 #include "common/identity.h"
 #include "common/natural.h"
+#include "common/unix_socket.h"
 
 static void port_2_stands_before_port_10(void **unused)
 {
@@ -118,6 +126,58 @@ static void wall_time_is_written_in_utc(void **unused)
 	assert_string_equal(text, "2001-09-09T01:46:41.500Z");
 }
 
+static void a_wait_is_told_in_seconds_and_microseconds(void **unused)
+{
+	struct timeval wait = clock_timeval(90061007);
+	struct timeval past = clock_timeval_until(1);
+	struct timeval far = clock_timeval_until(clock_boot_ms() + 3600000);
+
+	(void)unused;
+	assert_int_equal(wait.tv_sec, 90061);
+	assert_int_equal(wait.tv_usec, 7000);
+	assert_int_equal(past.tv_sec, 0);
+	assert_int_equal(past.tv_usec, 0);
+	assert_in_range(far.tv_sec, 3000, 3600);
+}
+
+static void a_socket_that_is_not_there_is_not_connected_to(void **unused)
+{
+	char path[200];
+	int fd = -1;
+
+	(void)unused;
+	memset(path, 'a', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(unix_socket_connect(path, &fd), -ENAMETOOLONG);
+	assert_int_equal(unix_socket_connect("/nowhere/socket", &fd), -ENOENT);
+	assert_int_equal(unix_socket_connect("/dev/null", &fd), -ECONNREFUSED);
+	assert_int_equal(fd, -1);
+}
+
+static void a_connection_does_not_wait(void **unused)
+{
+	char folder[] = "/tmp/fabric-test-common-XXXXXX";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = -1;
+
+	(void)unused;
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+
+	assert_int_equal(unix_socket_connect(address.sun_path, &fd), 0);
+	assert_int_equal(read(fd, folder, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+
+	(void)close(fd);
+	(void)close(listener);
+	(void)unlink(address.sun_path);
+	(void)rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +189,9 @@ int main(void)
 		cmocka_unit_test(a_wwn_is_read_with_and_without_colons),
 		cmocka_unit_test(a_vlan_may_be_shared_and_a_mac_may_not),
 		cmocka_unit_test(wall_time_is_written_in_utc),
+		cmocka_unit_test(a_wait_is_told_in_seconds_and_microseconds),
+		cmocka_unit_test(a_socket_that_is_not_there_is_not_connected_to),
+		cmocka_unit_test(a_connection_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
