@@ -15,7 +15,7 @@
 #include "agent/transport.h"
 #include "common/result.h"
 
-enum { AGENT_TRANSPORTS = 3 };
+enum { AGENT_UDP = 4, AGENT_TRANSPORTS = 2 + AGENT_UDP };
 
 struct agent;
 

@@ -38,7 +38,8 @@ static const char help[] =
 	"Ways to fabricd; several may be used at once. Without any: the virtio port named\n"
 	"\"fabric\" if there is one, else the socket.\n"
 	"  --serial PORT     a virtio port by its name, or a character device by its path\n"
-	"  --udp ADDRESS:PORT  beats as datagrams; needs --key-file, carries nothing else\n"
+	"  --udp ADDRESS:PORT  beats as datagrams; needs --key-file, carries nothing else;\n"
+	"                    up to four times, for networks that do not fail together\n"
 	"  --socket PATH     fabricd's control socket, /run/fabricd/fabricd.sock by default;\n"
 	"                    carries no requests to let go (environment: FABRIC_SOCKET)\n"
 	"  --key-file FILE   the key that this host shares with fabricd: 32 bytes, or 64 hex "
@@ -64,7 +65,8 @@ struct options {
 	struct agent_config agent;
 	const char *host;
 	const char *serial;
-	const char *udp;
+	const char *udp[AGENT_UDP];
+	size_t udp_count;
 	const char *socket;
 	const char *boot_id;
 	enum log_level level;
@@ -140,7 +142,9 @@ static int option_take(struct options *o, int option)
 		o->serial = optarg;
 		return -1;
 	case 'u':
-		o->udp = optarg;
+		if (o->udp_count == AGENT_UDP)
+			return usage("more than four ways by UDP: ", optarg);
+		o->udp[o->udp_count++] = optarg;
 		return -1;
 	case 'k':
 		o->agent.key_file = optarg;
@@ -238,7 +242,8 @@ static void ways_find(struct options *o)
 	char device[128];
 
 	way_add(&o->agent, &transport_serial, o->serial);
-	way_add(&o->agent, &transport_udp, o->udp);
+	for (size_t i = 0; i < o->udp_count; i++)
+		way_add(&o->agent, &transport_udp, o->udp[i]);
 	way_add(&o->agent, &transport_http, o->socket);
 	if (o->agent.way_count)
 		return;

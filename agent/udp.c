@@ -28,6 +28,7 @@ struct udp {
 	uint8_t key[DATAGRAM_KEY];
 	struct datagram beat; /* the last one; .seq 0: none yet */
 	uint64_t answered;    /* seq of the latest that was answered */
+	uint64_t challenged;  /* likewise */
 	uint64_t sent[ANSWERS_FOR];
 	unsigned next;
 	unsigned unanswered; /* in a row */
@@ -44,12 +45,28 @@ static bool was_sent(const struct udp *u, uint64_t seq)
 	return false;
 }
 
+static int udp_send(struct udp *u);
+
+/* fabricd asks whether this boot is the one of now: a beat that says so. */
+static void challenge_take(struct udp *u, const struct datagram *d)
+{
+	struct transport *t = &u->base;
+
+	u->beat.type = DATAGRAM_RESPONSE;
+	u->beat.seq = t->sink.seq(t->sink.arg);
+	u->beat.nonce = d->nonce;
+	(void)udp_send(u); /* one that is lost is asked for again */
+	u->beat.type = DATAGRAM_BEAT;
+	u->beat.nonce = 0;
+}
+
 static void answer_take(struct udp *u, const uint8_t *bytes, size_t length)
 {
 	struct datagram d;
 
 	if (datagram_open(bytes, length, u->key, &d) || d.host != u->beat.host ||
-	    (d.type != DATAGRAM_STATUS && d.type != DATAGRAM_FENCED) ||
+	    (d.type != DATAGRAM_STATUS && d.type != DATAGRAM_FENCED &&
+	     d.type != DATAGRAM_CHALLENGE) ||
 	    memcmp(d.boot_id, u->beat.boot_id, sizeof(d.boot_id)) != 0 || !was_sent(u, d.seq)) {
 		if (!u->bad++)
 			log_warning("fabricd at %s: a datagram that is not believed",
@@ -57,6 +74,13 @@ static void answer_take(struct udp *u, const uint8_t *bytes, size_t length)
 		return;
 	}
 	u->unanswered = 0;
+	if (d.type == DATAGRAM_CHALLENGE) {
+		if (d.seq > u->challenged) {
+			u->challenged = d.seq; /* each beat is challenged once */
+			challenge_take(u, &d);
+		}
+		return;
+	}
 	/* An answer that was overtaken by a later one tells old news. */
 	if (d.seq <= u->answered)
 		return;

@@ -209,6 +209,44 @@ static void seen_put(const struct fabric *f, const void *object, struct buf *out
 	view_write(f, object, out);
 }
 
+/* By which ways it beats, and when it was last heard by each. */
+static void paths_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_host *h = object;
+	uint64_t now_ms = clock_boot_ms();
+
+	(void)f;
+	json_open(out, '[');
+	for (size_t i = 0; i < BEAT_WAYS && h->beats.ways[i].name[0]; i++) {
+		const struct beat_way *way = &h->beats.ways[i];
+
+		json_open(out, '{');
+		json_member_text(out, "way", way->name);
+		json_member_number(out, "heard_ms_ago",
+				   now_ms > way->heard_ms ? now_ms - way->heard_ms : 0);
+		json_member_number(out, "beats", way->count);
+		json_close(out, '}');
+	}
+	json_close(out, ']');
+}
+
+static void beats_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	static const char *const names[BEAT_KINDS] = {
+		[BEAT_COUNTED] = "counted",       [BEAT_REORDERED] = "reordered",
+		[BEAT_DOUBLED] = "doubled",       [BEAT_LATE] = "late",
+		[BEAT_REPLAYED] = "replayed",     [BEAT_FORGED] = "forged",
+		[BEAT_CHALLENGED] = "challenged",
+	};
+	const struct fabric_host *h = object;
+
+	(void)f;
+	json_open(out, '{');
+	for (size_t i = 0; i < BEAT_KINDS; i++)
+		json_member_number(out, names[i], h->beats.counts[i]);
+	json_close(out, '}');
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "state", .get = state_get },
@@ -231,6 +269,8 @@ static const struct field fields[] = {
 	{ .name = "seq", .get = seq_get, .moves = true },
 	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
 	{ .name = "seen_ms_ago", .get = seen_ago_get, .moves = true },
+	{ .name = "paths", .write = paths_put, .moves = true, .alone = true },
+	{ .name = "beats", .write = beats_put, .moves = true, .alone = true },
 	{ .name = "seen", .write = seen_put, .moves = true, .alone = true },
 	{ 0 },
 };
@@ -306,6 +346,9 @@ static void host_beat(struct api_call *call)
 	if (!r)
 		r = fabric_beat(call->fabric, call->id, beat.boot_id, beat.seq, rq->received_ms,
 				&epoch);
+	if (!r || r == REFUSE_HOST_FENCED || r == REFUSE_FIELD)
+		fabric_beat_heard(call->fabric, call->id, "socket",
+				  r == REFUSE_FIELD ? BEAT_LATE : BEAT_COUNTED, rq->received_ms);
 	if (!r) {
 		(void)call_body(call->api);
 		api_send(call->api, call->conn, 204, NULL);

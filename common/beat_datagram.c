@@ -22,6 +22,15 @@ int datagram_setup(void)
 	return sodium_init() < 0 ? -EIO : 0;
 }
 
+uint64_t datagram_nonce(void)
+{
+	uint64_t nonce = 0;
+
+	while (!nonce)
+		randombytes_buf(&nonce, sizeof(nonce));
+	return nonce;
+}
+
 uint64_t datagram_host_hash(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325U;

@@ -26,8 +26,8 @@ enum datagram_type {
 	DATAGRAM_LEAVING = 2,   /* agent: going down on purpose; sent by nobody yet */
 	DATAGRAM_STATUS = 3,    /* fabricd: the beat @seq counts */
 	DATAGRAM_FENCED = 4,    /* fabricd: it does not, the host is fenced */
-	DATAGRAM_CHALLENGE = 5, /* fabricd: prove that this boot id is fresh; sent by nobody yet */
-	DATAGRAM_RESPONSE = 6,  /* agent: to a challenge; sent by nobody yet */
+	DATAGRAM_CHALLENGE = 5, /* fabricd: prove that this boot id is fresh */
+	DATAGRAM_RESPONSE = 6,  /* agent: to a challenge; a beat as well */
 	DATAGRAM_TYPES,
 };
 
@@ -43,6 +43,9 @@ struct datagram {
 
 /* Once, before all others. Return: 0 or -EIO: no source of randomness. */
 MUST_USE int datagram_setup(void);
+
+/* Of a challenge: random, never 0. */
+uint64_t datagram_nonce(void);
 
 /* FNV-1a, 64 bits, over the bytes of @name. */
 uint64_t datagram_host_hash(const char *name);

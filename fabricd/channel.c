@@ -136,6 +136,8 @@ static void beat_take(struct channel *ch, const struct agent_line *line, uint64_
 		channel_doubt(ch, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
 	}
+	if (sink->heard)
+		sink->heard(sink->arg, ch->host, "port", BEAT_COUNTED, now);
 	status.is_fenced = r != 0;
 	(void)channel_say(ch, &status); /* the next beat is answered again */
 }

@@ -17,6 +17,7 @@
 
 #include "common/agent_line.h"
 #include "common/result.h"
+#include "fabricd/beats.h"
 #include "fabricd/config.h"
 
 struct channels;
@@ -30,6 +31,9 @@ struct channel_sink {
 		    uint64_t received_ms, uint64_t *epoch);
 	void (*seen)(void *arg, const char *host, const struct agent_line *seen);
 	void (*left)(void *arg, const char *host, const struct agent_line *left);
+	/* What became of a beat that came by @way; see fabric_beat_heard(). May be NULL. */
+	void (*heard)(void *arg, const char *host, const char *way, enum beat_kind kind,
+		      uint64_t received_ms);
 	/* Never a proof of anything: its port read as at its end. */
 	void (*hint)(void *arg, const char *host, const char *what);
 	void *arg;

@@ -26,8 +26,8 @@ static const struct config_key keys[] = {
 	  100, "", NULL, "beats that a host may miss before it counts as silent" },
 	{ "heartbeat", "udp", CONFIG_STRING, true, offsetof(struct config, udp), CONFIG_NONE, 0, 0,
 	  "", NULL,
-	  "address and port, in digits, on which beats are heard as datagrams; none: they are "
-	  "not" },
+	  "address and port, in digits, on which beats are heard as datagrams, up to four with "
+	  "commas between them; none: they are not" },
 	{ "failover", "witness", CONFIG_CHOICE, false, offsetof(struct config, witness), "any", 0,
 	  0, "", "none any all",
 	  "what the switch says of a silent host's power and link: none is not asked; any stops a "

@@ -23,6 +23,7 @@
 #include "common/own.h"
 #include "common/result.h"
 #include "db/db.h"
+#include "fabricd/beats.h"
 #include "fabricd/config.h"
 #include "failover/liveness.h"
 #include "hotplug/slot.h"
@@ -103,6 +104,7 @@ struct fabric_host {
 	uint64_t epoch;
 	char boot_id[FABRIC_NAME_MAX];
 	uint64_t seq;       /* of the last beat */
+	struct beats beats; /* since the start */
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
 	struct live_host live;
@@ -500,6 +502,11 @@ void fabric_change_unwait(struct fabric *f, void *arg);
  */
 MUST_USE int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 			 uint64_t received_ms, uint64_t *epoch);
+
+/* What became of a beat of @host that came by @way; for people. A host that is not known, or one
+ * way too many, is left out. */
+void fabric_beat_heard(struct fabric *f, const char *host, const char *way, enum beat_kind kind,
+		       uint64_t received_ms);
 
 /**
  * fabric_host_seen() - what a host's own kernel shows, whole; replaces what it said before

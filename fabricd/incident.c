@@ -374,6 +374,38 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	return 0;
 }
 
+static struct beat_way *beat_way_get(struct beats *beats, const char *name)
+{
+	for (size_t i = 0; i < BEAT_WAYS; i++) {
+		struct beat_way *way = &beats->ways[i];
+
+		if (!way->name[0])
+			(void)snprintf(way->name, sizeof(way->name), "%s", name);
+		if (!strcmp(way->name, name))
+			return way;
+	}
+	return NULL;
+}
+
+void fabric_beat_heard(struct fabric *f, const char *name, const char *way_name,
+		       enum beat_kind kind, uint64_t received_ms)
+{
+	struct fabric_host *host = host_get(f, name);
+	struct beat_way *way;
+
+	if (!host)
+		return;
+	host->beats.counts[kind]++;
+	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
+		return;
+	way = beat_way_get(&host->beats, way_name);
+	if (!way)
+		return;
+	way->count++;
+	if (received_ms > way->heard_ms)
+		way->heard_ms = received_ms;
+}
+
 /* ---- where to ---- */
 
 static unsigned free_vports(const struct fabric_host *host)

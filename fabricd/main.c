@@ -185,6 +185,14 @@ static int on_agent_beat(void *arg, const char *host, const char *boot_id, uint6
 	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
 }
 
+static void on_agent_heard(void *arg, const char *host, const char *way, enum beat_kind kind,
+			   uint64_t received_ms)
+{
+	struct daemon *d = arg;
+
+	fabric_beat_heard(d->fabric, host, way, kind, received_ms);
+}
+
 static void on_agent_seen(void *arg, const char *host, const struct agent_line *line)
 {
 	struct daemon *d = arg;
@@ -488,6 +496,7 @@ static int daemon_open_provider(struct daemon *d, size_t i)
 static int daemon_open_agents(struct daemon *d)
 {
 	const struct channel_sink sink = { .beat = on_agent_beat,
+					   .heard = on_agent_heard,
 					   .seen = on_agent_seen,
 					   .left = on_agent_left,
 					   .hint = on_agent_hint,

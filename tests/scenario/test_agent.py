@@ -248,6 +248,12 @@ class Agent(Case):
         self.fabric.kill("agent-bay1", signal.SIGTERM)
         self.agent(*self.by_udp(), *self.by_port())
 
+        self.fabric.wait("both ways are heard", lambda: {
+            path["way"] for path in self.fabric.get("/v1/hosts/bay1")["paths"]} == {
+                "port", f"udp 127.0.0.1:{self.udp}"})
+        beats = self.fabric.get("/v1/hosts/bay1")["beats"]
+        self.assertGreaterEqual(beats["challenged"], 2)  # one for each boot id
+        self.assertEqual((beats["forged"], beats["replayed"], beats["doubled"]), (0, 0, 0))
         self.port.cut()
         os.unlink(self.port.path)  # nobody comes back there
 

@@ -401,6 +401,16 @@ int fabric_host_seen(struct fabric *f, const char *host, const char *boot_id,
 	return fabric_host_find(f, host) ? f->result : REFUSE_NO_HOST;
 }
 
+void fabric_beat_heard(struct fabric *f, const char *host, const char *way, enum beat_kind kind,
+		       uint64_t received_ms)
+{
+	(void)f;
+	(void)host;
+	(void)way;
+	(void)kind;
+	(void)received_ms;
+}
+
 int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 		uint64_t received_ms, uint64_t *epoch)
 {

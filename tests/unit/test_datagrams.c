@@ -32,7 +32,22 @@ struct rig {
 	unsigned beats;
 	uint64_t seq;
 	uint64_t received_ms;
+	unsigned kinds[BEAT_KINDS];
+	char way[BEAT_WAY_MAX];
+	char boot_id[40];
+	unsigned port;
 };
+
+static void on_heard(void *arg, const char *host, const char *way, enum beat_kind kind,
+		     uint64_t received_ms)
+{
+	struct rig *rig = arg;
+
+	(void)received_ms;
+	assert_string_equal(host, "bay1");
+	(void)snprintf(rig->way, sizeof(rig->way), "%s", way);
+	rig->kinds[kind]++;
+}
 
 static int on_beat(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		   uint64_t received_ms, uint64_t *epoch)
@@ -40,7 +55,7 @@ static int on_beat(void *arg, const char *host, const char *boot_id, uint64_t se
 	struct rig *rig = arg;
 
 	assert_string_equal(host, "bay1");
-	assert_string_equal(boot_id, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+	(void)snprintf(rig->boot_id, sizeof(rig->boot_id), "%s", boot_id);
 	rig->beats++;
 	rig->seq = seq;
 	rig->received_ms = received_ms;
@@ -75,12 +90,13 @@ static unsigned free_port(void)
 static int begin(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	const struct channel_sink sink = { .beat = on_beat, .arg = rig };
+	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned port = free_port();
 	char why[512];
 
 	*state = rig;
+	rig->port = port;
 	(void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/fabric-udp-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	(void)snprintf(rig->path, sizeof(rig->path), "%s/key", rig->folder);
@@ -145,6 +161,32 @@ static struct datagram answer_of(struct rig *rig)
 	return d;
 }
 
+/* Answers the challenge to a beat of number @seq, with the next number. */
+static void prove_as(struct rig *rig, uint8_t boot, uint64_t seq)
+{
+	struct datagram d = beat(seq);
+	struct datagram back;
+
+	d.boot_id[0] ^= boot;
+	send_sealed(rig, &d, key);
+	back = answer_of(rig);
+	assert_int_equal(back.type, DATAGRAM_CHALLENGE);
+	assert_true(back.nonce != 0);
+	d.type = DATAGRAM_RESPONSE;
+	d.seq = seq + 1;
+	d.nonce = back.nonce;
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, seq + 1);
+	usleep(6000); /* beats that are closer together than 5 ms count as one */
+	rig->beats = 0;
+	memset(rig->kinds, 0, sizeof(rig->kinds));
+}
+
+static void prove(struct rig *rig)
+{
+	prove_as(rig, 0, 1);
+}
+
 static void a_beat_is_passed_on_with_its_time_and_answered(void **state)
 {
 	struct rig *rig = *state;
@@ -152,6 +194,7 @@ static void a_beat_is_passed_on_with_its_time_and_answered(void **state)
 	uint64_t before_ms = clock_boot_ms();
 	struct datagram back;
 
+	prove(rig);
 	send_sealed(rig, &d, key);
 	back = answer_of(rig);
 
@@ -169,6 +212,7 @@ static void a_fenced_host_is_told_so(void **state)
 	struct rig *rig = *state;
 	struct datagram d = beat(7);
 
+	prove(rig);
 	rig->result = REFUSE_HOST_FENCED;
 	send_sealed(rig, &d, key);
 
@@ -179,10 +223,13 @@ static void a_fenced_host_is_told_so(void **state)
 static void s3_a_beat_that_waited_is_as_old_as_it_is(void **state)
 {
 	struct rig *rig = *state;
-	struct datagram d = beat(1);
-	uint64_t sent_ms = clock_boot_ms();
-	uint64_t end_ms = sent_ms + 300;
+	struct datagram d = beat(3);
+	uint64_t sent_ms;
+	uint64_t end_ms;
 
+	prove(rig);
+	sent_ms = clock_boot_ms();
+	end_ms = sent_ms + 300;
 	send_sealed(rig, &d, key);
 	while (clock_boot_ms() < end_ms)
 		usleep(1000);
@@ -217,6 +264,7 @@ static void what_is_forged_is_neither_passed_on_nor_answered(void **state)
 	struct datagram good = beat(9);
 	uint8_t byte;
 
+	prove(rig);
 	send_sealed(rig, &d, other);
 	d.type = DATAGRAM_STATUS; /* one of our own, sent back */
 	send_sealed(rig, &d, key);
@@ -241,6 +289,7 @@ static void a_flood_is_taken_in_whole_before_the_loop_goes_on(void **state)
 	struct datagram last = beat(500);
 	static const uint8_t other[DATAGRAM_KEY] = "another key";
 
+	prove(rig);
 	for (int i = 0; i < 400; i++)
 		send_sealed(rig, &d, other);
 	send_sealed(rig, &last, key);
@@ -265,13 +314,151 @@ static void keys_are_read_again_with_the_configuration(void **state)
 	(void)snprintf(rig->config.hosts[0].key_file, CONFIG_TEXT_MAX, "%s", rig->path);
 	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
 	send_sealed(rig, &d, key);
-	UNTIL(rig, rig->beats == 1);
+	UNTIL(rig, rig->kinds[BEAT_CHALLENGED] == 1);
+}
+
+static void a_boot_that_has_not_answered_a_challenge_does_not_count(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(7);
+	struct datagram back;
+
+	send_sealed(rig, &d, key);
+	back = answer_of(rig);
+	assert_int_equal(back.type, DATAGRAM_CHALLENGE);
+	assert_int_equal(rig->beats, 0);
+	assert_int_equal(rig->kinds[BEAT_CHALLENGED], 1);
+
+	d.type = DATAGRAM_RESPONSE;
+	d.seq = 8;
+	d.nonce = back.nonce ^ 1;
+	send_sealed(rig, &d, key);
+	UNTIL(rig, rig->kinds[BEAT_REPLAYED] == 1);
+	assert_int_equal(rig->beats, 0);
+
+	d.nonce = back.nonce;
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	assert_int_equal(rig->beats, 1);
+	assert_int_equal(rig->seq, 8);
+}
+
+/* What was recorded under an earlier boot, its answer to a challenge with it. */
+static void what_was_recorded_under_an_earlier_boot_is_replayed_in_vain(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram old = beat(90);
+	struct datagram response = beat(2);
+	struct datagram back;
+
+	prove_as(rig, 0, 1);
+	prove_as(rig, 1, 500);
+
+	send_sealed(rig, &old, key);
+	back = answer_of(rig);
+	assert_int_equal(back.type, DATAGRAM_CHALLENGE);
+	response.type = DATAGRAM_RESPONSE;
+	response.nonce = 1234;
+	send_sealed(rig, &response, key);
+	UNTIL(rig, rig->kinds[BEAT_REPLAYED] == 2);
+	assert_int_equal(rig->beats, 0);
+
+	old = beat(502); /* the boot of now counts on, undisturbed */
+	old.boot_id[0] ^= 1;
+	send_sealed(rig, &old, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	assert_int_equal(rig->beats, 1);
+}
+
+static void a_challenge_is_answered_once(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram first = beat(1);
+	struct datagram other = beat(1);
+	struct datagram back;
+
+	other.boot_id[0] ^= 1;
+	send_sealed(rig, &first, key);
+	back = answer_of(rig);
+	send_sealed(rig, &other, key);
+	assert_true(answer_of(rig).nonce == back.nonce);
+	first.type = DATAGRAM_RESPONSE;
+	first.seq = 2;
+	first.nonce = back.nonce;
+	send_sealed(rig, &first, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	other.type = DATAGRAM_RESPONSE;
+	other.seq = 2;
+	other.nonce = back.nonce;
+	send_sealed(rig, &other, key);
+	UNTIL(rig, rig->kinds[BEAT_REPLAYED] == 1);
+
+	assert_int_equal(rig->beats, 1);
+	assert_string_equal(rig->boot_id, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+}
+
+static void doubled_reordered_and_late_beats_are_told_apart(void **state)
+{
+	static const struct {
+		uint64_t seq;
+		enum beat_kind kind;
+	} sent[] = { { 200, BEAT_COUNTED },   { 200, BEAT_DOUBLED },   { 199, BEAT_REORDERED },
+		     { 199, BEAT_DOUBLED },   { 137, BEAT_REORDERED }, { 136, BEAT_LATE },
+		     { 2, BEAT_LATE },        { 201, BEAT_COUNTED },   { 300, BEAT_COUNTED },
+		     { 299, BEAT_REORDERED }, { 201, BEAT_LATE } };
+	struct rig *rig = *state;
+
+	prove(rig);
+	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+		struct datagram d = beat(sent[i].seq);
+		unsigned before = rig->kinds[sent[i].kind];
+
+		send_sealed(rig, &d, key);
+		UNTIL(rig, rig->kinds[sent[i].kind] == before + 1);
+	}
+	assert_int_equal(rig->kinds[BEAT_FORGED], 0);
+}
+
+/* The numbers rise over all networks together; none is silent because another is quicker. */
+static void each_network_is_heard_by_itself(void **state)
+{
+	struct rig *rig = *state;
+	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	unsigned second = free_port();
+	struct datagram d = beat(51);
+	char way[BEAT_WAY_MAX];
+	char why[512];
+
+	datagrams_free(rig->datagrams);
+	rig->datagrams = NULL;
+	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "127.0.0.1:%u, 127.0.0.1:%u",
+		       rig->port, second);
+	if (datagrams_new(rig->base, &rig->config, "db", &sink, why, &rig->datagrams))
+		fail_msg("%s", why);
+	prove(rig);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)second);
+	assert_int_equal(connect(rig->agent, (struct sockaddr *)&to, sizeof(to)), 0);
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	(void)snprintf(way, sizeof(way), "udp 127.0.0.1:%u", second);
+	assert_string_equal(rig->way, way);
+
+	to.sin_port = htons((uint16_t)rig->port);
+	assert_int_equal(connect(rig->agent, (struct sockaddr *)&to, sizeof(to)), 0);
+	d.seq = 50;
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	assert_int_equal(rig->kinds[BEAT_REORDERED], 1);
+	(void)snprintf(way, sizeof(way), "udp 127.0.0.1:%u", rig->port);
+	assert_string_equal(rig->way, way);
 }
 
 static void an_address_that_is_none_is_refused(void **state)
 {
 	struct rig *rig = *state;
-	const struct channel_sink sink = { .beat = on_beat, .arg = rig };
+	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
 	struct datagrams *other = NULL;
 	char why[512] = "";
 
@@ -294,6 +481,11 @@ int main(void)
 		TEST(what_is_forged_is_neither_passed_on_nor_answered),
 		TEST(a_flood_is_taken_in_whole_before_the_loop_goes_on),
 		TEST(keys_are_read_again_with_the_configuration),
+		TEST(a_boot_that_has_not_answered_a_challenge_does_not_count),
+		TEST(what_was_recorded_under_an_earlier_boot_is_replayed_in_vain),
+		TEST(a_challenge_is_answered_once),
+		TEST(doubled_reordered_and_late_beats_are_told_apart),
+		TEST(each_network_is_heard_by_itself),
 		TEST(an_address_that_is_none_is_refused),
 	};
 

@@ -400,6 +400,33 @@ static void answers_to_what_was_not_sent_or_overtaken_are_not_believed(void **st
 	assert_false(rig->is_fenced);
 }
 
+static void a_challenge_is_answered_by_a_beat_with_its_nonce(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram asked;
+	struct datagram d;
+
+	udp_open(rig);
+	rig->t->ops->beat(rig->t);
+	asked = beat_of(rig);
+	asked.nonce = 77;
+	answer(rig, asked, DATAGRAM_CHALLENGE);
+	d = beat_of(rig);
+	assert_int_equal(d.type, DATAGRAM_RESPONSE);
+	assert_true(d.nonce == 77);
+	assert_int_equal(d.seq, 2);
+	assert_memory_equal(d.boot_id, asked.boot_id, sizeof(d.boot_id));
+
+	asked.boot_id[0] ^= 1; /* of another life of this host: it can prove nothing for that one */
+	answer(rig, asked, DATAGRAM_CHALLENGE);
+	turn(rig, 40);
+	rig->t->ops->beat(rig->t);
+	d = beat_of(rig);
+	assert_int_equal(d.type, DATAGRAM_BEAT);
+	assert_true(d.nonce == 0);
+	assert_int_equal(d.seq, 3);
+}
+
 static void nobody_there_is_said_once_and_beaten_at_all_the_same(void **state)
 {
 	struct rig *rig = *state;
@@ -449,6 +476,7 @@ int main(void)
 		TEST(what_is_told_while_nobody_is_there_is_not_taken),
 		TEST(a_virtio_port_is_found_by_its_name),
 		TEST(a_beat_is_a_sealed_datagram_and_its_answer_is_told),
+		TEST(a_challenge_is_answered_by_a_beat_with_its_nonce),
 		TEST(answers_to_what_was_not_sent_or_overtaken_are_not_believed),
 		TEST(nobody_there_is_said_once_and_beaten_at_all_the_same),
 		TEST(a_way_that_can_never_work_is_refused),
