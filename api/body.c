@@ -417,6 +417,17 @@ int body_spare_parse(const char *text, size_t length, bool *spare, struct proble
 	return r;
 }
 
+int body_on_parse(const char *text, size_t length, bool *on, struct problem *p)
+{
+	static const struct member members[] = { { "on", true, flag_take }, { 0 } };
+	bool flag = false;
+	int r = body_take(text, length, members, &flag, p);
+
+	if (!r)
+		*on = flag;
+	return r;
+}
+
 static int incident_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	return number_take(value, path, 1, INT64_MAX, out, p);

@@ -35,6 +35,8 @@ MUST_USE int body_beat_parse(const char *text, size_t length, struct body_beat *
 
 /* PATCH /v1/hosts/ID */
 MUST_USE int body_spare_parse(const char *text, size_t length, bool *spare, struct problem *p);
+/* POST maintenance: {"on":true} */
+MUST_USE int body_on_parse(const char *text, size_t length, bool *on, struct problem *p);
 /* POST fence-confirm */
 MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
 				struct problem *p);

@@ -651,6 +651,37 @@ const struct api_command api_host_readmit = {
 	.run = host_readmit,
 };
 
+static void host_maintenance(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	bool on = false;
+	struct problem p;
+	int r = body_on_parse(call->request->body, call->request->body_length, &on, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, host_done, &t))
+		return;
+	r = fabric_host_maintenance(call->fabric, call->id, on, server_conn_uid(call->conn), &why,
+				    ticket_answered, t);
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_maintenance = {
+	.name = "host.maintenance",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "maintenance",
+	.right = SERVER_RIGHT_OPERATE,
+	.params = call_no_params,
+	.summary = "somebody works at it, verdicts are not acted on: {\"on\":true}",
+	.run = host_maintenance,
+};
+
 static void host_confirm(struct api_call *call)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };

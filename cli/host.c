@@ -68,6 +68,20 @@ static enum cli_exit run_set(struct session *s, const struct cli_call *call)
 	return host_ask(s, "PATCH", &url, on ? "{\"spare\":true}" : "{\"spare\":false}", "done");
 }
 
+static enum cli_exit run_maintenance(struct session *s, const struct cli_call *call)
+{
+	OWNED(buf_done) struct buf url = { 0 };
+	const char *word = call->operands[1];
+	bool on = !strcmp(word, "on");
+
+	if (!on && strcmp(word, "off")) {
+		session_say("maintenance is on or off, not %s", word);
+		return CLI_USAGE;
+	}
+	host_target(&url, call->operands[0], "/maintenance");
+	return host_ask(s, "POST", &url, on ? "{\"on\":true}" : "{\"on\":false}", "done");
+}
+
 static enum cli_exit run_readmit(struct session *s, const struct cli_call *call)
 {
 	OWNED(buf_done) struct buf url = { 0 };
@@ -128,9 +142,21 @@ const struct cli_command cli_host_set = {
 		       true } },
 	.run = run_set,
 };
+const struct cli_command cli_host_maintenance = {
+	.name = "host maintenance",
+	.summary = "say that somebody works at a host: it is not failed over",
+	.detail =
+		"Verdicts on it are told as events and not acted on, and it is nobody's spare. Off "
+		"gives\nit a full fresh window.",
+	.examples = "  fabricctl host maintenance bay3 on\n"
+		    "  fabricctl host maintenance bay3 off",
+	.outputs = "table|json",
+	.operands = { { "HOST", KIND_HOST, false }, { "on|off", KIND_ON_OFF, false } },
+	.run = run_maintenance,
+};
 const struct cli_command cli_host_readmit = {
 	.name = "host readmit",
-	.summary = "let a fenced host come back, under a new epoch",
+	.summary = "let a fenced host come back, under a new epoch; or end its quarantine",
 	.detail = "Its functions stay where they are now: nothing moves back by itself.",
 	.examples = "  fabricctl host readmit bay3",
 	.outputs = "table|json",

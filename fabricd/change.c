@@ -435,7 +435,7 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 
 		op.host = item->run.seen.host;
 		op.vport = item->run.seen.vport;
-		op.mode = at && (at->state == FABRIC_HOST_ALIVE || at->state == FABRIC_HOST_UNKNOWN)
+		op.mode = at && (host_takes_part(at) || at->state == FABRIC_HOST_UNKNOWN)
 				  ? PROVIDER_MANAGED
 				  : PROVIDER_SURPRISE;
 	} else if (next == HANDOVER_SET) {
@@ -495,7 +495,7 @@ const struct fabric_host *removal_host(const struct fabric *f, const struct fabr
 	const struct fabric_host *host = fn->host;
 
 	if (!f->io.agent_ask || item->change->row.kind == DB_CHANGE_FAILOVER || !host ||
-	    host->state != FABRIC_HOST_ALIVE || fn->dirty)
+	    !host_takes_part(host) || fn->dirty)
 		return NULL;
 	if (at->host != host->as.handle || at->vport != fn->vport || !at->generation ||
 	    at->generation != fn->generation)
@@ -575,7 +575,7 @@ static bool ask_stands(struct fabric *f, const struct fabric_item *item)
 {
 	const struct fabric_host *host = item->fn->host;
 
-	return host && host_is_open(host) && !strcmp(host->boot_id, item->run.ask_boot) &&
+	return host && !host_is_shut(host) && !strcmp(host->boot_id, item->run.ask_boot) &&
 	       !goal_is_lost(f, item);
 }
 

@@ -46,6 +46,13 @@ static const struct config_key keys[] = {
 	{ "failover", "spare-windows", CONFIG_NUMBER, false, offsetof(struct config, spare_windows),
 	  "3", 1, 100, "", NULL,
 	  "a spare must have been alive for so many times interval x missed to take over" },
+	{ "failover", "flap-count", CONFIG_NUMBER, false, offsetof(struct config, flap_count), "3",
+	  0, 64, "", NULL,
+	  "a host that comes back from silence, or is found dead, so often within flap-window is "
+	  "quarantined; 0: none is" },
+	{ "failover", "flap-window", CONFIG_DURATION, false,
+	  offsetof(struct config, flap_window_ms), "10min", 1000, 86400000, "ms", NULL,
+	  "see flap-count" },
 	{ "failover", "fence-attempts", CONFIG_NUMBER, false,
 	  offsetof(struct config, fence_attempts), "10", 1, 1000, "", NULL,
 	  "tries to fence a host before it is blocked" },

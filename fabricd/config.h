@@ -46,13 +46,15 @@ struct config {
 	uint32_t beat_interval_ms; /* heartbeat.interval */
 	uint32_t beat_missed;      /* heartbeat.missed: beats until a host counts as silent */
 	enum config_witness witness;
-	uint32_t storm_percent;       /* failover.storm-percent */
-	uint32_t storm_min;           /* failover.storm-min */
-	uint32_t rate_count;          /* failover.rate-count */
-	uint32_t rate_window_ms;      /* failover.rate-window */
-	uint32_t spare_windows;       /* failover.spare-windows: S11, alive for so many windows */
-	uint32_t fence_attempts;      /* failover.fence-attempts */
-	uint32_t fence_retry_ms;      /* failover.fence-retry: a blocked host is tried again */
+	uint32_t storm_percent;  /* failover.storm-percent */
+	uint32_t storm_min;      /* failover.storm-min */
+	uint32_t rate_count;     /* failover.rate-count */
+	uint32_t rate_window_ms; /* failover.rate-window */
+	uint32_t spare_windows;  /* failover.spare-windows: S11, alive for so many windows */
+	uint32_t flap_count;     /* failover.flap-count: S10, turns within flap_window_ms; 0: any */
+	uint32_t flap_window_ms; /* failover.flap-window */
+	uint32_t fence_attempts; /* failover.fence-attempts */
+	uint32_t fence_retry_ms; /* failover.fence-retry: a blocked host is tried again */
 	uint32_t command_timeout_ms;  /* switch.command-timeout; 0: as the provider says */
 	uint32_t command_attempts;    /* switch.command-attempts: then the function is parked */
 	bool repair;                  /* fabric.repair: missing and drifted are mended */

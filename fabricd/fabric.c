@@ -364,6 +364,19 @@ bool host_is_open(const struct fabric_host *host)
 	return false;
 }
 
+bool host_is_shut(const struct fabric_host *host)
+{
+	return host->state == FABRIC_HOST_FENCING || host->state == FABRIC_HOST_FENCED ||
+	       host->state == FABRIC_HOST_BLOCKED;
+}
+
+bool host_takes_part(const struct fabric_host *host)
+{
+	if (host->state == FABRIC_HOST_MAINTENANCE || host->state == FABRIC_HOST_QUARANTINED)
+		return host->has_beaten && !host->live.suspect;
+	return host->state == FABRIC_HOST_ALIVE;
+}
+
 void host_store(struct fabric *f, const struct fabric_host *host)
 {
 	static const enum db_host_state stored[FABRIC_HOST_STATES] = {

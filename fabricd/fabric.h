@@ -109,6 +109,9 @@ struct fabric_host {
 	unsigned functions; /* assigned to it */
 	struct live_host live;
 	uint64_t suspected_ms;    /* since when it is suspect */
+	bool suspect_with_others; /* so many at once that it says nothing of this one (S10) */
+	bool verdict_told;        /* one that is not acted on (S10, S13) was told, since it beat */
+	struct live_rate flaps;   /* S10: when it came back from silence, or was found dead */
 	struct fabric_seen *seen; /* its own view; NULL: it has told none */
 	size_t seen_count;
 	uint64_t seen_ms; /* when it was told; 0: never */
@@ -542,8 +545,14 @@ MUST_USE int fabric_host_failover(struct fabric *f, const char *host, uint32_t u
 				  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 MUST_USE int fabric_host_failover_plan(struct fabric *f, const char *host,
 				       struct fabric_problem *problem, struct fabric_plan *out);
+/* Also the way out of quarantine (S10). */
 MUST_USE int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 				 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* S13: verdicts on it are told and not acted on, and it is nobody's spare; off gives it a full
+ * fresh window. What it is already is done at once. */
+MUST_USE int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,
+				     struct fabric_problem *problem, fabric_answer_fn *fn,
+				     void *arg);
 /* A person vouches that a blocked host is off. */
 MUST_USE int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incident,
 				       uint32_t uid, struct fabric_problem *problem,

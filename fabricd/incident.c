@@ -204,12 +204,14 @@ static bool rate_allows(struct fabric *f, struct chassis *c, const struct fabric
 				f->now_ms);
 }
 
-static void host_suspect(struct fabric *f, struct fabric_host *host)
+static void host_suspect(struct fabric *f, struct chassis *c, struct fabric_host *host)
 {
 	if (host->state != FABRIC_HOST_ALIVE)
 		return;
 	host->state = FABRIC_HOST_SUSPECT;
 	host->suspected_ms = f->now_ms;
+	host->suspect_with_others = false;
+	flap_company(f, c);
 	log_notice("host %s: suspect, beats are missing", host->name);
 	history_event(f, "host.suspect", host->name, "last beat %" PRIu64 " ms ago",
 		      f->now_ms - host->live.last_beat_ms);
@@ -217,39 +219,57 @@ static void host_suspect(struct fabric *f, struct fabric_host *host)
 
 static void host_recovered(struct fabric *f, struct fabric_host *host)
 {
+	if (host->state == FABRIC_HOST_MAINTENANCE)
+		f->reconcile_ms = f->now_ms;
 	if (host->state != FABRIC_HOST_SUSPECT)
 		return;
 	host->state = FABRIC_HOST_ALIVE;
 	f->reconcile_ms = f->now_ms;
 	log_notice("host %s: beats again", host->name);
 	history_event(f, "host.alive", host->name, "beats again");
+	if (!host->suspect_with_others)
+		flap_note(f, host);
+	flap_judge(f, host);
+}
+
+/* Why @host counts as dead. */
+static void cause_say(const struct fabric *f, const struct fabric_host *host, bool proved,
+		      char cause[static DB_TEXT_MAX])
+{
+	if (proved)
+		(void)snprintf(cause, DB_TEXT_MAX, "%s at the switch",
+			       host->as.state.power ? "link is down" : "powered off");
+	else
+		(void)snprintf(cause, DB_TEXT_MAX, "silent for %u beats of %u ms",
+			       f->config.beat_missed, f->config.beat_interval_ms);
 }
 
 static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *host, bool proved)
 {
 	char cause[DB_TEXT_MAX];
 
-	if (host->state != FABRIC_HOST_ALIVE && host->state != FABRIC_HOST_SUSPECT)
+	if (host_is_shut(host) || host->state == FABRIC_HOST_UNKNOWN)
+		return;
+	cause_say(f, host, proved, cause);
+	if (upkeep_verdict(f, host, cause))
 		return;
 	if (!proved && !rate_allows(f, c, host)) {
-		host_suspect(f, host);
+		host_suspect(f, c, host);
 		return;
 	}
-	if (proved)
-		(void)snprintf(cause, sizeof(cause), "%s at the switch",
-			       host->as.state.power ? "link is down" : "powered off");
-	else
-		(void)snprintf(cause, sizeof(cause), "silent for %u beats of %u ms",
-			       f->config.beat_missed, f->config.beat_interval_ms);
 	if (!proved)
 		live_rate_note(&c->rate, f->now_ms);
+	flap_note(f, host);
 	(void)incident_start(f, host, 0, cause);
 }
 
 static void chassis_judge(struct fabric *f, struct chassis *c, const struct live_config *live)
 {
-	bool turned = live_judge(&c->live, live, c->lives, c->host_count, f->now_ms,
-				 f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
+	bool turned;
+
+	upkeep_refresh(c);
+	turned = live_judge(&c->live, live, c->lives, c->host_count, f->now_ms,
+			    f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
 
 	if (turned) {
 		log_err("chassis %u: automatic failover %s", c->number,
@@ -262,7 +282,7 @@ static void chassis_judge(struct fabric *f, struct chassis *c, const struct live
 		case LIVE_NOTHING:
 			break;
 		case LIVE_SUSPECTED:
-			host_suspect(f, c->hosts[i]);
+			host_suspect(f, c, c->hosts[i]);
 			break;
 		case LIVE_RECOVERED:
 			host_recovered(f, c->hosts[i]);
@@ -312,12 +332,6 @@ void host_witness(struct fabric *f, struct fabric_host *host)
 
 /* ---- beats ---- */
 
-static bool door_is_closed(const struct fabric_host *host)
-{
-	return host->state == FABRIC_HOST_FENCING || host->state == FABRIC_HOST_FENCED ||
-	       host->state == FABRIC_HOST_BLOCKED;
-}
-
 static void beat_first(struct fabric *f, struct fabric_host *host, const char *boot_id)
 {
 	bool is_new = strcmp(host->boot_id, boot_id) != 0;
@@ -330,9 +344,10 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 	}
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
 	seen_booted(f, host);
+	if (!host_is_shut(host) && !host->live.watched)
+		live_watch(&host->live, f->now_ms);
 	if (host->state == FABRIC_HOST_UNKNOWN) {
 		host->state = FABRIC_HOST_ALIVE;
-		live_watch(&host->live, f->now_ms);
 		log_notice("host %s: alive", host->name);
 		history_event(f, "host.alive", host->name, "first beat");
 	}
@@ -351,7 +366,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	*epoch = host->epoch;
 	if (!strcmp(host->boot_id, boot_id) && host->seq && seq <= host->seq)
 		return REFUSE_FIELD;
-	if (door_is_closed(host)) {
+	if (host_is_shut(host)) {
 		/* It is noted that it beats: readmit asks for it. */
 		host->live.last_beat_ms = received_ms;
 		fence_heard(f, host);
@@ -362,6 +377,8 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		beat_first(f, host, boot_id);
 	host->seq = seq;
 	live_beat(&host->live, &live, received_ms);
+	if (host->live.witness != LIVE_SAYS_DEAD)
+		host->verdict_told = false;
 	/* It was watched afresh meanwhile: nobody else remembers that it was suspected. */
 	if (!host->live.suspect)
 		host_recovered(f, host);
@@ -457,7 +474,8 @@ static struct fabric_host *target_of(struct fabric *f, const struct fabric_host 
 	int best;
 
 	/* A profile stays together: what is left goes where the rest went. */
-	if (before && before != dead && host_is_open(before) && is_reachable(before, fns, count) &&
+	if (before && before != dead && host_is_open(before) &&
+	    before->state != FABRIC_HOST_MAINTENANCE && is_reachable(before, fns, count) &&
 	    free_vports(before) >= count)
 		return before;
 	candidates = calloc(f->hosts.count + 1, sizeof(*candidates));
@@ -702,7 +720,7 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p)
 		struct fabric_host *host = p->hosts[i];
 		struct fabric_incident *incident;
 
-		if (!host || !door_is_closed(host))
+		if (!host || !host_is_shut(host))
 			continue;
 		incident = incident_get(f, host->incident);
 		if (incident && !incident->host)
@@ -716,7 +734,7 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p)
 
 /* ---- letting in again ---- */
 
-static bool beats_now(const struct fabric *f, const struct fabric_host *host)
+bool host_beats(const struct fabric *f, const struct fabric_host *host)
 {
 	const struct live_config live = live_config_of(f);
 
@@ -727,7 +745,7 @@ static bool beats_now(const struct fabric *f, const struct fabric_host *host)
 void door_opened(struct fabric *f, struct fabric_host *host)
 {
 	struct fabric_incident *incident = incident_get(f, host->incident);
-	bool beats = beats_now(f, host);
+	bool beats = host_beats(f, host);
 
 	if (incident && incident->row.state != DB_INCIDENT_DONE)
 		incident_end(f, incident, "the host was readmitted");
@@ -744,13 +762,13 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 	}
 	host_store(f, host);
 	history_event(f, "host.readmitted", host->name, "epoch %" PRIu64, host->epoch);
+	flap_judge(f, host);
 	f->judge_ms = 0;
 	f->reconcile_ms = f->now_ms;
 	look(f);
 }
 
-__attribute__((format(printf, 3, 4))) static int problem_say(struct fabric_problem *problem,
-							     int refusal, const char *format, ...)
+int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
 {
 	va_list args;
 
@@ -773,11 +791,17 @@ int fabric_host_readmit(struct fabric *f, const char *name, uint32_t uid,
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
 	if (f->frozen)
 		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (host->state == FABRIC_HOST_QUARANTINED) {
+		quarantine_leave(f, host);
+		history_audit(f, uid, "host.readmit", name, 0, "from quarantine");
+		batch_answer(f, fn, arg, 0);
+		return 0;
+	}
 	incident = incident_get(f, host->incident);
 	if (host->state != FABRIC_HOST_FENCED && host->state != FABRIC_HOST_BLOCKED)
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not fenced", name,
 				   fabric_host_state_text(host->state));
-	if (host->state == FABRIC_HOST_BLOCKED && !beats_now(f, host))
+	if (host->state == FABRIC_HOST_BLOCKED && !host_beats(f, host))
 		return problem_say(
 			problem, REFUSE_HOST_STATE,
 			"%s is blocked and does not beat; if it is off, fence-confirm it", name);
@@ -841,7 +865,7 @@ static int failover_check(struct fabric *f, const char *name, struct fabric_prob
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
 	if (f->frozen)
 		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
-	if (!host_is_open(host))
+	if (host_is_shut(host))
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s; see incident %" PRIu64,
 				   name, fabric_host_state_text(host->state), host->incident);
 	if (!provider_is_usable(provider_of_host(f, host)))
@@ -929,7 +953,7 @@ int fabric_host_fence_confirm(struct fabric *f, const char *name, uint64_t id, u
 	if (host->state != FABRIC_HOST_BLOCKED)
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not blocked", name,
 				   fabric_host_state_text(host->state));
-	if (beats_now(f, host))
+	if (host_beats(f, host))
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s beats: it is not off; power it off, or readmit it", name);
 	if (host->fence)

@@ -130,7 +130,7 @@ void function_retry_later(struct fabric *f, struct fabric_function *fn)
  * failover. One that has never beaten is made ready before it boots. */
 static bool is_away(const struct fabric_host *host)
 {
-	return host->has_beaten && (host->state == FABRIC_HOST_SUSPECT ||
+	return host->has_beaten && (host->state == FABRIC_HOST_SUSPECT || host->live.suspect ||
 				    (host->as.state.power_known && !host->as.state.power));
 }
 
@@ -291,7 +291,7 @@ static void judging_start(struct fabric_provider *p)
 		if (c->provider != p->number)
 			continue;
 		for (size_t n = 0; n < c->host_count; n++)
-			if (c->hosts[n]->has_beaten && host_is_open(c->hosts[n]))
+			if (c->hosts[n]->has_beaten && !host_is_shut(c->hosts[n]))
 				live_watch(c->lives[n], f->now_ms);
 		live_chassis_start(&c->live, c->lives, c->host_count, f->now_ms);
 	}

@@ -39,7 +39,7 @@ const char *fabric_join_text(enum fabric_join condition)
 
 static bool view_counts(const struct fabric_host *host)
 {
-	return host->seen_ms && host_is_open(host) &&
+	return host->seen_ms && !host_is_shut(host) &&
 	       (!host->boot_id[0] || !strcmp(host->boot_id, host->seen_boot));
 }
 

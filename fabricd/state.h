@@ -9,6 +9,7 @@
  * change.c    the items of changes, from intent to commit
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
  * incident.c  verdicts, moves to a spare, readmission
+ * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs, adoption
  * seen.c      what hosts say of themselves
  * slot.c      hot-plug slots, and the quarantine of cards that come
@@ -234,6 +235,10 @@ bool provider_is_usable(const struct fabric_provider *p);
 uint32_t provider_timeout(const struct fabric_provider *p);
 /* The door is open: it may be bound to. */
 bool host_is_open(const struct fabric_host *host);
+/* A fence has closed its door, or is closing it: its beats are refused. */
+bool host_is_shut(const struct fabric_host *host);
+/* It is let in and beats: its agent can take part. */
+bool host_takes_part(const struct fabric_host *host);
 void host_store(struct fabric *f, const struct fabric_host *host);
 /* Who has @vport of @host, whether it was given here or the switch shows it; NULL: nobody. */
 const struct fabric_function *host_vport_user(const struct fabric_host *host, uint16_t vport);
@@ -376,6 +381,24 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p);
 void hosts_judge(struct fabric *f);
 void host_witness(struct fabric *f, struct fabric_host *host);
 void door_opened(struct fabric *f, struct fabric_host *host);
+/* It beat within the last window. */
+bool host_beats(const struct fabric *f, const struct fabric_host *host);
+int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- upkeep.c ---- */
+/* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */
+bool upkeep_verdict(struct fabric *f, struct fabric_host *host, const char *cause);
+/* S10: it came back from silence, or was found dead. */
+void flap_note(struct fabric *f, struct fabric_host *host);
+/* Quarantined when it has flapped too often. */
+void flap_judge(struct fabric *f, struct fabric_host *host);
+/* Its last turns count no more, and it is judged again. */
+void quarantine_leave(struct fabric *f, struct fabric_host *host);
+/* A host that has fallen silent in company says nothing of itself. */
+void flap_company(const struct fabric *f, struct chassis *c);
+/* S13: who counts in no storm. */
+void upkeep_refresh(struct chassis *c);
 
 /* ---- seen.c ---- */
 /* Physical slot number of @vport as @host sees it; 0: not told. */

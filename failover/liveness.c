@@ -146,8 +146,9 @@ static bool is_storm(const struct live_config *config, struct live_host *const *
 	for (size_t i = 0; i < count; i++) {
 		enum live_witness witness = witness_heard(hosts[i], config);
 
-		/* One that is proved dead says nothing about why others are silent. */
-		if (!hosts[i]->watched || witness == LIVE_SAYS_DEAD)
+		/* One that is proved dead says nothing about why others are silent, nor does one
+		 * that somebody works at. */
+		if (!hosts[i]->watched || hosts[i]->aside || witness == LIVE_SAYS_DEAD)
 			continue;
 		watched++;
 		silent += is_near(hosts[i], config, now_ms);

@@ -26,6 +26,7 @@ struct live_config {
 struct live_host {
 	bool watched; /* is judged: has beaten, and its door is open */
 	bool suspect;
+	bool aside; /* S13: it is judged, and no part of any storm; its owner keeps it up to date */
 	uint64_t last_beat_ms;   /* 0: none yet */
 	uint64_t alive_since_ms; /* of the unbroken series of beats; S11 counts windows from here */
 	uint64_t fresh_ms;       /* window counts from the later of this and the last beat */

@@ -215,7 +215,7 @@ void actors_know(struct world *w)
 			/* Its proof was durable, and was not told any more. */
 			a->by_word = !sim_model_map(w->model)->hosts[a->handle - 1].state.power;
 		}
-		if (fenced && !a->readmit_ms)
+		if ((fenced || (host && host->state == FABRIC_HOST_QUARANTINED)) && !a->readmit_ms)
 			a->readmit_ms = w->now_ms + 10000;
 	}
 }
@@ -233,6 +233,8 @@ void actor_told(struct world *w, const struct db_event *event)
 		}
 		if (!strcmp(event->type, "host.readmitted"))
 			a->readmit_ms = 0;
+		if (!strcmp(event->type, "host.quarantined"))
+			a->readmit_ms = w->now_ms + 5000 + world_random(w, 120000);
 	}
 }
 

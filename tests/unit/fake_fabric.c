@@ -456,6 +456,14 @@ int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 	return noted(f, uid, problem, fn, arg);
 }
 
+int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,
+			    struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->flag = on;
+	return noted(f, uid, problem, fn, arg);
+}
+
 int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incident, uint32_t uid,
 			      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {

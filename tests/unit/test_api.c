@@ -822,6 +822,13 @@ static void readmit_and_confirm_reach_the_fabric(void **state)
 	fabric_answers(rig, 0, 0);
 	assert_int_equal(answer(rig), 200);
 	assert_string_equal(text_at(rig, "id"), "ch2/bay10");
+	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/maintenance", "", "{\"on\":true}");
+	until_asked(rig);
+	assert_true(rig->fabric.flag);
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 200);
+	assert_string_equal(text_at(rig, "id"), "ch2/bay10");
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/maintenance", "{}"), 400);
 	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/fence-confirm", "", "{\"incident\":3}");
 	until_asked(rig);
 	fabric_answers(rig, REFUSE_NO_INCIDENT, 0);
@@ -1236,7 +1243,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 22);
+	assert_int_equal(listing.count, 23);
 	assert_true(listing.has_adopt);
 }
 

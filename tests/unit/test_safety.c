@@ -891,6 +891,7 @@ static void s5_after_six_failovers_in_ten_minutes_the_seventh_waits(void **state
 {
 	struct house *h = *state;
 
+	h->config.flap_count = 0; /* S10 is not what is looked at */
 	usual(h);
 	for (unsigned n = 0; n < 7; n++) {
 		silence(h, BAY2);
@@ -1419,6 +1420,279 @@ static void s11_a_spare_that_has_just_begun_to_beat_is_no_target(void **state)
 	run(h, 3 * WINDOW);
 	assert_int_equal(at_switch(h, VF1), BAY8);
 	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+}
+
+/* ---- S10 ---- */
+
+/* It falls silent for long enough to be suspected, and beats again. */
+static void flap(struct house *h, unsigned bay)
+{
+	silence(h, bay);
+	run(h, 3 * BEAT + 500);
+	h->agents[bay - 1].beats = true;
+	run(h, 3 * BEAT);
+}
+
+static void s10_a_flapping_host_is_quarantined_and_left_by_readmit_alone(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	flap(h, BAY1);
+	flap(h, BAY1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	flap(h, BAY1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+	assert_int_equal(events(h, "host.quarantined", "bay1"), 1);
+	/* It keeps what it has, and is given no more. */
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(h->agents[0].answer, 0);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_HOST_STATE);
+
+	manager_kill(h);
+	manager_start(h);
+	run(h, 700 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 10 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assign(h, VF3, "bay1", 0);
+}
+
+static void s10_after_readmission_it_is_counted_anew(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 3; n++)
+		flap(h, BAY1);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 3 * BEAT);
+	flap(h, BAY1);
+	flap(h, BAY1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	flap(h, BAY1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+}
+
+static void s10_a_host_in_quarantine_is_judged_after_a_restart_too(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 3; n++)
+		flap(h, BAY1);
+	run(h, BEAT);
+	manager_kill(h);
+	manager_start(h);
+	run(h, 30 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+	silence(h, BAY1);
+	run(h, 10 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s10_turns_that_are_far_apart_count_for_nothing(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 5; n++) {
+		flap(h, BAY1);
+		run(h, 301 * BEAT);
+	}
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(events(h, "host.suspect", "bay1"), 5);
+}
+
+static void s10_what_many_hosts_do_at_once_says_nothing_of_one(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 4; n++) {
+		for (unsigned bay = BAY1; bay <= BAY3; bay++)
+			silence(h, bay);
+		run(h, 3 * BEAT + 500);
+		for (unsigned bay = BAY1; bay <= BAY3; bay++)
+			h->agents[bay - 1].beats = true;
+		run(h, 3 * BEAT);
+	}
+	assert_int_equal(events(h, "host.suspect", "bay2"), 4);
+	assert_int_equal(events(h, "host.quarantined", NULL), 0);
+}
+
+static void s10_a_host_in_quarantine_is_no_target(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 3; n++)
+		flap(h, BAY8);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_QUARANTINED);
+	run(h, 60 * BEAT);
+	silence(h, BAY1);
+	run(h, 10 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), 0);
+
+	assert_int_equal(readmit(h, "bay8"), 0);
+	run(h, 4 * WINDOW);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s10_a_host_that_is_fenced_again_and_again_comes_back_to_quarantine(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+		silence(h, BAY2);
+		run(h, 10 * BEAT);
+		assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+		h->agents[BAY2 - 1].beats = true;
+		run(h, 2 * BEAT);
+		assert_int_equal(readmit(h, "bay2"), 0);
+		run(h, 10 * BEAT);
+	}
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_QUARANTINED);
+	/* It holds nothing: what would it be fenced for? */
+	silence(h, BAY2);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_QUARANTINED);
+	assert_int_equal(events(h, "host.fencing", "bay2"), 3);
+	assert_int_equal(events(h, "host.verdict", "bay2"), 1);
+}
+
+static void s10_a_host_in_quarantine_that_dies_is_failed_over_once(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 3; n++)
+		flap(h, BAY1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+	silence(h, BAY1);
+	run(h, 10 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	h->agents[0].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 10 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+}
+
+/* ---- S13 ---- */
+
+static int maintain(struct house *h, const char *name, bool on)
+{
+	struct fabric_problem problem;
+
+	return fabric_host_maintenance(h->fabric, name, on, 0, &problem, on_answer, h);
+}
+
+static void s13_a_verdict_on_a_host_in_maintenance_is_told_once_and_not_acted_on(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(maintain(h, "bay1", true), 0);
+	run(h, BEAT);
+	silence(h, BAY1);
+	run(h, 30 * BEAT);
+	assert_int_equal(events(h, "host.verdict", "bay1"), 1);
+	/* Nor when it is proved. */
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY1, SIM_HOST_POWER, false), 0);
+	run(h, 30 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_MAINTENANCE);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+	assert_int_equal(events(h, "host.verdict", "bay1"), 1);
+	assert_string_equal(function(h, VF1)->host->name, "bay1");
+}
+
+static void s13_maintenance_survives_a_restart(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(maintain(h, "bay1", true), 0);
+	run(h, BEAT);
+	manager_kill(h);
+	silence(h, BAY1);
+	manager_start(h);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_MAINTENANCE);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+	assert_int_equal(events(h, "host.verdict", "bay1"), 1);
+}
+
+static void s13_the_end_of_maintenance_gives_a_full_fresh_window(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(maintain(h, "bay1", true), 0);
+	silence(h, BAY1);
+	run(h, 30 * BEAT);
+	assert_int_equal(maintain(h, "bay1", false), 0);
+	run(h, WINDOW - 100);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+	run(h, 5 * BEAT);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s13_a_host_in_maintenance_is_no_target(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(maintain(h, "bay8", true), 0);
+	silence(h, BAY1);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), 0);
+	/* S11: it is steady anew from there on. */
+	assert_int_equal(maintain(h, "bay8", false), 0);
+	run(h, 2 * WINDOW);
+	assert_int_equal(at_switch(h, VF1), 0);
+	run(h, 2 * WINDOW);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s13_hosts_in_maintenance_make_no_storm(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned bay = 4; bay <= 7; bay++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "bay%u", bay);
+		assert_int_equal(maintain(h, name, true), 0);
+		silence(h, bay);
+	}
+	run(h, 30 * BEAT);
+	assert_int_equal(events(h, "failover.hold", NULL), 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s13_maintenance_is_no_way_round_a_fence(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(maintain(h, "bay1", true), REFUSE_HOST_STATE);
+	assert_int_equal(maintain(h, "bay1", false), REFUSE_HOST_STATE);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 }
 
 /* ---- S14 ---- */
@@ -2103,6 +2377,20 @@ int main(void)
 		TEST(s9_a_host_is_let_in_only_with_an_empty_virtual_switch),
 		TEST(s9_a_blocked_host_that_beats_is_let_in_as_it_is_and_its_fence_ends),
 		TEST(s11_a_spare_that_has_just_begun_to_beat_is_no_target),
+		TEST(s10_a_flapping_host_is_quarantined_and_left_by_readmit_alone),
+		TEST(s10_after_readmission_it_is_counted_anew),
+		TEST(s10_a_host_in_quarantine_is_judged_after_a_restart_too),
+		TEST(s10_turns_that_are_far_apart_count_for_nothing),
+		TEST(s10_what_many_hosts_do_at_once_says_nothing_of_one),
+		TEST(s10_a_host_in_quarantine_is_no_target),
+		TEST(s10_a_host_that_is_fenced_again_and_again_comes_back_to_quarantine),
+		TEST(s10_a_host_in_quarantine_that_dies_is_failed_over_once),
+		TEST(s13_a_verdict_on_a_host_in_maintenance_is_told_once_and_not_acted_on),
+		TEST(s13_maintenance_survives_a_restart),
+		TEST(s13_the_end_of_maintenance_gives_a_full_fresh_window),
+		TEST(s13_a_host_in_maintenance_is_no_target),
+		TEST(s13_hosts_in_maintenance_make_no_storm),
+		TEST(s13_maintenance_is_no_way_round_a_fence),
 		TEST(s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed),
 		TEST(s14_every_owner_has_a_higher_generation_than_the_one_before),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
