@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "provider/nvme_virt.h"
-#include "provider/pci_state.h"
-#include "provider/sysfs.h"
-#include "provider/uevent.h"
-#include "provider/vf_mac.h"
+#include "provider/pci/nvme_virt.h"
+#include "provider/pci/state.h"
+#include "provider/pci/sysfs.h"
+#include "provider/pci/uevent.h"
+#include "provider/pci/vf_mac.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "provider/sysfs.h"
+#include "provider/pci/sysfs.h"
 
 enum { KERNEL_WRITES = 64 };
 

@@ -15,7 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "provider/child.h"
+#include "provider/pci/child.h"
 
 enum { PATIENCE_MS = 60000 };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "provider/guard.h"
+#include "provider/pci/guard.h"
 #include "sysfs_fixture.h"
 
 #define DISK      "0000:03:00.0"

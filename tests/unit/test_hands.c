@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "provider/hands.h"
+#include "provider/pci/hands.h"
 #include "sysfs_fixture.h"
 
 #define PF "0000:03:00.0"

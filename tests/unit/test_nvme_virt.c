@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "provider/nvme_virt.h"
+#include "provider/pci/nvme_virt.h"
 
 enum { VFS_MAX = 200 };
 

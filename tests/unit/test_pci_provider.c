@@ -13,7 +13,7 @@
 #include "capture_fixture.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "provider/pci_provider.h"
+#include "provider/pci/provider.h"
 #include "sysfs_fixture.h"
 
 #define PF  "0000:03:00.0"

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "provider/pci_state.h"
+#include "provider/pci/state.h"
 
 static struct pci_state state;
 static struct pci_state again;

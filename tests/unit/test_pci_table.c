@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "capture_fixture.h"
-#include "provider/pci_table.h"
+#include "provider/pci/table.h"
 
 static struct fixture fixture;
 static struct pci_table table;

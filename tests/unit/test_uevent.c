@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "provider/uevent.h"
+#include "provider/pci/uevent.h"
 
 static struct uevent event;
 

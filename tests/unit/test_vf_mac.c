@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
-#include "provider/vf_mac.h"
+#include "provider/pci/vf_mac.h"
 
 static const struct identity first = { .mac = 0x02fab0000001, .vlan = 100 };
 

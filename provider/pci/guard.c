@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/guard.h"
+#include "provider/pci/guard.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/pci_inside.h"
+#include "provider/pci/inside.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "common/buf.h"
-#include "provider/nvme_virt.h"
-#include "provider/sysfs.h"
+#include "provider/pci/nvme_virt.h"
+#include "provider/pci/sysfs.h"
 
 enum hands_verb {
 	HANDS_BIND,

@@ -4,7 +4,7 @@
  *
  * The machine is the one host. Binding a function hands it to its driver, unbinding takes it from
  * it; where it is, is always read from sysfs, and its vport and generation from a file under /run
- * (pci_state.h). Work that may hang runs in children (child.h), one at a time for each port, while
+ * (state.h). Work that may hang runs in children (child.h), one at a time for each port, while
  * everything else goes on being answered; a settle waits until the last child that may still do
  * something is gone, those of an earlier life of this program too: they hold a lock.
  *
@@ -16,10 +16,10 @@
 #include <event2/event.h>
 
 #include "common/buf.h"
-#include "provider/hands.h"
-#include "provider/pci_table.h"
+#include "provider/pci/hands.h"
+#include "provider/pci/table.h"
 #include "provider/provider.h"
-#include "provider/sysfs.h"
+#include "provider/pci/sysfs.h"
 
 struct pci_provider_options {
 	struct event_base *base; /* borrowed */

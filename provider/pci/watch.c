@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/clock.h"
-#include "provider/pci_inside.h"
+#include "provider/pci/inside.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
-#include "provider/uevent.h"
+#include "provider/pci/uevent.h"
 
 enum { UEVENTS_AT_ONCE = 256 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/hands.h"
+#include "provider/pci/hands.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 
 #include "common/clock.h"
 #include "common/cursor.h"
-#include "provider/guard.h"
-#include "provider/vf_mac.h"
+#include "provider/pci/guard.h"
+#include "provider/pci/vf_mac.h"
 
 enum { POLL_NS = 20 * 1000 * 1000 };
 

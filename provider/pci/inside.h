@@ -2,13 +2,13 @@
 /*
  * What the files of the machine's provider share; only they include it.
  *
- *   pci_provider.c  the provider's table of functions; opening and closing
- *   pci_where.c     where a function is, and telling it
- *   pci_look.c      a look at the machine: a child reads, the table is brought up to date
- *   pci_queue.c     operations become tasks, each when its port is free
- *   pci_work.c      the children that do tasks, or read what a driver keeps
- *   pci_watch.c     the kernel's events, and error counters
- *   pci_control.c   what people ask
+ *   provider.c  the provider's table of functions; opening and closing
+ *   where.c     where a function is, and telling it
+ *   look.c      a look at the machine: a child reads, the table is brought up to date
+ *   queue.c     operations become tasks, each when its port is free
+ *   work.c      the children that do tasks, or read what a driver keeps
+ *   watch.c     the kernel's events, and error counters
+ *   control.c   what people ask
  */
 #pragma once
 
@@ -16,9 +16,9 @@
 #include <sys/queue.h>
 
 #include "common/cursor.h"
-#include "provider/child.h"
-#include "provider/pci_provider.h"
-#include "provider/pci_state.h"
+#include "provider/pci/child.h"
+#include "provider/pci/provider.h"
+#include "provider/pci/state.h"
 
 enum {
 	PCI_QUEUE_MAX = 1024,
@@ -81,7 +81,7 @@ struct machine {
 	size_t aer_count;
 };
 
-/* ---- pci_where.c ---- */
+/* ---- where.c     ---- */
 
 void pci_boot_id_make(struct machine *m);
 /* False: it does not exist now. */
@@ -108,7 +108,7 @@ void pci_answer(struct machine *m, const struct provider_op *op, enum provider_o
 		enum provider_why why, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* ---- pci_look.c ---- */
+/* ---- look.c     ---- */
 
 /* Reads all of the machine; in a child, but for the first time. @arg is the machine. */
 void pci_look_run(void *arg, struct buf *out);
@@ -127,7 +127,7 @@ void pci_identities_each(struct cursor *c,
 			 void (*fn)(void *arg, uint32_t handle, const struct identity *id),
 			 void *arg);
 
-/* ---- pci_queue.c ---- */
+/* ---- queue.c     ---- */
 
 /* Answered, begun, or given up for its deadline: each that can be. */
 void pci_queue_advance(struct machine *m);
@@ -135,7 +135,7 @@ void pci_queue_remove(struct machine *m, size_t at);
 /* It needs no hands. */
 bool pci_is_answered_now(const struct provider_op *op);
 
-/* ---- pci_work.c ---- */
+/* ---- work.c     ---- */
 
 bool pci_is_key_busy(const struct machine *m, uint32_t key);
 /* Starts it; @op NULL: asked for by control. Return: 0 or -errno. */
@@ -145,7 +145,7 @@ void pci_work_free(struct work *w);
 /* PROVIDER_READ and PROVIDER_READ_HOST. */
 void pci_read(struct machine *m, const struct provider_op *op);
 
-/* ---- pci_watch.c: event callbacks, @arg is the machine ---- */
+/* ---- watch.c    : event callbacks, @arg is the machine ---- */
 
 void pci_events_come(evutil_socket_t fd, short what, void *arg);
 void pci_aer_come(evutil_socket_t fd, short what, void *arg);

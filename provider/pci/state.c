@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/pci_state.h"
+#include "provider/pci/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/sysfs.h"
+#include "provider/pci/sysfs.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/uevent.h"
+#include "provider/pci/uevent.h"
 
 #include <errno.h>
 #include <stdio.h>

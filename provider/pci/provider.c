@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/pci_provider.h"
+#include "provider/pci/provider.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "provider/pci_inside.h"
+#include "provider/pci/inside.h"
 
 enum { LOCK_RETRY_MS = 100, DEPTH = 64 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/pci_rights.h"
+#include "provider/pci/rights.h"
 
 #include <errno.h>
 #include <linux/capability.h>

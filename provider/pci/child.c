@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/child.h"
+#include "provider/pci/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "provider/sysfs.h"
+#include "provider/pci/sysfs.h"
 
 enum guard_finding {
 	GUARD_FREE,

@@ -14,8 +14,8 @@
 #include "common/kernel_events.h"
 #include "common/log.h"
 #include "provider/control.h"
-#include "provider/pci_provider.h"
-#include "provider/pci_rights.h"
+#include "provider/pci/provider.h"
+#include "provider/pci/rights.h"
 #include "provider/server.h"
 
 enum {

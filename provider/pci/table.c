@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/pci_table.h"
+#include "provider/pci/table.h"
 
 #include <errno.h>
 #include <limits.h>

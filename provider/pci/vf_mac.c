@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/vf_mac.h"
+#include "provider/pci/vf_mac.h"
 
 #include <errno.h>
 #include <linux/if_link.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/nvme_virt.h"
+#include "provider/pci/nvme_virt.h"
 
 #include <errno.h>
 #include <fcntl.h>
