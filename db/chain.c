@@ -288,7 +288,8 @@ static int row_add(struct db *db, struct content *row)
 	char hash[DB_HASH_TEXT];
 	uint64_t last = 0;
 
-	if (db_ask_number(db, "SELECT max(id) FROM audit", NULL, &last))
+	/* Within a transaction nobody else writes. */
+	if (!db->chain.is_moved && db_ask_number(db, "SELECT max(id) FROM audit", NULL, &last))
 		return sqlite3_errcode(db->sql);
 	row->id = (last > db->chain.id ? last : db->chain.id) + 1;
 	row_hash(db->chain.key, db->chain.hash, row, db->chain.hash);

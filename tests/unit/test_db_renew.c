@@ -29,12 +29,12 @@ static struct table {
 	const sqlite3_io_methods *real;
 } tables[4];
 static struct {
-	int sync;       /* what xSync answers; SQLITE_OK: as the real one */
-	int write;      /* likewise */
-	int sync_after; /* so many go well first */
-	int write_after;
-	int syncs; /* seen */
-	int writes;
+	_Atomic int sync;       /* what xSync answers; SQLITE_OK: as the real one */
+	_Atomic int write;      /* likewise */
+	_Atomic int sync_after; /* so many go well first */
+	_Atomic int write_after;
+	_Atomic int syncs; /* seen */
+	_Atomic int writes;
 } fault;
 
 static const sqlite3_io_methods *real_of(const sqlite3_file *file)
