@@ -121,6 +121,42 @@ static void every_step_has_a_text(void **unused)
 		assert_non_null(handover_text((enum handover_next)i));
 }
 
+static void another_vport_of_the_right_host_is_not_done(void **unused)
+{
+	const struct handover_seen beside = {
+		.valid = true, .host = 2, .vport = 4, .generation = 9, .identity = goal.identity
+	};
+
+	(void)unused;
+	assert_int_equal(handover_next(&goal, &beside, true), HANDOVER_UNBIND);
+}
+
+/* What such a function carries is its maker's, and stays. */
+static void a_function_without_identities_keeps_what_it_carries(void **unused)
+{
+	const struct handover_goal plain = { .host = 2, .vport = 3, .generation = 9 };
+	const struct handover_goal away = { .generation = 10 };
+	struct handover_seen seen = { .valid = true, .identity.mac = 5 };
+
+	(void)unused;
+	assert_int_equal(handover_next(&plain, &seen, true), HANDOVER_BIND);
+	assert_int_equal(handover_next(&away, &seen, true), HANDOVER_DONE);
+	seen.host = 2;
+	seen.vport = 3;
+	seen.generation = 9;
+	assert_int_equal(handover_next(&plain, &seen, true), HANDOVER_DONE);
+}
+
+static void no_two_steps_have_one_text(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < HANDOVER_NEXTS; i++)
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(handover_text((enum handover_next)i),
+						handover_text((enum handover_next)k));
+	assert_string_equal(handover_text(HANDOVER_DONE), "done");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +167,9 @@ int main(void)
 		cmocka_unit_test(another_generation_at_the_goal_is_not_done),
 		cmocka_unit_test(a_function_without_identities_is_bound_without),
 		cmocka_unit_test(every_step_has_a_text),
+		cmocka_unit_test(another_vport_of_the_right_host_is_not_done),
+		cmocka_unit_test(a_function_without_identities_keeps_what_it_carries),
+		cmocka_unit_test(no_two_steps_have_one_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

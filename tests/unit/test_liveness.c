@@ -771,6 +771,147 @@ static void nobody_watched_needs_no_look(void **unused)
 	assert_int_equal(live_next_ms(&w.chassis, &w.config, w.hosts, HOSTS, w.now), UINT64_MAX);
 }
 
+/* ---- on the very millisecond ---- */
+
+static void s4_a_host_exactly_one_beat_before_its_verdict_counts_for_the_storm(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_init(&w);
+	for (int i = 2; i < HOSTS; i++)
+		live_unwatch(&w.host[i]);
+	world_run(&w, 2 * WINDOW);
+	world_silence(&w, 0, 2);
+	live_beat(&w.host[0], &w.config, w.now);
+	live_beat(&w.host[1], &w.config, w.now + BEAT);
+
+	world_run(&w, WINDOW);
+
+	assert_true(w.chassis.hold);
+	assert_int_equal(world_deaths(&w), 0);
+}
+
+static void s4_exactly_the_share_of_a_storm_is_a_storm(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_init(&w);
+	w.config.storm_percent = 50;
+	world_run(&w, 2 * WINDOW);
+	world_silence(&w, 0, 8);
+
+	world_run(&w, 3 * WINDOW);
+
+	assert_true(w.chassis.hold);
+	assert_int_equal(world_deaths(&w), 0);
+}
+
+static void s4_where_nobody_is_watched_there_is_no_storm(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_init(&w);
+	w.config.storm_min = 0;
+	for (int i = 0; i < HOSTS; i++)
+		live_unwatch(&w.host[i]);
+
+	world_run(&w, 3 * WINDOW);
+
+	assert_false(w.chassis.hold);
+}
+
+static void s3_a_database_that_answers_within_a_beat_delays_no_verdict(void **unused)
+{
+	struct world w;
+	uint64_t last;
+
+	(void)unused;
+	world_init(&w);
+	world_run(&w, 2 * WINDOW);
+	last = w.host[3].last_beat_ms;
+	world_silence(&w, 3, 1);
+
+	while (w.now < last + 2 * WINDOW) {
+		w.db_waits_since = w.now + TICK - BEAT;
+		world_run(&w, TICK);
+	}
+
+	assert_int_equal(w.dead[3], 1);
+	assert_int_equal(w.dead_at[3], last + WINDOW);
+}
+
+static void only_a_beat_that_is_fresh_enough_ends_suspicion(void **unused)
+{
+	static const struct {
+		uint64_t ago_ms; /* 0: never */
+		enum live_verdict want;
+	} rows[] = {
+		{ 0, LIVE_NOTHING },
+		{ 2 * BEAT + BEAT / 2, LIVE_NOTHING },
+		{ 2 * BEAT + BEAT / 2 - 1, LIVE_RECOVERED },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct world w;
+		enum live_verdict verdicts[HOSTS];
+
+		world_init(&w);
+		w.now = 2 * BEAT; /* since the machine started */
+		if (rows[i].ago_ms)
+			w.now += START;
+		live_chassis_start(&w.chassis, w.hosts, HOSTS, w.now);
+		w.host[3].suspect = true;
+		w.host[3].last_beat_ms = rows[i].ago_ms ? w.now - rows[i].ago_ms : 0;
+
+		live_judge(&w.chassis, &w.config, w.hosts, HOSTS, w.now, 0, verdicts);
+
+		assert_int_equal(verdicts[3], rows[i].want);
+		assert_int_equal(w.host[3].suspect, rows[i].want == LIVE_NOTHING);
+	}
+}
+
+static void s11_a_series_breaks_after_the_suspicion_and_not_on_it(void **unused)
+{
+	const uint64_t limit = 2 * BEAT + BEAT / 2;
+	struct world w;
+	struct live_host *host = &w.host[3];
+
+	(void)unused;
+	world_init(&w);
+	live_beat(host, &w.config, START);
+	live_beat(host, &w.config, START + limit);
+	assert_int_equal(host->alive_since_ms, START);
+	assert_true(live_is_steady(host, &w.config, 0, START + 2 * limit - 1));
+	assert_false(live_is_steady(host, &w.config, 0, START + 2 * limit));
+
+	live_beat(host, &w.config, START + 2 * limit + 1);
+	assert_int_equal(host->alive_since_ms, START + 2 * limit + 1);
+}
+
+static void s11_the_first_beat_after_a_fence_begins_a_series(void **unused)
+{
+	struct world w;
+	struct live_host *host = &w.host[3];
+
+	(void)unused;
+	world_init(&w);
+	world_run(&w, 4 * WINDOW);
+	live_unwatch(host);
+	live_watch(host, w.now);
+	assert_false(live_is_steady(host, &w.config, 3, w.now)); /* it beat just now, and yet */
+
+	live_beat(host, &w.config, host->last_beat_ms);
+	assert_int_equal(host->alive_since_ms, host->last_beat_ms);
+	live_unwatch(host);
+	live_beat(host, &w.config, w.now + TICK);
+	assert_int_equal(host->alive_since_ms, w.now + TICK);
+	assert_false(live_is_steady(host, &w.config, 0, w.now + TICK)); /* nobody watches it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -811,6 +952,14 @@ int main(void)
 		cmocka_unit_test(s11_what_a_host_was_before_its_fence_counts_no_more),
 		cmocka_unit_test(looking_when_told_to_misses_no_verdict),
 		cmocka_unit_test(nobody_watched_needs_no_look),
+		cmocka_unit_test(
+			s4_a_host_exactly_one_beat_before_its_verdict_counts_for_the_storm),
+		cmocka_unit_test(s4_exactly_the_share_of_a_storm_is_a_storm),
+		cmocka_unit_test(s4_where_nobody_is_watched_there_is_no_storm),
+		cmocka_unit_test(s3_a_database_that_answers_within_a_beat_delays_no_verdict),
+		cmocka_unit_test(only_a_beat_that_is_fresh_enough_ends_suspicion),
+		cmocka_unit_test(s11_a_series_breaks_after_the_suspicion_and_not_on_it),
+		cmocka_unit_test(s11_the_first_beat_after_a_fence_begins_a_series),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

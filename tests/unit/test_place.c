@@ -72,6 +72,31 @@ static void an_ethernet_function_carries_no_wwn(void **unused)
 	assert_int_equal(mr_identity_check(true, false, &eth, &field), 0);
 }
 
+static void each_part_of_an_identity_is_refused_by_its_name(void **unused)
+{
+	static const struct {
+		struct identity identity;
+		const char *field;
+		bool needs_mac;
+	} rows[] = {
+		{ { .mac = 1 }, "identity/mac", true },
+		{ { .vlan = 1 }, "identity/vlan", true },
+		{ { .wwpn = 1 }, "identity/wwpn", false },
+		{ { .wwnn = 1 }, "identity/wwnn", false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *field = NULL;
+		bool mac = rows[i].needs_mac;
+
+		assert_int_equal(mr_identity_check(!mac, mac, &rows[i].identity, &field),
+				 REFUSE_IDENTITY_KIND);
+		assert_string_equal(field, rows[i].field);
+		assert_int_equal(mr_identity_check(mac, !mac, &rows[i].identity, &field), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,6 +104,7 @@ int main(void)
 		cmocka_unit_test(a_vport_that_is_asked_for_must_be_there_and_free),
 		cmocka_unit_test(what_does_not_fit_is_refused_with_its_figures),
 		cmocka_unit_test(an_ethernet_function_carries_no_wwn),
+		cmocka_unit_test(each_part_of_an_identity_is_refused_by_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

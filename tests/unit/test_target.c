@@ -127,6 +127,39 @@ static void reasons_that_do_not_fit_are_cut(void **unused)
 	assert_int_equal(target_choose(c, 40, &need, NULL, 0), -1);
 }
 
+static void s11_its_own_switch_comes_before_a_better_name(void **unused)
+{
+	struct target_candidate c[] = { spare("bay2"), spare("bay1") };
+	char why[256];
+
+	(void)unused;
+	c[1].switch_handle = 2;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 0);
+}
+
+static void s11_in_another_chassis_the_name_decides_whatever_the_switch(void **unused)
+{
+	struct target_candidate c[] = { spare("bay2"), spare("bay1") };
+	char why[256];
+
+	(void)unused;
+	c[0].chassis = 2;
+	c[1].chassis = 2;
+	c[1].switch_handle = 2;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 1);
+}
+
+static void of_equal_ones_the_first_is_chosen(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay1") };
+	char why[256];
+
+	(void)unused;
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +170,9 @@ int main(void)
 		cmocka_unit_test(s11_exactly_enough_vports_are_enough),
 		cmocka_unit_test(no_spare_at_all_is_said_so),
 		cmocka_unit_test(reasons_that_do_not_fit_are_cut),
+		cmocka_unit_test(s11_its_own_switch_comes_before_a_better_name),
+		cmocka_unit_test(s11_in_another_chassis_the_name_decides_whatever_the_switch),
+		cmocka_unit_test(of_equal_ones_the_first_is_chosen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
