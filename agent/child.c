@@ -127,16 +127,17 @@ static void child_tell(struct child *child, int status, bool timed_out)
 static void on_ended(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
+	siginfo_t ended = { 0 };
 	int status = 0;
-	pid_t pid = waitpid(child->pid, &status, WNOHANG);
 
 	(void)fd;
 	(void)what;
-	if (!pid)
+	if (!waitid(P_PID, (id_t)child->pid, &ended, WEXITED | WNOHANG | WNOWAIT) && !ended.si_pid)
 		return;
-	if (pid < 0) /* cannot be: but then it is not known to have gone well */
+	/* What it left behind in its group; while it is not reaped its number is nobody else's. */
+	child_kill(child);
+	if (waitpid(child->pid, &status, 0) < 0) /* then it is not known to have gone well */
 		status = EXIT_NOT_RUN << 8;
-	child_kill(child); /* what it left behind in its group */
 	child->pid = 0;
 	child_tell(child, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), false);
 	child_free(child);
