@@ -428,6 +428,33 @@ int body_on_parse(const char *text, size_t length, bool *on, struct problem *p)
 	return r;
 }
 
+static int drain_to_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_drain *drain = out;
+
+	return value ? text_take(value, path, drain->to, sizeof(drain->to), p) : 0;
+}
+
+static int drain_dry_run_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_drain *drain = out;
+
+	return bool_take(value, path, &drain->dry_run, p);
+}
+
+int body_drain_parse(const char *text, size_t length, struct body_drain *out, struct problem *p)
+{
+	static const struct member members[] = { { "to", false, drain_to_take },
+						 { "dry_run", false, drain_dry_run_take },
+						 { 0 } };
+	struct body_drain drain = { 0 };
+	int r = length ? body_take(text, length, members, &drain, p) : 0;
+
+	if (!r)
+		*out = drain;
+	return r;
+}
+
 static int incident_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	return number_take(value, path, 1, INT64_MAX, out, p);

@@ -37,6 +37,13 @@ MUST_USE int body_beat_parse(const char *text, size_t length, struct body_beat *
 MUST_USE int body_spare_parse(const char *text, size_t length, bool *spare, struct problem *p);
 /* POST maintenance: {"on":true} */
 MUST_USE int body_on_parse(const char *text, size_t length, bool *on, struct problem *p);
+/* POST drain: {"to":HOST,"dry_run":true}, {}, or nothing at all */
+struct body_drain {
+	char to[FABRIC_NAME_MAX]; /* "": not told */
+	bool dry_run;
+};
+MUST_USE int body_drain_parse(const char *text, size_t length, struct body_drain *out,
+			      struct problem *p);
 /* POST fence-confirm */
 MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
 				struct problem *p);

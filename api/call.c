@@ -23,7 +23,7 @@ static const struct api_command *const commands[] = {
 	&api_switch_get,   &api_port_get,      &api_adapter_get,      &api_assignment_get,
 	&api_change_get,   &api_change_post,   &api_change_cancel,    &api_incident_get,
 	&api_event_follow, &api_topology_get,  &api_health_get,       &api_config_get,
-	&api_adopt_post,   &api_db_backup,     &api_host_maintenance,
+	&api_adopt_post,   &api_db_backup,     &api_host_maintenance, &api_host_drain,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 

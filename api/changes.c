@@ -364,6 +364,86 @@ const struct api_command api_change_post = {
 	.run = change_post,
 };
 
+/* ---- all that a host has ---- */
+
+static void drain_plan(struct api_call *call, const struct body_drain *body)
+{
+	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct problem p;
+	int r = fabric_host_drain_plan(call->fabric, call->id, body->to, &why, &plan);
+
+	if (r) {
+		problem_from_fabric(&p, r, &why, false);
+		call_refuse_with(call, &p);
+		return;
+	}
+	plan_write(&plan, true, call_body(call->api));
+	call_reply(call, 200, 0);
+}
+
+static void drain_begin(struct api_call *call, const struct body_drain *body, uint32_t wait_s)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t;
+	struct problem p;
+	int r = ticket_new(call->api, call->conn, change_accepted, &t);
+
+	if (r) {
+		call_refuse(call, r);
+		return;
+	}
+	t->wait_s = wait_s;
+	t->is_new = true;
+	r = fabric_host_drain(call->fabric, call->id, body->to, server_conn_uid(call->conn), &why,
+			      ticket_answered, t);
+	if (!r) {
+		ticket_hold(t);
+		return;
+	}
+	ticket_free(t);
+	problem_from_fabric(&p, r, &why, false);
+	call_refuse_with(call, &p);
+}
+
+static void host_drain(struct api_call *call)
+{
+	const struct fabric_host *host = fabric_host_find(call->fabric, call->id);
+	struct body_drain body = { 0 };
+	uint32_t wait_s = 0;
+	struct problem p;
+	int r = host ? call_if_match(call, &resource_hosts, host) : REFUSE_NO_HOST;
+
+	if (r) {
+		call_refuse(call, r);
+		return;
+	}
+	r = call_seconds(call, "wait", WAIT_MAX_S, &wait_s, &p);
+	if (!r)
+		r = body_drain_parse(call->request->body, call->request->body_length, &body, &p);
+	if (r > 0)
+		call_refuse_with(call, &p);
+	else if (r)
+		call_refuse(call, r);
+	else if (body.dry_run || !host->functions) /* there is nothing to do: that is said */
+		drain_plan(call, &body);
+	else
+		drain_begin(call, &body, wait_s);
+}
+
+const struct api_command api_host_drain = {
+	.name = "host.drain",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "drain",
+	.right = SERVER_RIGHT_OPERATE,
+	.params = change_post_params,
+	.summary =
+		"move all it has to a spare, or {\"to\":HOST}; dry_run plans, ?wait=SECONDS waits",
+	.run = host_drain,
+};
+
 /* ---- cancelling ---- */
 
 static bool change_cancelled(struct ticket *t, int r, uint64_t id)

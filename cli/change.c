@@ -240,19 +240,22 @@ static void key_make(char out[static 64])
 		used += (size_t)snprintf(out + used, 64 - used, "%02x", random[i]);
 }
 
-static int post_once(struct session *s, const char *body, unsigned long wait_s,
+static int post_once(struct session *s, const char *path, const char *body, unsigned long wait_s,
 		     const char *const *headers, struct http_answer *answer)
 {
-	char target[64];
+	OWNED(buf_done) struct buf target = { 0 };
 
 	if (wait_s > WAIT_SLICE_S) /* the rest is waited for by follow() */
 		wait_s = WAIT_SLICE_S;
-	(void)snprintf(target, sizeof(target), wait_s ? "/v1/changes?wait=%lu" : "/v1/changes",
-		       wait_s);
+	buf_text(&target, path);
+	if (wait_s)
+		buf_printf(&target, "?wait=%lu", wait_s);
+	if (target.failed)
+		return -ENOMEM;
 	return http_call(
 		s->http,
 		&(struct http_request){ .method = "POST",
-					.target = target,
+					.target = (const char *)target.data,
 					.body = body,
 					.headers = headers,
 					.timeout_ms = (long)wait_s * 1000 + HTTP_TIMEOUT_MS,
@@ -261,7 +264,7 @@ static int post_once(struct session *s, const char *body, unsigned long wait_s,
 }
 
 /* An answer that was lost is asked for again under the same key, for some seconds. */
-static int post(struct session *s, const char *body, unsigned long wait_s,
+static int post(struct session *s, const char *path, const char *body, unsigned long wait_s,
 		struct http_answer *answer)
 {
 	uint64_t until_ms = clock_boot_ms() + wait_s * 1000 + ANSWER_SLACK_MS;
@@ -271,7 +274,7 @@ static int post(struct session *s, const char *body, unsigned long wait_s,
 
 	key_make(key);
 	for (;;) {
-		int r = post_once(s, body, wait_s, headers, answer);
+		int r = post_once(s, path, body, wait_s, headers, answer);
 
 		if (r == -ECONNRESET)
 			lost = true;
@@ -283,8 +286,8 @@ static int post(struct session *s, const char *body, unsigned long wait_s,
 }
 
 /* Sends @body; prints what became of it. */
-static enum cli_exit submit(struct session *s, const struct cli_call *call, const char *body,
-			    bool dry_run)
+enum cli_exit change_send(struct session *s, const struct cli_call *call, const char *path,
+			  const char *body, bool dry_run)
 {
 	const char *wait = cli_call_option(call, "--wait");
 	OWNED(http_answer_done) struct http_answer answer = { 0 };
@@ -297,7 +300,7 @@ static enum cli_exit submit(struct session *s, const struct cli_call *call, cons
 	if (r)
 		return r;
 	f.until_ms = clock_boot_ms() + wait_s * 1000;
-	error = post(s, body, dry_run ? 0 : wait_s, &answer);
+	error = post(s, path, body, dry_run ? 0 : wait_s, &answer);
 	if (error)
 		return session_say_unreached(s, error);
 	if (answer.status < 200 || answer.status > 299) {
@@ -308,7 +311,7 @@ static enum cli_exit submit(struct session *s, const struct cli_call *call, cons
 	r = session_doc(&answer, &change);
 	if (r)
 		return r;
-	if (dry_run) {
+	if (dry_run || doc_array(change, "plan")) { /* or there is nothing to do */
 		if (session_is_json(s))
 			session_print_answer(&answer);
 		else
@@ -404,10 +407,10 @@ static enum cli_exit run_operation(struct session *s, const struct cli_call *cal
 	    json_object_array_add(operations, TAKE(operation)) ||
 	    (dry_run && !add(body, "dry_run", json_object_new_boolean(true))))
 		return session_no_memory();
-	return submit(s, call,
-		      json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN |
-								   JSON_C_TO_STRING_NOSLASHESCAPE),
-		      dry_run);
+	return change_send(s, call, "/v1/changes",
+			   json_object_to_json_string_ext(
+				   body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+			   dry_run);
 }
 
 static enum cli_exit run_assign(struct session *s, const struct cli_call *call)
@@ -463,7 +466,8 @@ static enum cli_exit run_submit(struct session *s, const struct cli_call *call)
 	if (r)
 		return r;
 	d = doc_parse(body.data, body.length); /* the daemon judges; this only asks for dry_run */
-	return submit(s, call, (const char *)body.data, doc_is_true(d, "dry_run"));
+	return change_send(s, call, "/v1/changes", (const char *)body.data,
+			   doc_is_true(d, "dry_run"));
 }
 
 /* ---- those that exist ---- */

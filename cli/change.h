@@ -13,5 +13,10 @@ extern const struct cli_command cli_function_assign, cli_function_release, cli_f
  * CLI_REFUSED, all others CLI_FAILED. */
 enum cli_exit change_exit(const char *state);
 
+/* Sends @body to @path and, with the call's --wait, follows the change that comes of it; prints
+ * what became of it, or the plan that is the answer. */
+enum cli_exit change_send(struct session *s, const struct cli_call *call, const char *path,
+			  const char *body, bool dry_run);
+
 /* A plan that nothing was done of, in words. */
 void change_print_plan(struct session *s, const doc *d);

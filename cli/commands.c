@@ -30,6 +30,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_host_list,
 	&cli_host_show,
 	&cli_host_set,
+	&cli_host_drain,
 	&cli_host_maintenance,
 	&cli_host_readmit,
 	&cli_host_failover,

@@ -8,6 +8,7 @@
 #include "cli/change.h"
 #include "cli/session.h"
 #include "cli/show.h"
+#include "common/json.h"
 #include "common/url.h"
 
 /* "/v1/hosts/bay7/failover" */
@@ -82,6 +83,24 @@ static enum cli_exit run_maintenance(struct session *s, const struct cli_call *c
 	return host_ask(s, "POST", &url, on ? "{\"on\":true}" : "{\"on\":false}", "done");
 }
 
+static enum cli_exit run_drain(struct session *s, const struct cli_call *call)
+{
+	OWNED(buf_done) struct buf path = { 0 };
+	OWNED(buf_done) struct buf body = { 0 };
+	const char *to = cli_call_option(call, "--to");
+	bool dry_run = cli_call_option(call, "--dry-run") != NULL;
+
+	host_target(&path, call->operands[0], "/drain");
+	json_open(&body, '{');
+	if (to)
+		json_member_text(&body, "to", to);
+	json_member_bool(&body, "dry_run", dry_run);
+	json_close(&body, '}');
+	if (path.failed || body.failed)
+		return session_no_memory();
+	return change_send(s, call, (const char *)path.data, (const char *)body.data, dry_run);
+}
+
 static enum cli_exit run_readmit(struct session *s, const struct cli_call *call)
 {
 	OWNED(buf_done) struct buf url = { 0 };
@@ -142,13 +161,33 @@ const struct cli_command cli_host_set = {
 		       true } },
 	.run = run_set,
 };
+const struct cli_command cli_host_drain = {
+	.name = "host drain",
+	.summary = "move all functions of a host to a spare, or to another host, as one change",
+	.detail = "The host takes part: its agent is asked to let each function go. It is not "
+		  "fenced, "
+		  "and\nstays as it is; see host maintenance. Without --to it is the spare that a "
+		  "failover would take.",
+	.examples = "  fabricctl host drain bay3 --dry-run\n"
+		    "  fabricctl host drain bay3 --wait 60\n"
+		    "  fabricctl host drain bay3 --to bay9",
+	.outputs = "table|json",
+	.operands = { { "HOST", KIND_HOST, false } },
+	.options = { { "--to", "HOST", KIND_HOST, "where to; a spare unless given", false },
+		     { "--dry-run", NULL, KIND_TEXT, "only say, step by step, what would be done",
+		       false },
+		     { "--wait", "SECONDS", KIND_NUMBER,
+		       "wait for its end, and say what came of it", false } },
+	.run = run_drain,
+};
 const struct cli_command cli_host_maintenance = {
 	.name = "host maintenance",
 	.summary = "say that somebody works at a host: it is not failed over",
 	.detail =
 		"Verdicts on it are told as events and not acted on, and it is nobody's spare. Off "
 		"gives\nit a full fresh window.",
-	.examples = "  fabricctl host maintenance bay3 on\n"
+	.examples = "  fabricctl host drain bay3 --wait 60\n"
+		    "  fabricctl host maintenance bay3 on\n"
 		    "  fabricctl host maintenance bay3 off",
 	.outputs = "table|json",
 	.operands = { { "HOST", KIND_HOST, false }, { "on|off", KIND_ON_OFF, false } },

@@ -34,6 +34,8 @@ static const struct {
 	{ "host-fenced", "once it is repaired: 'fabricctl host readmit HOST'" },
 	{ "no-spare", "make one with 'fabricctl host set HOST --spare on'; it counts once it has "
 		      "been alive for some time" },
+	{ "reserve", "see 'fabricctl host list --spare true'; make another spare, or lower reserve "
+		     "in [failover] of fabricd.conf" },
 	{ "not-cancellable", "follow it with 'fabricctl change wait ID'" },
 	{ "provider-away", "see 'fabricctl health'; the switch's provider must be running" },
 	{ "frozen", "see 'fabricctl health' and the log: journalctl -u fabricd" },

@@ -35,6 +35,7 @@ static const struct {
 	[REFUSE_HOST_BUSES] = { 409, "host-buses",
 				"host's virtual hierarchy has no room for it (buses or windows)" },
 	[REFUSE_NO_SPARE] = { 409, "no-spare", "no spare host is fit to take over" },
+	[REFUSE_RESERVE] = { 409, "reserve", "the spares need that room for failures" },
 	[REFUSE_IDENTITY_TAKEN] = { 409, "identity-taken",
 				    "identity is in use by another function" },
 	[REFUSE_IDENTITY_KIND] = { 422, "identity-kind",

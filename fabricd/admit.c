@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "fabricd/state.h"
+#include "failover/reserve.h"
 #include "mriov/place.h"
 
 /* ---- changes as objects ---- */
@@ -564,6 +565,79 @@ static void admission_undo(struct admission *a)
 	}
 }
 
+/* ---- S12: room for the failures that policy says ---- */
+
+/* Functions of each host before and after the change, all that is under way included. */
+static void loads_count(const struct admission *a)
+{
+	struct fabric *f = a->f;
+
+	for (size_t i = 0; i < f->hosts.count; i++)
+		memset(((struct fabric_host *)f->hosts.at[i])->load, 0,
+		       sizeof(((struct fabric_host *)f->hosts.at[i])->load));
+	for (size_t i = 0; i < f->functions.count; i++) {
+		struct fabric_function *fn = f->functions.at[i];
+		struct fabric_host *goes = fn->item ? host_get(f, fn->item->row.host) : fn->host;
+		bool is_own = fn->item && fn->item->change == a->change;
+		struct fabric_host *was = is_own ? fn->host : goes;
+
+		if (was)
+			was->load[0]++;
+		if (goes)
+			goes->load[1]++;
+	}
+}
+
+/* What the spares of provider @p lack, before the change (0) or after it (1). */
+static unsigned short_of(const struct fabric *f, const struct fabric_provider *p, unsigned when,
+			 unsigned *loads, unsigned *rooms)
+{
+	size_t load_count = 0;
+	size_t room_count = 0;
+
+	for (size_t i = 0; i < f->hosts.count; i++) {
+		const struct fabric_host *host = f->hosts.at[i];
+
+		if (host->provider != p->number)
+			continue;
+		if (host->load[when])
+			loads[load_count++] = host->load[when];
+		else if (host->spare && host->present && host->state == FABRIC_HOST_ALIVE)
+			rooms[room_count++] = host_free_vports(host) + (when ? 0 : host->load[1]);
+	}
+	return reserve_short(loads, load_count, rooms, room_count, f->config.reserve);
+}
+
+static int check_reserve(struct admission *a)
+{
+	struct fabric *f = a->f;
+	unsigned *numbers;
+	int r = 0;
+
+	if (!f->config.reserve)
+		return 0;
+	numbers = calloc(2 * f->hosts.count + 1, sizeof(*numbers));
+	if (!numbers)
+		return -ENOMEM;
+	a->at = SIZE_MAX;
+	loads_count(a);
+	for (size_t i = 0; !r && i < f->provider_count; i++) {
+		const struct fabric_provider *p = f->providers[i];
+		unsigned *rooms = numbers + f->hosts.count;
+		unsigned before = short_of(f, p, 0, numbers, rooms);
+		unsigned after = short_of(f, p, 1, numbers, rooms);
+
+		if (after > before)
+			r = refuse(a, REFUSE_RESERVE, NULL,
+				   "if the fullest %u host%s failed, the spares would have no "
+				   "vport for %u function%s (reserve = %u)",
+				   f->config.reserve, f->config.reserve == 1 ? "" : "s", after,
+				   after == 1 ? "" : "s", f->config.reserve);
+	}
+	free(numbers);
+	return r;
+}
+
 static int admit(struct fabric *f, const struct fabric_request *request,
 		 struct fabric_problem *problem, struct fabric_change **out)
 {
@@ -593,6 +667,8 @@ static int admit(struct fabric *f, const struct fabric_request *request,
 		r = check_rings(&a);
 	if (!r)
 		r = check_identities(&a);
+	if (!r)
+		r = check_reserve(&a);
 	if (r) {
 		admission_undo(&a);
 		change_free(a.change);

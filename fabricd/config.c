@@ -53,6 +53,10 @@ static const struct config_key keys[] = {
 	{ "failover", "flap-window", CONFIG_DURATION, false,
 	  offsetof(struct config, flap_window_ms), "10min", 1000, 86400000, "ms", NULL,
 	  "see flap-count" },
+	{ "failover", "reserve", CONFIG_NUMBER, false, offsetof(struct config, reserve), "0", 0, 64,
+	  "", NULL,
+	  "the spares keep room for so many hosts that fail: a change that would use it is "
+	  "refused" },
 	{ "failover", "fence-attempts", CONFIG_NUMBER, false,
 	  offsetof(struct config, fence_attempts), "10", 1, 1000, "", NULL,
 	  "tries to fence a host before it is blocked" },

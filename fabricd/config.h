@@ -53,6 +53,7 @@ struct config {
 	uint32_t spare_windows;  /* failover.spare-windows: S11, alive for so many windows */
 	uint32_t flap_count;     /* failover.flap-count: S10, turns within flap_window_ms; 0: any */
 	uint32_t flap_window_ms; /* failover.flap-window */
+	uint32_t reserve;        /* failover.reserve: S12, failures that there must be room for */
 	uint32_t fence_attempts; /* failover.fence-attempts */
 	uint32_t fence_retry_ms; /* failover.fence-retry: a blocked host is tried again */
 	uint32_t command_timeout_ms;  /* switch.command-timeout; 0: as the provider says */

@@ -107,6 +107,7 @@ struct fabric_host {
 	struct beats beats; /* since the start */
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
+	unsigned load[2];   /* scratch of admit.c: functions before and after a change */
 	struct live_host live;
 	uint64_t suspected_ms;    /* since when it is suspect */
 	bool suspect_with_others; /* so many at once that it says nothing of this one (S10) */
@@ -553,6 +554,18 @@ MUST_USE int fabric_host_readmit(struct fabric *f, const char *host, uint32_t ui
 MUST_USE int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,
 				     struct fabric_problem *problem, fabric_answer_fn *fn,
 				     void *arg);
+/**
+ * fabric_host_drain() - every function of @host moves elsewhere, as one change
+ * @to: a host; "": the spare that a failover would take
+ *
+ * The host takes part, and stays as it is. Answered as fabric_change_request().
+ * REFUSE_FUNCTION_FREE when it has no function.
+ */
+MUST_USE int fabric_host_drain(struct fabric *f, const char *host, const char *to, uint32_t uid,
+			       struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* Without functions, an empty plan. */
+MUST_USE int fabric_host_drain_plan(struct fabric *f, const char *host, const char *to,
+				    struct fabric_problem *problem, struct fabric_plan *out);
 /* A person vouches that a blocked host is off. */
 MUST_USE int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incident,
 				       uint32_t uid, struct fabric_problem *problem,

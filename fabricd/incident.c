@@ -425,7 +425,7 @@ void fabric_beat_heard(struct fabric *f, const char *name, const char *way_name,
 
 /* ---- where to ---- */
 
-static unsigned free_vports(const struct fabric_host *host)
+unsigned host_free_vports(const struct fabric_host *host)
 {
 	unsigned n = 0;
 
@@ -435,8 +435,8 @@ static unsigned free_vports(const struct fabric_host *host)
 }
 
 /* Every function that is assigned to @host and free to be moved now. */
-static size_t functions_of(struct fabric *f, const struct fabric_host *host, bool all,
-			   struct fabric_function **out)
+size_t host_functions(struct fabric *f, const struct fabric_host *host, bool all,
+		      struct fabric_function **out)
 {
 	size_t n = 0;
 
@@ -462,9 +462,9 @@ static bool is_reachable(const struct fabric_host *host, struct fabric_function 
 	return true;
 }
 
-static struct fabric_host *target_of(struct fabric *f, const struct fabric_host *dead,
-				     const char *preferred, struct fabric_function *const *fns,
-				     size_t count, char *why)
+struct fabric_host *failover_target(struct fabric *f, const struct fabric_host *dead,
+				    const char *preferred, struct fabric_function *const *fns,
+				    size_t count, char *why)
 {
 	const struct live_config live = live_config_of(f);
 	const struct target_need need = { (unsigned)count, dead->as.chassis,
@@ -476,7 +476,7 @@ static struct fabric_host *target_of(struct fabric *f, const struct fabric_host 
 	/* A profile stays together: what is left goes where the rest went. */
 	if (before && before != dead && host_is_open(before) &&
 	    before->state != FABRIC_HOST_MAINTENANCE && is_reachable(before, fns, count) &&
-	    free_vports(before) >= count)
+	    host_free_vports(before) >= count)
 		return before;
 	candidates = calloc(f->hosts.count + 1, sizeof(*candidates));
 	if (!candidates)
@@ -492,7 +492,7 @@ static struct fabric_host *target_of(struct fabric *f, const struct fabric_host 
 						 f->now_ms),
 			.reachable = is_reachable(host, fns, count),
 			.used = host->functions,
-			.free_vports = free_vports(host),
+			.free_vports = host_free_vports(host),
 			.chassis = host->as.chassis,
 			.switch_handle = host->as.switch_handle,
 		};
@@ -566,10 +566,10 @@ static void incident_move(struct fabric *f, struct fabric_incident *incident)
 			     incident->row.change ? "all functions have moved" : "nothing to move");
 		return;
 	}
-	count = functions_of(f, dead, false, fns);
+	count = host_functions(f, dead, false, fns);
 	if (!count)
 		return; /* locked, away, or to be tried again later */
-	target = target_of(f, dead, incident->row.target, fns, count, why);
+	target = failover_target(f, dead, incident->row.target, fns, count, why);
 	if (!target) {
 		incident_wait(f, incident, why);
 		return;
@@ -871,8 +871,8 @@ static int failover_check(struct fabric *f, const char *name, struct fabric_prob
 	if (!provider_is_usable(provider_of_host(f, host)))
 		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
 				   name);
-	*count = functions_of(f, host, true, fns);
-	*target = *count ? target_of(f, host, "", fns, *count, why) : NULL;
+	*count = host_functions(f, host, true, fns);
+	*target = *count ? failover_target(f, host, "", fns, *count, why) : NULL;
 	if (*count && !*target)
 		return problem_say(problem, REFUSE_NO_SPARE, "%s",
 				   why[0] ? why

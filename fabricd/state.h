@@ -386,6 +386,15 @@ bool host_beats(const struct fabric *f, const struct fabric_host *host);
 int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Every function that is assigned to @host; without @all those that are free to be moved now. */
+size_t host_functions(struct fabric *f, const struct fabric_host *host, bool all,
+		      struct fabric_function **out);
+unsigned host_free_vports(const struct fabric_host *host);
+/* The spare that takes over from @dead; NULL: none, and @why (DB_TEXT_MAX) says why. */
+struct fabric_host *failover_target(struct fabric *f, const struct fabric_host *dead,
+				    const char *preferred, struct fabric_function *const *fns,
+				    size_t count, char *why);
+
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */
 bool upkeep_verdict(struct fabric *f, struct fabric_host *host, const char *cause);

@@ -456,6 +456,22 @@ int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 	return noted(f, uid, problem, fn, arg);
 }
 
+int fabric_host_drain(struct fabric *f, const char *host, const char *to, uint32_t uid,
+		      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s>%s", host, to);
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_host_drain_plan(struct fabric *f, const char *host, const char *to,
+			   struct fabric_problem *problem, struct fabric_plan *out)
+{
+	(void)host;
+	(void)to;
+	(void)problem;
+	return plan_make(f, out);
+}
+
 int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,
 			    struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {

@@ -813,7 +813,7 @@ static void a_failover_by_hand_answers_with_its_incident(void **state)
 	assert_string_equal(text_at(rig, "target"), "bay1");
 }
 
-static void readmit_and_confirm_reach_the_fabric(void **state)
+static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 {
 	struct rig *rig = *state;
 
@@ -829,6 +829,18 @@ static void readmit_and_confirm_reach_the_fabric(void **state)
 	assert_int_equal(answer(rig), 200);
 	assert_string_equal(text_at(rig, "id"), "ch2/bay10");
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/maintenance", "{}"), 400);
+	rig->fabric.hosts[1].functions = 0;
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/ch2/bay10/drain", "{}"), 200);
+	assert_true(rig->fabric.answer == NULL);
+	rig->fabric.hosts[1].functions = 1;
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/ch2/bay10/drain", "{\"dry_run\":true}"),
+			 200);
+	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/drain", "", "{\"to\":\"bay1\"}");
+	until_asked(rig);
+	assert_string_equal(rig->fabric.host, "ch2/bay10>bay1");
+	fabric_answers(rig, 0, 7);
+	assert_int_equal(answer(rig), 202);
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/drain", "{\"to\":1}"), 400);
 	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/fence-confirm", "", "{\"incident\":3}");
 	until_asked(rig);
 	fabric_answers(rig, REFUSE_NO_INCIDENT, 0);
@@ -1243,7 +1255,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 23);
+	assert_int_equal(listing.count, 24);
 	assert_true(listing.has_adopt);
 }
 
@@ -1319,7 +1331,7 @@ int main(void)
 		WITH_RIG(a_host_s_own_view_is_passed_on),
 		WITH_RIG(a_bad_view_is_refused_with_its_place),
 		WITH_RIG(a_failover_by_hand_answers_with_its_incident),
-		WITH_RIG(readmit_and_confirm_reach_the_fabric),
+		WITH_RIG(what_a_person_does_to_a_host_reaches_the_fabric),
 		WITH_RIG(adopting_tells_what_was_taken_in),
 		WITH_RIG(health_is_503_until_ready),
 		WITH_RIG(config_lists_every_key),

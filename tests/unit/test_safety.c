@@ -1695,6 +1695,157 @@ static void s13_maintenance_is_no_way_round_a_fence(void **state)
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 }
 
+/* ---- S12 ---- */
+
+static void reserve(struct house *h, unsigned failures)
+{
+	h->config.reserve = failures;
+	fabric_configure(h->fabric, &h->config);
+}
+
+static void s12_nothing_is_given_that_uses_the_last_spare(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	reserve(h, 1);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay8", 0), REFUSE_RESERVE);
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay8", 0), REFUSE_RESERVE);
+	assert_null(function(h, VF3)->item);
+	/* Elsewhere there is room, and a second spare makes one of them free. */
+	assign(h, VF3, "bay2", 0);
+	spare(h, "bay7");
+	assert_int_equal(ask(h, DB_OP_MOVE, VF3, "bay8", 0), 0);
+	run(h, BEAT);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+}
+
+static void s12_so_many_failures_as_policy_says_have_room(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	reserve(h, 2);
+	/* The second host that holds something would have no spare. */
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), REFUSE_RESERVE);
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), REFUSE_RESERVE);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), 0);
+	run(h, BEAT);
+	spare(h, "bay7");
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), 0);
+}
+
+static void s12_a_spare_that_could_not_take_over_is_no_room(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	reserve(h, 1);
+	assert_int_equal(maintain(h, "bay8", true), 0);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_RESERVE);
+	/* What makes it no worse is done. */
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF2, "", 0), 0);
+	assert_int_equal(maintain(h, "bay8", false), 0);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), 0);
+}
+
+static void s12_what_is_under_way_counts_too(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	spare(h, "bay7");
+	reserve(h, 1);
+	h->holds_commits = true;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay7", 0), 0);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, GPU0, "bay8", 0), REFUSE_RESERVE);
+}
+
+static void s12_a_failover_uses_what_was_kept_for_it(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	reserve(h, 1);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(at_switch(h, VF2), BAY8);
+}
+
+/* ---- planned moves ---- */
+
+static int drain(struct house *h, const char *name, const char *to)
+{
+	struct fabric_problem problem;
+
+	return fabric_host_drain(h->fabric, name, to, 0, &problem, on_answer, h);
+}
+
+static void a_host_is_drained_to_a_spare_as_one_change_and_not_fenced(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+	struct fabric_plan plan;
+	unsigned answers;
+	uint16_t vport;
+
+	usual(h);
+	vport = function(h, VF2)->vport;
+	assert_int_equal(fabric_host_drain_plan(h->fabric, "bay1", "", &problem, &plan), 0);
+	assert_string_equal(plan.target, "bay8");
+	assert_int_equal(plan.item_count, 2);
+	fabric_plan_done(&plan);
+	assert_null(function(h, VF1)->item);
+
+	answers = h->answer.count;
+	assert_int_equal(drain(h, "bay1", ""), 0);
+	run(h, 2 * BEAT);
+	assert_int_equal(h->answer.count, answers + 1);
+	assert_int_equal(fabric_change_find(h->fabric, h->answer.id)->row.state, DB_CHANGE_DONE);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+	assert_int_equal(function(h, VF2)->vport, vport);
+	assert_int_equal(host(h, "bay1")->functions, 0);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(events(h, "host.drain", "bay1"), 1);
+
+	assert_int_equal(drain(h, "bay1", ""), REFUSE_FUNCTION_FREE);
+	assert_int_equal(fabric_host_drain_plan(h->fabric, "bay1", "", &problem, &plan), 0);
+	assert_int_equal(plan.item_count, 0);
+}
+
+static void a_host_is_drained_to_the_host_that_is_named(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assign(h, VF3, "bay2", 0); /* on the vport that VF1 has at bay1 */
+	assert_int_equal(function(h, VF3)->vport, function(h, VF1)->vport);
+	assert_int_equal(drain(h, "bay1", "bay99"), REFUSE_NO_HOST);
+	assert_int_equal(drain(h, "bay1", "bay1"), REFUSE_SAME_HOST);
+	assert_int_equal(drain(h, "bay1", "bay2"), 0);
+	run(h, 2 * BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY2);
+	assert_int_equal(at_switch(h, VF2), BAY2);
+	assert_int_equal(host(h, "bay2")->functions, 3);
+}
+
+static void a_host_that_is_fenced_is_not_drained(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY8);
+	run(h, 3 * BEAT);
+	assert_int_equal(drain(h, "bay1", ""), REFUSE_NO_SPARE);
+	assert_int_equal(failover(h, "bay2"), 0);
+	run(h, BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(drain(h, "bay2", "bay3"), REFUSE_HOST_STATE);
+	assert_int_equal(drain(h, "bay1", "bay2"), REFUSE_HOST_FENCED);
+}
+
 /* ---- S14 ---- */
 
 static void s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed(void **state)
@@ -2391,6 +2542,14 @@ int main(void)
 		TEST(s13_a_host_in_maintenance_is_no_target),
 		TEST(s13_hosts_in_maintenance_make_no_storm),
 		TEST(s13_maintenance_is_no_way_round_a_fence),
+		TEST(s12_nothing_is_given_that_uses_the_last_spare),
+		TEST(s12_so_many_failures_as_policy_says_have_room),
+		TEST(s12_a_spare_that_could_not_take_over_is_no_room),
+		TEST(s12_what_is_under_way_counts_too),
+		TEST(s12_a_failover_uses_what_was_kept_for_it),
+		TEST(a_host_is_drained_to_a_spare_as_one_change_and_not_fenced),
+		TEST(a_host_is_drained_to_the_host_that_is_named),
+		TEST(a_host_that_is_fenced_is_not_drained),
 		TEST(s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed),
 		TEST(s14_every_owner_has_a_higher_generation_than_the_one_before),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
