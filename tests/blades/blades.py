@@ -438,6 +438,7 @@ def run(folder, bays):
                           "fabric": blade.at("fabric")}), flush=True)
     for blade in blades:
         blade.wait_ready()
+        blade.hang_up()  # its shell serves one at a time: it is for `sh` now
         print(json.dumps({"blade": blade.name, "ready_s": round(blade.boot_s, 2)}), flush=True)
     signal.pause()
 

@@ -102,6 +102,21 @@ class Boot(unittest.TestCase):
         with self.assertRaisesRegex(GuestError, "exit code 3"):
             self.pair[0].sh("exit 3")
 
+    def test_another_process_reaches_the_shell_of_a_blade_that_is_run_by_hand(self):
+        folder = os.path.join(self.folder, "shell")
+        words = [sys.executable, "-B", blades.__file__]
+        starter = subprocess.Popen([*words, "run", folder, "bay8"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(starter.stdout.close)
+        self.addCleanup(starter.wait)
+        self.addCleanup(starter.kill)
+        starter.stdout.readline()  # started
+        self.assertIn("ready_s", json.loads(starter.stdout.readline()))
+
+        done = subprocess.run([*words, "sh", folder, "bay8", "hostname"], stdout=subprocess.PIPE,
+                              text=True, check=True, timeout=PATIENCE_S)
+
+        self.assertEqual(done.stdout.strip(), "bay8")
+
     def test_a_blade_dies_with_who_started_it(self):
         folder = os.path.join(self.folder, "by-hand")
         starter = subprocess.Popen([sys.executable, "-B", blades.__file__, "run", folder, "bay9"],
