@@ -861,6 +861,146 @@ static void a_suspect_whose_switch_was_lost_meanwhile_is_alive_with_its_next_bea
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 
+/* ---- what the time line and the plan say, and when ---- */
+
+static void the_plan_names_isolation_where_there_is_one(void **state)
+{
+	struct rig *rig = *state;
+	char rungs[DB_TEXT_MAX];
+
+	begin(rig, 0);
+	fabric_host_rungs(rig->b.fabric, bay1(rig), rungs);
+	assert_string_equal(rungs, "isolate, unbind, power off by the switch, a person");
+}
+
+static void one_refused_isolation_is_tried_again(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, 0);
+	fault(rig, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 1);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+
+	assert_int_equal(said(rig, "isolate failed: "), 1);
+	assert_int_equal(said(rig, "empty: isolated, its virtual switch read back empty"), 1);
+}
+
+/* The incident tells how it was fenced; letting it in again is another matter. */
+static void what_fails_while_a_host_is_let_in_is_no_part_of_its_incident(void **state)
+{
+	struct rig *rig = *state;
+	const struct fabric_incident *of;
+	uint64_t id;
+	size_t steps;
+
+	begin(rig, 0);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	rig->b.silent[BAY1 - 1] = false;
+	brain_run(&rig->b, 10 * BEAT);
+	id = bay1(rig)->incident;
+	assert_int_equal(said(rig, "isolate failed: "), 0);
+	steps = incident(rig)->step_count;
+	fault(rig, PROVIDER_ISOLATE, SIM_FAULT_FAILED, 0, 1);
+	assert_int_equal(readmit(rig), 0);
+	run_until_taken(rig);
+	brain_run(&rig->b, 5 * BEAT);
+
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_ALIVE);
+	of = fabric_incident_find(rig->b.fabric, id);
+	assert_non_null(of);
+	for (size_t i = steps; i < of->step_count; i++)
+		assert_string_not_equal(of->steps[i].what, "isolate failed");
+}
+
+/* A switch that sees power where there is none. */
+static void read_powered(struct brain *b, struct provider_completion *done)
+{
+	(void)b;
+	if (done->host.host == BAY1)
+		done->host.power = true;
+}
+
+static void while_the_switch_sees_power_nothing_is_unbound_on_its_power_off(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, QEMU_LIKE | HAS_PROGRAM);
+	rig->b.on_host = read_powered;
+	silence(rig);
+	run_until_said(rig, "next: fence_test, for the switch does not take its power");
+
+	assert_int_equal(said(rig, "empty: "), 0);
+	assert_all_at(rig, BAY1);
+}
+
+static void a_switch_that_sees_the_loss_of_power_a_little_later_makes_no_liar(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, POWERLESS | HAS_PROGRAM);
+	rig->b.program.status_code = 2;
+	silence(rig);
+	run_until_said(rig, "program: fence_test says off");
+	brain_run(&rig->b, 500);
+	power(rig, false);
+	run_until(rig, FABRIC_HOST_FENCED);
+
+	assert_int_equal(said(rig, "lied: "), 0);
+	assert_int_equal(said(rig, "empty: its virtual switch read back empty"), 1);
+}
+
+/* By what a read shows, or by the read that fails: without the window that silence is given. */
+static void a_liar_is_found_out_as_soon_as_the_switch_must_have_seen_it(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t from;
+
+	begin(rig, POWERLESS | HAS_PROGRAM);
+	rig->b.program.status_code = 2;
+	silence(rig);
+	run_until_said(rig, "program: fence_test says off");
+	from = rig->b.now_ms;
+	run_until_said(rig, "lied: ");
+
+	assert_true(rig->b.now_ms - from < 2 * BEAT);
+}
+
+static void one_that_cannot_be_read_is_found_out_as_soon(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t from;
+
+	begin(rig, POWERLESS | HAS_PROGRAM);
+	rig->b.program.status_code = 2;
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_REFUSED, 0, 0);
+	silence(rig);
+	run_until_said(rig, "program: fence_test says off");
+	from = rig->b.now_ms;
+	run_until_said(rig, "lied: ");
+
+	assert_true(rig->b.now_ms - from < 2 * BEAT);
+}
+
+static void one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_word(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, POWERLESS | CANNOT_TELL_POWER | HAS_PROGRAM);
+	rig->b.program.status_code = 2;
+	silence(rig);
+	run_until_said(rig, "program: fence_test says off");
+	brain_run(&rig->b, 3 * BEAT);
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCING);
+	rig->b.silent[BAY1 - 1] = false;
+	run_until_said(rig, "lied: fence_test says off, but it beats");
+	run_until(rig, FABRIC_HOST_BLOCKED);
+
+	assert_int_equal(said(rig, "fenced: "), 0);
+	assert_all_at(rig, BAY1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -897,6 +1037,14 @@ int main(void)
 		TEST(the_plan_names_the_rungs),
 		TEST(s7_a_witness_that_is_not_asked_cuts_nothing_short),
 		TEST(a_suspect_whose_switch_was_lost_meanwhile_is_alive_with_its_next_beat),
+		TEST(the_plan_names_isolation_where_there_is_one),
+		TEST(one_refused_isolation_is_tried_again),
+		TEST(what_fails_while_a_host_is_let_in_is_no_part_of_its_incident),
+		TEST(while_the_switch_sees_power_nothing_is_unbound_on_its_power_off),
+		TEST(a_switch_that_sees_the_loss_of_power_a_little_later_makes_no_liar),
+		TEST(a_liar_is_found_out_as_soon_as_the_switch_must_have_seen_it),
+		TEST(one_that_cannot_be_read_is_found_out_as_soon),
+		TEST(one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
