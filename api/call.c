@@ -24,6 +24,7 @@ static const struct api_command *const commands[] = {
 	&api_change_get,   &api_change_post,   &api_change_cancel,    &api_incident_get,
 	&api_event_follow, &api_topology_get,  &api_health_get,       &api_config_get,
 	&api_adopt_post,   &api_db_backup,     &api_host_maintenance, &api_host_drain,
+	&api_host_enroll,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 

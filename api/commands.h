@@ -9,6 +9,7 @@ extern const struct api_command api_host_beat;
 extern const struct api_command api_host_seen;
 extern const struct api_command api_host_set;
 extern const struct api_command api_host_failover;
+extern const struct api_command api_host_enroll;
 extern const struct api_command api_host_readmit;
 extern const struct api_command api_host_maintenance;
 extern const struct api_command api_host_drain;

@@ -621,6 +621,62 @@ const struct api_command api_host_failover = {
 	.run = host_failover,
 };
 
+/* The only time that the key is told. */
+static bool host_enrolled(struct ticket *t, int r, uint64_t id)
+{
+	struct buf *out;
+	struct problem p;
+
+	(void)id;
+	if (r) {
+		problem_init(&p, r);
+		api_send_problem(t->api, t->conn, &p);
+		return false;
+	}
+	out = call_body(t->api);
+	buf_bytes(out, t->body.data, t->body.length);
+	out->failed |= t->body.failed;
+	api_send(t->api, t->conn, 200, NULL);
+	return false;
+}
+
+static void host_enroll(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	char key[65] = "";
+	struct ticket *t;
+	struct problem p;
+	int r = body_empty_parse(call->request->body, call->request->body_length, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, host_enrolled, &t))
+		return;
+	r = fabric_host_enroll(call->fabric, call->id, server_conn_uid(call->conn), &why, key,
+			       ticket_answered, t);
+	json_open(&t->body, '{');
+	json_member_text(&t->body, "host", call->id);
+	json_member_text(&t->body, "key", key);
+	json_close(&t->body, '}');
+	buf_text(&t->body, "\n");
+	explicit_bzero(key, sizeof(key));
+	action_end(call, t, r, &why);
+}
+
+const struct api_command api_host_enroll = {
+	.name = "host.enroll",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "enroll",
+	.right = SERVER_RIGHT_ADMIN,
+	.params = call_no_params,
+	.summary = "a new key for its datagrams, told this once",
+	.run = host_enroll,
+};
+
 static void host_readmit(struct api_call *call)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };

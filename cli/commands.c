@@ -33,6 +33,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_host_drain,
 	&cli_host_maintenance,
 	&cli_host_readmit,
+	&cli_host_enroll,
 	&cli_host_failover,
 	&cli_host_fence_confirm,
 	&cli_host_view,

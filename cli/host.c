@@ -109,6 +109,35 @@ static enum cli_exit run_readmit(struct session *s, const struct cli_call *call)
 	return host_ask(s, "POST", &url, "{}", "readmitted");
 }
 
+/* The key alone, so that it can be written to a file as it comes. */
+static enum cli_exit run_enroll(struct session *s, const struct cli_call *call)
+{
+	OWNED(http_answer_done) struct http_answer answer = { 0 };
+	OWNED(buf_done) struct buf url = { 0 };
+	OWNED(doc_free) doc *d = NULL;
+	const char *key;
+	enum cli_exit r;
+
+	host_target(&url, call->operands[0], "/enroll");
+	if (url.failed)
+		return session_no_memory();
+	r = session_ask(s,
+			&(struct http_request){
+				.method = "POST", .target = (const char *)url.data, .body = "{}" },
+			&answer);
+	if (!r && session_is_json(s)) {
+		session_print_answer(&answer);
+		return CLI_DONE;
+	}
+	if (!r)
+		r = session_doc(&answer, &d);
+	if (r)
+		return r;
+	key = doc_text(d, "key");
+	(void)printf("%s\n", key ? key : "");
+	return key ? CLI_DONE : CLI_FAILED;
+}
+
 static enum cli_exit run_failover(struct session *s, const struct cli_call *call)
 {
 	OWNED(buf_done) struct buf url = { 0 };
@@ -201,6 +230,16 @@ const struct cli_command cli_host_readmit = {
 	.outputs = "table|json",
 	.operands = { { "HOST", KIND_HOST, false } },
 	.run = run_readmit,
+};
+const struct cli_command cli_host_enroll = {
+	.name = "host enroll",
+	.summary = "make a key for a host's datagrams, and print it, once",
+	.detail = "Give it to the host's agent as its --key-file. The key that it had before is "
+		  "accepted beside it\nuntil the first beat under the new one.",
+	.examples = "  (umask 077; fabricctl host enroll bay3 > bay3.key)",
+	.outputs = "table|json",
+	.operands = { { "HOST", KIND_HOST, false } },
+	.run = run_enroll,
 };
 const struct cli_command cli_host_failover = {
 	.name = "host failover",

@@ -171,6 +171,11 @@ int datagram_open(const uint8_t *bytes, size_t length, const uint8_t key[static 
 
 /* ---- the key ---- */
 
+void datagram_key_make(uint8_t key[static DATAGRAM_KEY])
+{
+	crypto_auth_keygen(key);
+}
+
 int datagram_key_parse(const uint8_t *bytes, size_t length, uint8_t key[static DATAGRAM_KEY])
 {
 	uint8_t made[DATAGRAM_KEY];

@@ -63,6 +63,8 @@ MUST_USE int datagram_host_peek(const uint8_t *bytes, size_t length, uint64_t *h
 MUST_USE int datagram_open(const uint8_t *bytes, size_t length,
 			   const uint8_t key[static DATAGRAM_KEY], struct datagram *out);
 
+/* Random. */
+void datagram_key_make(uint8_t key[static DATAGRAM_KEY]);
 /* A key as it stands in a file: 32 bytes, or 64 hex digits and a newline. Return: 0 or -EINVAL. */
 MUST_USE int datagram_key_parse(const uint8_t *bytes, size_t length,
 				uint8_t key[static DATAGRAM_KEY]);

@@ -46,8 +46,9 @@ struct session {
 
 struct key {
 	uint64_t hash;
-	char host[CONFIG_TEXT_MAX];
-	uint8_t key[DATAGRAM_KEY];
+	struct host_keys keys;
+	bool is_enrolled; /* @keys are in the folder */
+	bool by_old;      /* the datagram that is being answered was sealed with the old one */
 	struct session session;
 };
 
@@ -77,6 +78,7 @@ struct datagrams {
 	struct event_base *base;
 	struct channel_sink sink;
 	uint64_t incarnation;
+	const char *folder; /* of enrolled keys; NULL: none */
 	struct listener listeners[LISTENERS];
 	size_t listener_count;
 	struct key *keys; /* sorted by hash */
@@ -120,47 +122,175 @@ static void keys_free(struct datagrams *d)
 	d->key_count = 0;
 }
 
-int datagrams_configure(struct datagrams *d, const struct config *config)
+/* Those that are being read. */
+struct key_list {
+	struct key *at;
+	size_t count;
+	int r;
+};
+
+static struct key *list_get(struct key_list *list, const char *host)
 {
-	struct key *keys = calloc(config->host_count + 1, sizeof(*keys));
-	size_t count = 0;
+	uint64_t hash = datagram_host_hash(host);
+	struct key *grown;
 
-	if (!keys)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->host_count; i++) {
-		const struct config_host *host = &config->hosts[i];
-		struct key *key = &keys[count];
-		int r;
+	for (size_t i = 0; i < list->count; i++) {
+		struct key *key = &list->at[i];
 
-		if (!host->key_file[0])
+		if (key->hash != hash)
 			continue;
-		r = datagram_key_load(host->key_file, key->key);
-		if (r) {
-			log_err("host %s: key file %s: %s", host->name, host->key_file,
-				key_reason(r));
-			continue;
-		}
-		memcpy(key->host, host->name, sizeof(key->host));
-		key->hash = datagram_host_hash(host->name);
-		count++;
+		if (!strcmp(key->keys.host, host))
+			return key;
+		log_err("hosts %s and %s: their names have one hash: the first alone is heard by "
+			"datagrams",
+			key->keys.host, host);
+		return NULL;
 	}
-	qsort(keys, count, sizeof(*keys), key_compare);
-	for (size_t i = 1; i < count; i++)
-		if (keys[i].hash == keys[i - 1].hash)
-			log_err("hosts %s and %s: their names have one hash: one of them is not "
-				"heard by datagrams",
-				keys[i - 1].host, keys[i].host);
-	/* Whoever has proved himself with this key need not do so again. */
-	for (size_t i = 0; i < count; i++) {
-		const struct key *was = key_find(d, keys[i].hash);
+	grown = calloc(list->count + 1, sizeof(*grown));
+	if (!grown) {
+		list->r = -ENOMEM;
+		return NULL;
+	}
+	if (list->at) {
+		memcpy(grown, list->at, list->count * sizeof(*grown));
+		explicit_bzero(list->at, list->count * sizeof(*grown));
+		free(list->at);
+	}
+	list->at = grown;
+	grown[list->count].hash = hash;
+	return &grown[list->count++];
+}
 
-		if (was && !memcmp(was->key, keys[i].key, sizeof(was->key)))
-			keys[i].session = was->session;
+static void list_add_enrolled(void *arg, const struct host_keys *keys)
+{
+	struct key *key = list_get(arg, keys->host);
+
+	if (!key)
+		return;
+	key->keys = *keys;
+	key->is_enrolled = true;
+}
+
+static void list_add_configured(struct key_list *list, const struct config_host *host)
+{
+	struct host_keys keys = { 0 };
+	struct key *key;
+	int r = datagram_key_load(host->key_file, keys.key);
+
+	if (r) {
+		log_err("host %s: key file %s: %s", host->name, host->key_file, key_reason(r));
+		return;
+	}
+	(void)snprintf(keys.host, sizeof(keys.host), "%s", host->name);
+	key = list_get(list, host->name);
+	/* One that was enrolled has taken its place. */
+	if (key && !key->is_enrolled)
+		key->keys = keys;
+	explicit_bzero(&keys, sizeof(keys));
+}
+
+static bool is_same_key(const struct host_keys *a, const struct host_keys *b)
+{
+	return !memcmp(a->key, b->key, sizeof(a->key));
+}
+
+/* @list takes the place of what was there. Whoever has proved himself with the same key need not do
+ * so again. */
+static void keys_replace(struct datagrams *d, struct key_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct key *was = key_find(d, list->at[i].hash);
+
+		if (was && is_same_key(&was->keys, &list->at[i].keys))
+			list->at[i].session = was->session;
 	}
 	keys_free(d);
-	d->keys = keys;
-	d->key_count = count;
+	if (list->count)
+		qsort(list->at, list->count, sizeof(*list->at), key_compare);
+	d->keys = list->at;
+	d->key_count = list->count;
+}
+
+int datagrams_configure(struct datagrams *d, const struct config *config)
+{
+	struct key_list list = { 0 };
+	int r = d->folder ? host_keys_each(d->folder, list_add_enrolled, &list) : 0;
+
+	if (r)
+		log_err("keys: %s: %s", d->folder, strerror(-r));
+	for (size_t i = 0; i < config->host_count; i++)
+		if (config->hosts[i].key_file[0])
+			list_add_configured(&list, &config->hosts[i]);
+	if (list.r) {
+		if (list.at)
+			explicit_bzero(list.at, list.count * sizeof(*list.at));
+		free(list.at);
+		return list.r;
+	}
+	keys_replace(d, &list);
 	return 0;
+}
+
+static int key_add(struct datagrams *d, const char *host, struct key **out)
+{
+	struct key_list list = { .at = d->keys, .count = d->key_count };
+	struct key *key = list_get(&list, host);
+
+	if (!key)
+		return list.r ? list.r : -EEXIST;
+	(void)snprintf(key->keys.host, sizeof(key->keys.host), "%s", host);
+	d->keys = list.at;
+	d->key_count = list.count;
+	qsort(d->keys, d->key_count, sizeof(*d->keys), key_compare);
+	*out = key_find(d, datagram_host_hash(host));
+	return 0;
+}
+
+int datagrams_enroll(struct datagrams *d, const char *host, char text[static HOST_KEY_TEXT])
+{
+	struct key *key = key_find(d, datagram_host_hash(host));
+	struct host_keys keys = { 0 };
+	int r;
+
+	if (!d->folder)
+		return -EOPNOTSUPP;
+	if (key && strcmp(key->keys.host, host) != 0)
+		return -EEXIST;
+	if (key)
+		keys = key->keys;
+	/* The one that the agent may have stays; one that was made since, and never used, does not.
+	 */
+	if (key && !keys.has_old) {
+		keys.has_old = true;
+		memcpy(keys.old, keys.key, sizeof(keys.old));
+	}
+	(void)snprintf(keys.host, sizeof(keys.host), "%s", host);
+	datagram_key_make(keys.key);
+	r = host_keys_store(d->folder, &keys);
+	if (!r && !key)
+		r = key_add(d, host, &key);
+	if (!r) {
+		key->keys = keys;
+		key->is_enrolled = true;
+		host_key_format(keys.key, text);
+	}
+	explicit_bzero(&keys, sizeof(keys));
+	return r;
+}
+
+/* The agent has the new key: the old one is accepted no more. */
+static void key_settle(const struct datagrams *d, struct key *key)
+{
+	int r;
+
+	explicit_bzero(key->keys.old, sizeof(key->keys.old));
+	key->keys.has_old = false;
+	r = host_keys_store(d->folder, &key->keys);
+	log_notice("host %s: beats under its new key; the old one is accepted no more",
+		   key->keys.host);
+	if (r)
+		log_err("host %s: its old key cannot be removed from %s: %s", key->keys.host,
+			d->folder, strerror(-r));
 }
 
 /* ---- what comes ---- */
@@ -217,7 +347,7 @@ static void answer(const struct listener *l, const struct key *key, struct datag
 	uint8_t bytes[DATAGRAM_SIZE];
 
 	d->incarnation = l->all->incarnation;
-	datagram_seal(d, key->key, bytes);
+	datagram_seal(d, key->by_old ? key->keys.old : key->keys.key, bytes);
 	/* One that is lost is as good as one that could not leave. */
 	(void)sendto(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL, to->msg_name,
 		     to->msg_namelen);
@@ -229,7 +359,7 @@ static void heard(const struct listener *l, const struct key *key, enum beat_kin
 	const struct channel_sink *sink = &l->all->sink;
 
 	if (sink->heard)
-		sink->heard(sink->arg, key->host, l->way, kind, received_ms);
+		sink->heard(sink->arg, key->keys.host, l->way, kind, received_ms);
 }
 
 /* Numbers rise over all ways together, so one network may overtake another. */
@@ -307,7 +437,7 @@ static void beat_pass(struct listener *l, struct key *key, struct datagram *d, u
 	int r;
 
 	datagram_boot_id_format(d->boot_id, boot_id);
-	r = sink->beat(sink->arg, key->host, boot_id, d->seq, received_ms, &epoch);
+	r = sink->beat(sink->arg, key->keys.host, boot_id, d->seq, received_ms, &epoch);
 	if (r && r != REFUSE_HOST_FENCED) {
 		doubt(l->all, to->msg_name, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
@@ -342,7 +472,22 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 	    received_ms >= s->beat_ms[l->n])
 		return;
 	s->beat_ms[l->n] = received_ms;
+	if (key->keys.has_old && !key->by_old)
+		key_settle(l->all, key);
 	beat_pass(l, key, d, received_ms, to);
+}
+
+/* Opens it with the key, or with the one before. */
+static int key_open(struct key *key, const uint8_t *bytes, size_t length, struct datagram *out)
+{
+	int r = datagram_open(bytes, length, key->keys.key, out);
+
+	key->by_old = false;
+	if (r == -EPERM && key->keys.has_old) {
+		r = datagram_open(bytes, length, key->keys.old, out);
+		key->by_old = !r;
+	}
+	return r;
 }
 
 static void datagram_take(struct listener *l, struct mmsghdr *m, uint64_t received_ms)
@@ -358,7 +503,7 @@ static void datagram_take(struct listener *l, struct mmsghdr *m, uint64_t receiv
 		return;
 	}
 	key = key_find(l->all, hash);
-	if (!key || datagram_open(bytes, m->msg_len, key->key, &d) ||
+	if (!key || key_open(key, bytes, m->msg_len, &d) ||
 	    (d.type != DATAGRAM_BEAT && d.type != DATAGRAM_RESPONSE)) {
 		if (key)
 			heard(l, key, BEAT_FORGED, received_ms);
@@ -488,7 +633,8 @@ static int datagrams_open(struct datagrams *d, const struct config *config, char
 }
 
 int datagrams_new(struct event_base *base, const struct config *config, const char *incarnation,
-		  const struct channel_sink *sink, char *why, struct datagrams **out)
+		  const char *keys, const struct channel_sink *sink, char *why,
+		  struct datagrams **out)
 {
 	struct datagrams *d = calloc(1, sizeof(*d));
 	int r;
@@ -498,6 +644,7 @@ int datagrams_new(struct event_base *base, const struct config *config, const ch
 		return -ENOMEM;
 	d->base = base;
 	d->sink = *sink;
+	d->folder = keys;
 	d->incarnation = datagram_host_hash(incarnation);
 	r = datagrams_open(d, config, why);
 	if (r) {

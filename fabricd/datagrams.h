@@ -12,24 +12,31 @@
 #include "common/result.h"
 #include "fabricd/channel.h"
 #include "fabricd/config.h"
+#include "fabricd/host_keys.h"
 
 struct datagrams;
 
 /**
  * datagrams_new() - hear config.udp
  * @incarnation: of the database; borrowed
- * @sink: its beat() alone is used
+ * @keys: folder of enrolled hosts' keys, see host_keys.h; borrowed; NULL: none
+ * @sink: its beat() and heard() alone are used
  * @why: DB_TEXT_MAX (512) bytes, set on failure
  *
  * A key that cannot be read is said, and its host is not heard. Return: 0, -errno, or REFUSE_FIELD.
  */
 MUST_USE int datagrams_new(struct event_base *base, const struct config *config,
-			   const char *incarnation, const struct channel_sink *sink, char *why,
-			   struct datagrams **out);
+			   const char *incarnation, const char *keys,
+			   const struct channel_sink *sink, char *why, struct datagrams **out);
 /* NULL does nothing. */
 void datagrams_free(struct datagrams *d);
 /* Reads the keys again. Return: 0 or -ENOMEM: the old ones stay. */
 MUST_USE int datagrams_configure(struct datagrams *d, const struct config *config);
+/* Makes a key for @host, stores it and accepts it, beside the one before until the first beat under
+ * the new one. It writes and syncs one small file: rare, and asked for by a person. Return: 0,
+ * @text set; -EEXIST: the name of another host has the same hash; another -errno. */
+MUST_USE int datagrams_enroll(struct datagrams *d, const char *host,
+			      char text[static HOST_KEY_TEXT]);
 /**
  * datagrams_received_ms() - when the kernel received a datagram, on the boot-time clock (S2, S3)
  * @boot_ms, @wall_ns: both clocks now

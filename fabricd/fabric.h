@@ -346,6 +346,10 @@ struct fabric_io {
 	 * "status"; after 0 answered once by fabric_fence_answered() with @cookie, never at once.
 	 * Return: 0; -EBUSY while one runs for @host; another -errno. */
 	int (*fence_run)(void *arg, uint64_t cookie, const char *host, const char *action);
+	/* May be NULL: there are no datagrams. Makes a key for @host's datagrams, durable when it
+	 * returns 0, and @key its 64 hex digits. Return: 0; -EEXIST: the name of another host has
+	 * the same hash; another -errno. */
+	int (*host_enroll)(void *arg, const char *host, char key[static 65]);
 	/* Test-only, may be NULL: the manager stands at @point, "journal-before", "journal-after",
 	 * "op-before" or "op-after", and may be killed here. */
 	void (*point)(void *arg, const char *point);
@@ -539,6 +543,11 @@ void fabric_fence_answered(struct fabric *f, uint64_t cookie, int code, const ch
 void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
 		       char out[static DB_TEXT_MAX]);
 
+/* A new key for @host's datagrams: @key is set when 0 is returned, and told nowhere else. It is
+ * accepted at once; @fn once that it was made is in the audit. */
+MUST_USE int fabric_host_enroll(struct fabric *f, const char *host, uint32_t uid,
+				struct fabric_problem *problem, char key[static 65],
+				fabric_answer_fn *fn, void *arg);
 MUST_USE int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,
 				   fabric_answer_fn *fn, void *arg);
 /* By hand. @id of the answer is the incident's. */

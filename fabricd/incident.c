@@ -853,6 +853,34 @@ int fabric_host_set_spare(struct fabric *f, const char *name, bool spare, uint32
 	return 0;
 }
 
+int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
+		       struct fabric_problem *problem, char key[static 65], fabric_answer_fn *fn,
+		       void *arg)
+{
+	int r;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host_get(f, name))
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (f->frozen)
+		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (!f->io.host_enroll)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "no beats are heard by datagrams: heartbeat.udp is none");
+	r = f->io.host_enroll(f->io.arg, name, key);
+	if (r == -EEXIST)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "the name %s has the same hash as another host's", name);
+	if (r)
+		return problem_say(problem, REFUSE_HOST_STATE, "its key cannot be stored: %s",
+				   strerror(-r));
+	history_audit(f, uid, "host.enroll", name, 0, "a new key for its datagrams");
+	history_event(f, "host.enrolled", name, "a new key for its datagrams");
+	batch_answer(f, fn, arg, 0);
+	wake(f);
+	return 0;
+}
+
 static int failover_check(struct fabric *f, const char *name, struct fabric_problem *problem,
 			  struct fabric_host **out, struct fabric_host **target,
 			  struct fabric_function **fns, size_t *count)

@@ -51,7 +51,10 @@ struct daemon {
 	struct api *api;
 	struct fence_programs *fences;
 	struct channels *channels;
-	struct datagrams *datagrams; /* NULL unless the configuration names an address */
+	struct datagrams *datagrams;
+	char keys[DB_TEXT_MAX];
+		/* folder of enrolled hosts' keys */ /* NULL unless the configuration names an
+							address */
 	struct event *timer;
 	struct event *written;
 	struct event *watchdog; /* NULL unless systemd asks for it */
@@ -113,6 +116,13 @@ static int io_backup(void *arg, const char *file)
 	struct daemon *d = arg;
 
 	return db_writer_backup(d->writer, file, on_backed_up, d);
+}
+
+static int io_host_enroll(void *arg, const char *host, char key[static 65])
+{
+	struct daemon *d = arg;
+
+	return d->datagrams ? datagrams_enroll(d->datagrams, host, key) : -ENOTCONN;
 }
 
 static void io_published(void *arg, const struct db_event *event)
@@ -455,6 +465,9 @@ static int daemon_open_fabric(struct daemon *d)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
 				      .backup = io_backup,
+				      .host_enroll = strcmp(d->config.udp, CONFIG_NONE) != 0
+							     ? io_host_enroll
+							     : NULL,
 				      .published = io_published,
 				      .fence_run = io_fence_run,
 				      .agent_ask = io_agent_ask,
@@ -501,12 +514,15 @@ static int daemon_open_agents(struct daemon *d)
 					   .left = on_agent_left,
 					   .hint = on_agent_hint,
 					   .arg = d };
+	const char *slash = strrchr(d->options.db, '/');
 	char why[DB_TEXT_MAX] = "no memory";
 	int r = channels_new(d->base, &d->config, &sink, &d->channels);
 
+	(void)snprintf(d->keys, sizeof(d->keys), "%.*s%s", slash ? (int)(slash - d->options.db) : 1,
+		       slash ? d->options.db : ".", "/keys");
 	if (!r && strcmp(d->config.udp, CONFIG_NONE) != 0)
-		r = datagrams_new(d->base, &d->config, fabric_incarnation(d->fabric), &sink, why,
-				  &d->datagrams);
+		r = datagrams_new(d->base, &d->config, fabric_incarnation(d->fabric), d->keys,
+				  &sink, why, &d->datagrams);
 	if (r)
 		log_err("agents: %s", why);
 	return r;

@@ -262,6 +262,24 @@ class Agent(Case):
         self.assertEqual(self.fabric.list("incidents"), [])
         self.assertNotIn("not believed", self.log())
 
+    def test_a_host_is_enrolled_while_it_beats(self):
+        self.agent(*self.by_udp())
+        key = self.fabric.ctl("host", "enroll", "bay1").strip()
+        self.assertRegex(key, "^[0-9a-f]{64}$")
+        seq = self.fabric.get("/v1/hosts/bay1")["seq"]
+        self.fabric.wait("it beats on", lambda: self.fabric.get("/v1/hosts/bay1")["seq"] > seq + 5)
+        with open(self.key, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+        self.fabric.kill("agent-bay1", signal.SIGTERM)
+        self.agent(*self.by_udp())
+        self.fabric.wait("the old one is dropped",
+                         lambda: "beats under its new key" in self.fabric.log("fabricd"))
+        self.fabric.kill("fabricd", signal.SIGKILL)
+        self.fabric.start_manager()
+        self.wait_state("alive")
+        forged = self.fabric.get("/v1/hosts/bay1")["beats"]["forged"]
+        self.assertEqual(forged, 0)
+
     def test_s9_a_fenced_host_is_told_by_either_way(self):
         for way in (self.by_port(), self.by_udp()):
             self.hook()

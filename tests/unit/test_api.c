@@ -850,6 +850,19 @@ static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/none/readmit", "{}"), 404);
 }
 
+static void enrolling_tells_the_key_once_it_is_in_the_audit(void **state)
+{
+	struct rig *rig = *state;
+
+	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/enroll", "", "{}");
+	until_asked(rig);
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 200);
+	assert_string_equal(text_at(rig, "host"), "ch2/bay10");
+	assert_int_equal(strlen(text_at(rig, "key")), 64);
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/none/enroll", "{}"), 404);
+}
+
 static void adopting_tells_what_was_taken_in(void **state)
 {
 	struct rig *rig = *state;
@@ -1255,7 +1268,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 24);
+	assert_int_equal(listing.count, 25);
 	assert_true(listing.has_adopt);
 }
 
@@ -1332,6 +1345,7 @@ int main(void)
 		WITH_RIG(a_bad_view_is_refused_with_its_place),
 		WITH_RIG(a_failover_by_hand_answers_with_its_incident),
 		WITH_RIG(what_a_person_does_to_a_host_reaches_the_fabric),
+		WITH_RIG(enrolling_tells_the_key_once_it_is_in_the_audit),
 		WITH_RIG(adopting_tells_what_was_taken_in),
 		WITH_RIG(health_is_503_until_ready),
 		WITH_RIG(config_lists_every_key),

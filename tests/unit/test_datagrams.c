@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct rig {
 	struct datagrams *datagrams;
 	char folder[64];
 	char path[96];
+	char keys[96];
 	int agent;
 	int result;
 	unsigned beats;
@@ -100,6 +102,7 @@ static int begin(void **state)
 	(void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/fabric-udp-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	(void)snprintf(rig->path, sizeof(rig->path), "%s/key", rig->folder);
+	(void)snprintf(rig->keys, sizeof(rig->keys), "%s/keys", rig->folder);
 	key_write(rig->path);
 	config_init(&rig->config);
 	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "127.0.0.1:%u", port);
@@ -109,7 +112,7 @@ static int begin(void **state)
 	(void)snprintf(rig->config.hosts[1].name, CONFIG_TEXT_MAX, "bay2");
 	(void)snprintf(rig->config.hosts[1].key_file, CONFIG_TEXT_MAX, "%s/none", rig->folder);
 	rig->base = event_base_new();
-	if (datagrams_new(rig->base, &rig->config, "db", &sink, why, &rig->datagrams))
+	if (datagrams_new(rig->base, &rig->config, "db", rig->keys, &sink, why, &rig->datagrams))
 		fail_msg("%s", why);
 	rig->agent = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -121,11 +124,16 @@ static int begin(void **state)
 static int end(void **state)
 {
 	struct rig *rig = *state;
+	char file[160];
 
 	datagrams_free(rig->datagrams);
 	event_base_free(rig->base);
 	close(rig->agent);
 	(void)unlink(rig->path);
+	(void)snprintf(file, sizeof(file), "%s/%016" PRIx64 ".key", rig->keys,
+		       datagram_host_hash("bay1"));
+	(void)unlink(file);
+	(void)rmdir(rig->keys);
 	(void)rmdir(rig->folder);
 	free(rig);
 	return 0;
@@ -434,7 +442,7 @@ static void each_network_is_heard_by_itself(void **state)
 	rig->datagrams = NULL;
 	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "127.0.0.1:%u, 127.0.0.1:%u",
 		       rig->port, second);
-	if (datagrams_new(rig->base, &rig->config, "db", &sink, why, &rig->datagrams))
+	if (datagrams_new(rig->base, &rig->config, "db", rig->keys, &sink, why, &rig->datagrams))
 		fail_msg("%s", why);
 	prove(rig);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -455,6 +463,66 @@ static void each_network_is_heard_by_itself(void **state)
 	assert_string_equal(rig->way, way);
 }
 
+/* Under the boot that proved itself; @with: key it is sealed with. Whether it counts. */
+static bool counts_under(struct rig *rig, uint64_t seq, const uint8_t *with)
+{
+	struct datagram d = beat(seq);
+	unsigned beats = rig->beats;
+	unsigned forged = rig->kinds[BEAT_FORGED];
+
+	usleep(6000);
+	send_sealed(rig, &d, with);
+	UNTIL(rig, rig->beats > beats || rig->kinds[BEAT_FORGED] > forged);
+	return rig->beats > beats;
+}
+
+static void a_key_changes_without_a_gap(void **state)
+{
+	struct rig *rig = *state;
+	char text[HOST_KEY_TEXT];
+	uint8_t first[DATAGRAM_KEY];
+	uint8_t second[DATAGRAM_KEY];
+
+	prove(rig);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, first), 0);
+	assert_true(counts_under(rig, 10, key));
+	/* made again, before the agent had it: the one that the agent has stays */
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, second), 0);
+	assert_false(counts_under(rig, 11, first));
+	assert_true(counts_under(rig, 12, key));
+	/* both are still there after the configuration was read again */
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+	assert_true(counts_under(rig, 13, key));
+	assert_true(counts_under(rig, 14, second));
+	assert_false(counts_under(rig, 15, key));
+	/* nor does the old one come back from the file */
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+	assert_false(counts_under(rig, 16, key));
+	assert_true(counts_under(rig, 17, second));
+}
+
+static void an_enrolled_key_is_its_owner_s_alone(void **state)
+{
+	struct rig *rig = *state;
+	char text[HOST_KEY_TEXT];
+	char file[160];
+	struct stat st;
+
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	(void)snprintf(file, sizeof(file), "%s/%016" PRIx64 ".key", rig->keys,
+		       datagram_host_hash("bay1"));
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(rig->keys, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	/* one that others can read is not taken: the configured key is, again */
+	assert_int_equal(chmod(file, 0640), 0);
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+	prove(rig);
+}
+
 static void an_address_that_is_none_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -463,8 +531,9 @@ static void an_address_that_is_none_is_refused(void **state)
 	char why[512] = "";
 
 	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "nowhere:7");
-	assert_int_equal(datagrams_new(rig->base, &rig->config, "db", &sink, why, &other),
-			 REFUSE_FIELD);
+	assert_int_equal(
+		datagrams_new(rig->base, &rig->config, "db", rig->keys, &sink, why, &other),
+		REFUSE_FIELD);
 	assert_non_null(strstr(why, "nowhere:7"));
 	assert_null(other);
 }
@@ -486,6 +555,8 @@ int main(void)
 		TEST(a_challenge_is_answered_once),
 		TEST(doubled_reordered_and_late_beats_are_told_apart),
 		TEST(each_network_is_heard_by_itself),
+		TEST(a_key_changes_without_a_gap),
+		TEST(an_enrolled_key_is_its_owner_s_alone),
 		TEST(an_address_that_is_none_is_refused),
 	};
 
