@@ -47,6 +47,7 @@ struct agent {
 	size_t transport_count;
 	uint64_t seq;
 	bool fenced;
+	bool leaves;      /* and has said so */
 	bool said_status; /* to the hooks and the log */
 	struct event *beat;
 	uint64_t beat_due_ms;
@@ -277,7 +278,9 @@ static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t e
 
 	if (agent->said_status && is_fenced == agent->fenced)
 		return;
-	if (is_fenced) {
+	if (is_fenced && agent->leaves) {
+		log_notice("host %s: has left; what it had goes to a spare", host);
+	} else if (is_fenced) {
 		log_err("host %s: FENCED, epoch %" PRIu64
 			": its adapters are taken away; readmit it once it is repaired",
 			host, epoch);
@@ -430,6 +433,28 @@ int agent_new(struct event_base *base, const struct agent_config *config, struct
 	}
 	*out = agent;
 	return 0;
+}
+
+bool agent_leave(struct agent *agent)
+{
+	bool can = false;
+
+	agent->leaves = true;
+	event_del(agent->beat);
+	for (size_t i = 0; i < agent->transport_count; i++) {
+		struct transport *t = agent->transports[i];
+
+		if (!t->ops->leave)
+			continue;
+		t->ops->leave(t);
+		can = true;
+	}
+	return can;
+}
+
+bool agent_is_fenced(const struct agent *agent)
+{
+	return agent->fenced;
 }
 
 void agent_free(struct agent *agent)

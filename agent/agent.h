@@ -37,5 +37,10 @@ struct agent_config {
 /* @config is copied, the texts that it points to are not. Return: 0, or -errno, and why is said. */
 MUST_USE int agent_new(struct event_base *base, const struct agent_config *config,
 		       struct agent **out);
+/* Says by all ways that can that this host leaves; no beat follows. Return: false when no way can.
+ */
+bool agent_leave(struct agent *agent);
+/* fabricd has said that this host is fenced. */
+bool agent_is_fenced(const struct agent *agent);
 /* NULL does nothing. */
 void agent_free(struct agent *agent);

@@ -20,6 +20,8 @@ enum {
 	INTERVAL_MIN_MS = 10,
 	INTERVAL_MAX_MS = 60000,
 	HOOK_MAX_MS = 600000,
+	LEAVE_MS = 100, /* between two tries to say so */
+	LEAVE_TRIES = 20,
 };
 
 static const char default_socket[] = "/run/fabricd/fabricd.sock";
@@ -52,6 +54,10 @@ static const char help[] =
 	"  --sysfs DIR       in place of /sys, for tests; none: tells nothing of what this host\n"
 	"                    sees, for an agent that stands in for a modelled host\n"
 	"                    (environment: FABRIC_SYSFS)\n"
+	"  --leave           on SIGTERM: says that this host leaves, so that fabricd fences it "
+	"and\n"
+	"                    hands over what it has without waiting; by --udp alone. It must be\n"
+	"                    readmitted when it comes back\n"
 	"  --boot-id UUID    in place of the kernel's boot id, for tests\n"
 	"                    (environment: FABRIC_BOOT_ID)\n"
 	"  --log-level NAME  err, warning, notice, info or debug; notice unless given\n"
@@ -69,6 +75,7 @@ struct options {
 	size_t udp_count;
 	const char *socket;
 	const char *boot_id;
+	bool leaves;
 	enum log_level level;
 };
 
@@ -77,6 +84,9 @@ struct daemon {
 	const char *host;
 	struct event *term;
 	struct event *interrupt;
+	bool leaves;            /* when it is told to end */
+	unsigned leave_tries;   /* since then */
+	struct event *leaving;  /* the next one */
 	struct event *watchdog; /* NULL unless systemd asks for it */
 	struct agent *agent;
 };
@@ -158,6 +168,9 @@ static int option_take(struct options *o, int option)
 	case 'b':
 		o->boot_id = optarg;
 		return -1;
+	case 'L':
+		o->leaves = true;
+		return -1;
 	case 'i':
 	case 'm':
 		return number_take(o, option);
@@ -184,6 +197,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 		{ "hooks", required_argument, NULL, 'd' },
 		{ "hook-ms", required_argument, NULL, 'm' },
 		{ "sysfs", required_argument, NULL, 'y' },
+		{ "leave", no_argument, NULL, 'L' },
 		{ "boot-id", required_argument, NULL, 'b' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -285,14 +299,34 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	notify("WATCHDOG=1"); /* if it is lost, systemd restarts the agent: harmless */
 }
 
-static void on_signal(evutil_socket_t fd, short what, void *arg)
+static void on_leaving(evutil_socket_t fd, short what, void *arg)
 {
+	const struct timeval again = { .tv_usec = LEAVE_MS * 1000 };
 	struct daemon *d = arg;
 
 	(void)fd;
 	(void)what;
-	log_notice("host %s: stopping; no more beats", d->host);
+	if (!agent_is_fenced(d->agent) && d->leave_tries++ < LEAVE_TRIES && agent_leave(d->agent) &&
+	    !event_add(d->leaving, &again))
+		return;
+	if (!agent_is_fenced(d->agent))
+		log_warning("host %s: fabricd did not answer that it leaves; its silence will tell",
+			    d->host);
+	event_base_loopbreak(d->base);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
 	notify("STOPPING=1");
+	if (fd == SIGTERM && d->leaves && !d->leave_tries) {
+		log_notice("host %s: leaving", d->host);
+		event_active(d->leaving, EV_TIMEOUT, 1);
+		return;
+	}
+	log_notice("host %s: stopping; no more beats", d->host);
 	event_base_loopbreak(d->base);
 }
 
@@ -317,7 +351,9 @@ static int daemon_open(struct daemon *d, const struct agent_config *config)
 		return -ENOMEM;
 	d->term = evsignal_new(d->base, SIGTERM, on_signal, d);
 	d->interrupt = evsignal_new(d->base, SIGINT, on_signal, d);
-	if (!d->term || !d->interrupt || event_add(d->term, NULL) || event_add(d->interrupt, NULL))
+	d->leaving = evtimer_new(d->base, on_leaving, d);
+	if (!d->term || !d->interrupt || !d->leaving || event_add(d->term, NULL) ||
+	    event_add(d->interrupt, NULL))
 		return -ENOMEM;
 	r = watchdog_start(d);
 	return r ? r : agent_new(d->base, config, &d->agent);
@@ -342,6 +378,7 @@ static int daemon_run(struct daemon *d, const struct agent_config *config)
 	event_done(d->term);
 	event_done(d->interrupt);
 	event_done(d->watchdog);
+	event_done(d->leaving);
 	if (d->base)
 		event_base_free(d->base);
 	return r;
@@ -373,6 +410,7 @@ int main(int argc, char **argv)
 		o.agent.sysfs = NULL;
 	ways_find(&o);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+	d.leaves = o.leaves;
 	r = datagram_setup();
 	if (!r)
 		r = daemon_run(&d, &o.agent);

@@ -44,6 +44,8 @@ struct transport_ops {
 		    const struct transport_sink *sink, struct transport **out);
 	/* One beat, now or never. NULL: it beats by itself, in the rhythm of the answers. */
 	void (*beat)(struct transport *t);
+	/* A beat that says: this host leaves. NULL: not by this way. */
+	void (*leave)(struct transport *t);
 	/* A "seen" or a "left" line. Return: 0; -ENOTCONN: nobody is there; -EAGAIN: it has too
 	 * much to say already; -EOPNOTSUPP: not by this way. What was not taken is the caller's to
 	 * say again, for "seen" once reached() is called. */

@@ -170,6 +170,16 @@ static void udp_beat(struct transport *t)
 		transport_say_away(t, r ? strerror(-r) : "beats are not answered");
 }
 
+static void udp_leave(struct transport *t)
+{
+	struct udp *u = (struct udp *)t;
+
+	u->beat.type = DATAGRAM_LEAVING;
+	u->beat.seq = t->sink.seq(t->sink.arg);
+	(void)udp_send(u); /* said again until it is answered */
+	u->beat.type = DATAGRAM_BEAT;
+}
+
 static int udp_report(struct transport *t, const struct agent_line *line)
 {
 	(void)t;
@@ -246,6 +256,7 @@ const struct transport_ops transport_udp = {
 	.name = "udp",
 	.open = udp_open,
 	.beat = udp_beat,
+	.leave = udp_leave,
 	.report = udp_report,
 	.close = udp_close,
 };

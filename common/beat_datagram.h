@@ -23,7 +23,7 @@ enum {
 /* A type says its direction, so that nobody's own datagram can be sent back to him. */
 enum datagram_type {
 	DATAGRAM_BEAT = 1,      /* agent: alive */
-	DATAGRAM_LEAVING = 2,   /* agent: going down on purpose; sent by nobody yet */
+	DATAGRAM_LEAVING = 2,   /* agent: going down on purpose; a beat as well */
 	DATAGRAM_STATUS = 3,    /* fabricd: the beat @seq counts */
 	DATAGRAM_FENCED = 4,    /* fabricd: it does not, the host is fenced */
 	DATAGRAM_CHALLENGE = 5, /* fabricd: prove that this boot id is fresh */

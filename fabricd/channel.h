@@ -29,6 +29,9 @@ struct channel_sink {
 	 * with @epoch. */
 	int (*beat)(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		    uint64_t received_ms, uint64_t *epoch);
+	/* As fabric_leaving(). May be NULL: it is a beat. */
+	int (*leaving)(void *arg, const char *host, const char *boot_id, uint64_t seq,
+		       uint64_t received_ms, uint64_t *epoch);
 	void (*seen)(void *arg, const char *host, const struct agent_line *seen);
 	void (*left)(void *arg, const char *host, const struct agent_line *left);
 	/* What became of a beat that came by @way; see fabric_beat_heard(). May be NULL. */

@@ -437,7 +437,8 @@ static void beat_pass(struct listener *l, struct key *key, struct datagram *d, u
 	int r;
 
 	datagram_boot_id_format(d->boot_id, boot_id);
-	r = sink->beat(sink->arg, key->keys.host, boot_id, d->seq, received_ms, &epoch);
+	r = (d->type == DATAGRAM_LEAVING && sink->leaving ? sink->leaving : sink->beat)(
+		sink->arg, key->keys.host, boot_id, d->seq, received_ms, &epoch);
 	if (r && r != REFUSE_HOST_FENCED) {
 		doubt(l->all, to->msg_name, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
@@ -456,7 +457,7 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 	bool is_new = !is_of_this_boot(s, d);
 	enum beat_kind kind;
 
-	if (is_new && d->type == DATAGRAM_BEAT) {
+	if (is_new && d->type != DATAGRAM_RESPONSE) {
 		challenge(l, key, d, received_ms, to);
 		return;
 	}
@@ -468,7 +469,7 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 	heard(l, key, kind, received_ms);
 	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
 		return;
-	if (!is_new && received_ms - s->beat_ms[l->n] < BEAT_GAP_MS &&
+	if (d->type == DATAGRAM_BEAT && received_ms - s->beat_ms[l->n] < BEAT_GAP_MS &&
 	    received_ms >= s->beat_ms[l->n])
 		return;
 	s->beat_ms[l->n] = received_ms;
@@ -504,7 +505,8 @@ static void datagram_take(struct listener *l, struct mmsghdr *m, uint64_t receiv
 	}
 	key = key_find(l->all, hash);
 	if (!key || key_open(key, bytes, m->msg_len, &d) ||
-	    (d.type != DATAGRAM_BEAT && d.type != DATAGRAM_RESPONSE)) {
+	    (d.type != DATAGRAM_BEAT && d.type != DATAGRAM_LEAVING &&
+	     d.type != DATAGRAM_RESPONSE)) {
 		if (key)
 			heard(l, key, BEAT_FORGED, received_ms);
 		doubt(l->all, from,

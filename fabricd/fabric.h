@@ -511,6 +511,16 @@ void fabric_change_unwait(struct fabric *f, void *arg);
 MUST_USE int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 			 uint64_t received_ms, uint64_t *epoch);
 
+/**
+ * fabric_leaving() - a beat by which @host says that it goes down on purpose
+ *
+ * It is fenced at once, and what it has goes to a spare, as by a verdict; nothing waits for its
+ * window. Where a verdict would not be given now either (S3, S4, S5, S6, S13) it is a beat like any
+ * other, and its silence will tell. As fabric_beat(); REFUSE_HOST_FENCED when its fence has begun.
+ */
+MUST_USE int fabric_leaving(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
+			    uint64_t received_ms, uint64_t *epoch);
+
 /* What became of a beat of @host that came by @way; for people. A host that is not known, or one
  * way too many, is left out. */
 void fabric_beat_heard(struct fabric *f, const char *host, const char *way, enum beat_kind kind,

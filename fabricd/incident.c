@@ -391,6 +391,45 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	return 0;
 }
 
+static struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
+{
+	for (size_t i = 0; i < f->chassis_count; i++)
+		for (size_t j = 0; j < f->chassis[i].host_count; j++)
+			if (f->chassis[i].hosts[j] == host)
+				return &f->chassis[i];
+	return NULL;
+}
+
+/* Its word is no proof that it is off: all that a verdict waits for holds, but its window. */
+static bool may_leave(struct fabric *f, const struct fabric_host *host, struct chassis *c)
+{
+	return c && !f->frozen && !f->restored && c->live.judging && !c->live.hold &&
+	       (host->state == FABRIC_HOST_ALIVE || host->state == FABRIC_HOST_SUSPECT) &&
+	       rate_allows(f, c, host);
+}
+
+int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,
+		   uint64_t received_ms, uint64_t *epoch)
+{
+	int r = fabric_beat(f, name, boot_id, seq, received_ms, epoch);
+	struct fabric_host *host = host_get(f, name);
+	struct chassis *c;
+
+	if (r)
+		return r;
+	c = chassis_of_host(f, host);
+	if (!may_leave(f, host, c)) {
+		log_notice("host %s: leaves; it cannot be fenced now, its window runs", name);
+		return 0;
+	}
+	live_rate_note(&c->rate, f->now_ms);
+	if (!incident_start(f, host, 0, "left"))
+		return -ENOMEM;
+	*epoch = host->epoch;
+	wake(f);
+	return REFUSE_HOST_FENCED;
+}
+
 static struct beat_way *beat_way_get(struct beats *beats, const char *name)
 {
 	for (size_t i = 0; i < BEAT_WAYS; i++) {

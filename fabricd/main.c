@@ -53,8 +53,8 @@ struct daemon {
 	struct channels *channels;
 	struct datagrams *datagrams;
 	char keys[DB_TEXT_MAX];
-		/* folder of enrolled hosts' keys */ /* NULL unless the configuration names an
-							address */
+	/* folder of enrolled hosts' keys */ /* NULL unless the configuration names an
+						address */
 	struct event *timer;
 	struct event *written;
 	struct event *watchdog; /* NULL unless systemd asks for it */
@@ -191,6 +191,15 @@ static int on_agent_beat(void *arg, const char *host, const char *boot_id, uint6
 {
 	struct daemon *d = arg;
 	int r = fabric_beat(d->fabric, host, boot_id, seq, received_ms, epoch);
+
+	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
+}
+
+static int on_agent_leaving(void *arg, const char *host, const char *boot_id, uint64_t seq,
+			    uint64_t received_ms, uint64_t *epoch)
+{
+	struct daemon *d = arg;
+	int r = fabric_leaving(d->fabric, host, boot_id, seq, received_ms, epoch);
 
 	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
 }
@@ -509,6 +518,7 @@ static int daemon_open_provider(struct daemon *d, size_t i)
 static int daemon_open_agents(struct daemon *d)
 {
 	const struct channel_sink sink = { .beat = on_agent_beat,
+					   .leaving = on_agent_leaving,
 					   .heard = on_agent_heard,
 					   .seen = on_agent_seen,
 					   .left = on_agent_left,

@@ -280,6 +280,14 @@ class Agent(Case):
         forged = self.fabric.get("/v1/hosts/bay1")["beats"]["forged"]
         self.assertEqual(forged, 0)
 
+    def test_a_host_that_leaves_is_fenced_at_once(self):
+        self.agent(*self.by_udp(), "--leave")
+        # Nobody is failed over in the first window after a start (S6): until then it is only silent.
+        self.fabric.kill("agent-bay1", signal.SIGTERM)
+        self.wait_state("fenced")
+        self.assertRegex(self.log(), "has left; what it had goes|its silence will tell")
+        self.assertIn(self.fabric.list("incidents")[0]["cause"][:4], ("left", "sile"))
+
     def test_s9_a_fenced_host_is_told_by_either_way(self):
         for way in (self.by_port(), self.by_udp()):
             self.hook()

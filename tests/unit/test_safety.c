@@ -1297,6 +1297,48 @@ static void s9_a_fenced_host_stays_fenced_whatever_it_beats(void **state)
 	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_HOST_FENCED);
 }
 
+static int leave(struct house *h, unsigned bay, const char *name)
+{
+	struct agent *a = &h->agents[bay - 1];
+	char boot[32];
+
+	(void)snprintf(boot, sizeof(boot), "boot-%u-%u", bay - 1, a->boots);
+	silence(h, bay);
+	return fabric_leaving(h->fabric, name, boot, ++a->seq, h->now_ms, &a->epoch);
+}
+
+static void a_host_that_leaves_hands_over_before_its_window_is_over(void **state)
+{
+	struct house *h = *state;
+	size_t count = 0;
+	const struct fabric_incident *const *incidents;
+
+	usual(h);
+	run(h, 10 * BEAT);
+	assert_int_equal(leave(h, BAY1, "bay1"), REFUSE_HOST_FENCED);
+	run(h, BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	incidents = fabric_incidents(h->fabric, &count);
+	assert_int_equal(count, 1);
+	assert_string_equal(incidents[0]->row.cause, "left");
+}
+
+/* S6: a word is no reason to fail over before what the switch shows is known. */
+static void s6_who_leaves_before_reconcile_is_over_is_not_fenced_for_it(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	usual(h);
+	manager_kill(h);
+	manager_start(h);
+	epoch = host(h, "bay1") ? host(h, "bay1")->epoch : 0;
+	assert_int_not_equal(leave(h, BAY1, "bay1"), REFUSE_HOST_FENCED);
+	assert_true(!host(h, "bay1") || host(h, "bay1")->epoch == epoch);
+}
+
 static void s9_it_is_fenced_after_a_restart_too(void **state)
 {
 	struct house *h = *state;
@@ -2523,6 +2565,8 @@ int main(void)
 		TEST(nothing_is_mended_at_a_host_that_is_silent),
 		TEST(a_failover_waits_for_no_repair),
 		TEST(s9_a_fenced_host_stays_fenced_whatever_it_beats),
+		TEST(a_host_that_leaves_hands_over_before_its_window_is_over),
+		TEST(s6_who_leaves_before_reconcile_is_over_is_not_fenced_for_it),
 		TEST(s9_it_is_fenced_after_a_restart_too),
 		TEST(s9_what_was_moved_does_not_come_back_with_the_host),
 		TEST(s9_a_host_is_let_in_only_with_an_empty_virtual_switch),
