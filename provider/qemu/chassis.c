@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/identity.h"
 
@@ -566,6 +567,22 @@ int qemu_chassis_parse(const char *text, size_t length, const char *name, const 
 	return 0;
 }
 
+/* QEMU opens the images, and it may stand in another folder than this program. */
+static int folder_make_absolute(char *folder)
+{
+	char here[OBJECT_FOLDER_MAX], told[OBJECT_FOLDER_MAX];
+	int length;
+
+	if (folder[0] == '/')
+		return 0;
+	if (!getcwd(here, sizeof(here)))
+		return -errno;
+	memcpy(told, folder, sizeof(told));
+	length = snprintf(folder, sizeof(told), "%s%s%s", here, strcmp(told, ".") ? "/" : "",
+			  strcmp(told, ".") ? told : "");
+	return length < 0 || (size_t)length >= sizeof(told) ? -ENAMETOOLONG : 0;
+}
+
 int qemu_chassis_read(const char *path, struct qemu_chassis **out, char *error)
 {
 	OWNED(buf_done) struct buf text = { 0 };
@@ -574,6 +591,11 @@ int qemu_chassis_read(const char *path, struct qemu_chassis **out, char *error)
 
 	if (r)
 		return r;
+	r = folder_make_absolute(folder);
+	if (r) {
+		snprintf(error, OBJECT_ERROR_MAX, "%s: its folder: %s", path, strerror(-r));
+		return r;
+	}
 	return qemu_chassis_parse(text.data ? (const char *)text.data : "", text.length, path,
 				  folder, out, error);
 }

@@ -3,7 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +143,32 @@ static void what_cannot_be_is_refused_with_a_pointer(void **unused)
 	}
 }
 
+/* QEMU opens them, and it need not stand where the provider stands. */
+static void paths_beside_a_file_that_was_named_without_a_folder_are_absolute(void **unused)
+{
+	static const char text[] = WHOLE_FILE(HOST(""), DISK(""));
+	char folder[] = "/tmp/qemu-chassis-XXXXXX", image[64], error[OBJECT_ERROR_MAX] = "";
+	struct qemu_chassis *c = NULL;
+	FILE *file;
+
+	(void)unused;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	file = fopen("c.json", "w");
+	assert_non_null(file);
+	assert_int_not_equal(fputs(text, file), EOF);
+	assert_int_equal(fclose(file), 0);
+
+	assert_int_equal(qemu_chassis_read("c.json", &c, error), 0);
+
+	snprintf(image, sizeof(image), "%s/d.img", folder);
+	assert_string_equal(c->adapters[0].file, image);
+	qemu_chassis_free(c);
+	assert_int_equal(unlink("c.json"), 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_blade_may_not_be_powered_off_unless_the_file_says_so),
 		cmocka_unit_test(the_key_of_an_adapter_stays_when_its_place_in_the_file_changes),
 		cmocka_unit_test(what_cannot_be_is_refused_with_a_pointer),
+		cmocka_unit_test(paths_beside_a_file_that_was_named_without_a_folder_are_absolute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
