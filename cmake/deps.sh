@@ -45,6 +45,7 @@ check|jq|cmd:jq|scenario tests
 check|sqlite3|cmd:sqlite3|looks into the database from outside
 check|pciutils|cmd:lspci|reads what we print, in tests
 check|graphviz|cmd:dot|draws what we print, in tests
+check|spin|cmd:spin|searches the model of the failover
 check|strace|cmd:strace|lets writes and syncs fail, in tests
 check|systemd|cmd:systemd-analyze|verifies the units
 blades|qemu-system-x86|cmd:qemu-system-x86_64|the blades
