@@ -60,6 +60,16 @@ static void challenge_take(struct udp *u, const struct datagram *d)
 	u->beat.nonce = 0;
 }
 
+/* S14: what the manager has told is told to it again, so that one that has forgotten it learns so.
+ */
+static void epoch_keep(struct udp *u, const struct datagram *d)
+{
+	if (d->incarnation == u->beat.incarnation && d->epoch <= u->beat.epoch)
+		return;
+	u->beat.incarnation = d->incarnation;
+	u->beat.epoch = d->epoch;
+}
+
 static void answer_take(struct udp *u, const uint8_t *bytes, size_t length)
 {
 	struct datagram d;
@@ -85,6 +95,7 @@ static void answer_take(struct udp *u, const uint8_t *bytes, size_t length)
 	if (d.seq <= u->answered)
 		return;
 	u->answered = d.seq;
+	epoch_keep(u, &d);
 	transport_say_reached(&u->base);
 	u->base.sink.status(u->base.sink.arg, &u->base, d.type == DATAGRAM_FENCED, d.epoch);
 }

@@ -29,6 +29,9 @@ struct channel_sink {
 	 * with @epoch. */
 	int (*beat)(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		    uint64_t received_ms, uint64_t *epoch);
+	/* A beat carries @epoch, told by a manager of our database; see fabric_epoch_told(). May be
+	 * NULL. */
+	void (*told)(void *arg, const char *host, uint64_t epoch);
 	/* As fabric_leaving(). May be NULL: it is a beat. */
 	int (*leaving)(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		       uint64_t received_ms, uint64_t *epoch);

@@ -473,6 +473,8 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 	    received_ms >= s->beat_ms[l->n])
 		return;
 	s->beat_ms[l->n] = received_ms;
+	if (d->incarnation == l->all->incarnation && l->all->sink.told)
+		l->all->sink.told(l->all->sink.arg, key->keys.host, d->epoch);
 	if (key->keys.has_old && !key->by_old)
 		key_settle(l->all, key);
 	beat_pass(l, key, d, received_ms, to);

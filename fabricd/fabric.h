@@ -102,6 +102,7 @@ struct fabric_host {
 	bool spare;
 	bool has_beaten; /* since its record was made */
 	uint64_t epoch;
+	uint64_t epoch_stored; /* durable: what its agent is told, so that it never knows more */
 	char boot_id[FABRIC_NAME_MAX];
 	uint64_t seq;       /* of the last beat */
 	struct beats beats; /* since the start */
@@ -503,13 +504,17 @@ void fabric_change_unwait(struct fabric *f, void *arg);
 /**
  * fabric_beat() - a host's heartbeat
  * @received_ms: kernel receive time, or as near to it as the transport gives (S3)
- * @epoch: the host's, set whenever the host exists
+ * @epoch: the host's as the database has it, set whenever the host exists
  *
  * Return: 0; REFUSE_NO_HOST; REFUSE_HOST_FENCED when its door is closed (fencing, fenced, blocked);
  * REFUSE_FIELD for a sequence number that does not rise under one boot id (a doubled or late beat).
  */
 MUST_USE int fabric_beat(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 			 uint64_t received_ms, uint64_t *epoch);
+
+/* An agent of @host has been told @epoch by a manager of this very database. One that is higher
+ * than ours freezes us: the file was put back to an earlier state behind our back (S14). */
+void fabric_epoch_told(struct fabric *f, const char *host, uint64_t epoch);
 
 /**
  * fabric_leaving() - a beat by which @host says that it goes down on purpose

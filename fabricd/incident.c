@@ -152,6 +152,21 @@ static void functions_retry_now(struct fabric_host *host)
 	}
 }
 
+static void on_epoch_stored(void *arg, int r, uint64_t epoch)
+{
+	struct fabric_host *host = arg;
+
+	if (!r && epoch > host->epoch_stored)
+		host->epoch_stored = epoch;
+}
+
+/* Under a new epoch, which its agent is told once it is durable. */
+static void host_store_epoch(struct fabric *f, struct fabric_host *host)
+{
+	host_store(f, host);
+	batch_answer(f, on_epoch_stored, host, host->epoch);
+}
+
 /* The point of no return: the record of the fence. A late beat does not cancel it. */
 static struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host,
 					      uint32_t uid, const char *cause)
@@ -177,7 +192,7 @@ static struct fabric_incident *incident_start(struct fabric *f, struct fabric_ho
 	host->epoch++;
 	live_unwatch(&host->live);
 	seen_forget(f, host);
-	host_store(f, host);
+	host_store_epoch(f, host);
 	incident_step(f, incident, "witness", "%s", witnesses[host->live.witness]);
 	incident_step(f, incident, "verdict", "%s; epoch %" PRIu64, cause, host->epoch);
 	incident_store(f, incident);
@@ -363,7 +378,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
 		return REFUSE_NO_HOST;
-	*epoch = host->epoch;
+	*epoch = host->epoch_stored;
 	if (!strcmp(host->boot_id, boot_id) && host->seq && seq <= host->seq)
 		return REFUSE_FIELD;
 	if (host_is_shut(host)) {
@@ -389,6 +404,19 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	if (f->batch || !f->judge_ms)
 		wake(f);
 	return 0;
+}
+
+void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)
+{
+	const struct fabric_host *host = host_get(f, name);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host || epoch <= host->epoch || f->frozen)
+		return;
+	freeze(f,
+	       "host %s was told epoch %" PRIu64 " from this database, which has %" PRIu64
+	       ": it is an earlier state of it",
+	       name, epoch, host->epoch);
 }
 
 static struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
@@ -425,7 +453,7 @@ int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint
 	live_rate_note(&c->rate, f->now_ms);
 	if (!incident_start(f, host, 0, "left"))
 		return -ENOMEM;
-	*epoch = host->epoch;
+	*epoch = host->epoch_stored;
 	wake(f);
 	return REFUSE_HOST_FENCED;
 }
@@ -865,7 +893,7 @@ int fabric_host_readmit(struct fabric *f, const char *name, uint32_t uid,
 	r = fence_open_door(f, host, host->state == FABRIC_HOST_BLOCKED, fn, arg);
 	if (r)
 		return r;
-	host_store(f, host);
+	host_store_epoch(f, host);
 	history_audit(f, uid, "host.readmit", name, 0, "epoch %" PRIu64, host->epoch);
 	wake(f);
 	return 0;

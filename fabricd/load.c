@@ -98,6 +98,7 @@ static void load_host(void *arg, const struct db_host *row)
 	host->state = states[row->state];
 	host->spare = row->spare;
 	host->epoch = row->epoch;
+	host->epoch_stored = row->epoch;
 	host->incident = row->incident;
 	host->has_beaten = row->boot_id[0] != '\0';
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", row->boot_id);

@@ -204,6 +204,13 @@ static int on_agent_leaving(void *arg, const char *host, const char *boot_id, ui
 	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
 }
 
+static void on_agent_told(void *arg, const char *host, uint64_t epoch)
+{
+	struct daemon *d = arg;
+
+	fabric_epoch_told(d->fabric, host, epoch);
+}
+
 static void on_agent_heard(void *arg, const char *host, const char *way, enum beat_kind kind,
 			   uint64_t received_ms)
 {
@@ -519,6 +526,7 @@ static int daemon_open_agents(struct daemon *d)
 {
 	const struct channel_sink sink = { .beat = on_agent_beat,
 					   .leaving = on_agent_leaving,
+					   .told = on_agent_told,
 					   .heard = on_agent_heard,
 					   .seen = on_agent_seen,
 					   .left = on_agent_left,

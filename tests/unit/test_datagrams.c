@@ -37,6 +37,8 @@ struct rig {
 	unsigned kinds[BEAT_KINDS];
 	char way[BEAT_WAY_MAX];
 	char boot_id[40];
+	unsigned told;
+	uint64_t told_epoch;
 	unsigned port;
 };
 
@@ -63,6 +65,15 @@ static int on_beat(void *arg, const char *host, const char *boot_id, uint64_t se
 	rig->received_ms = received_ms;
 	*epoch = 4;
 	return rig->result;
+}
+
+static void on_told(void *arg, const char *host, uint64_t epoch)
+{
+	struct rig *rig = arg;
+
+	assert_string_equal(host, "bay1");
+	rig->told++;
+	rig->told_epoch = epoch;
 }
 
 static void key_write(const char *path)
@@ -92,7 +103,9 @@ static unsigned free_port(void)
 static int begin(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
+	const struct channel_sink sink = {
+		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
+	};
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned port = free_port();
 	char why[512];
@@ -427,11 +440,33 @@ static void doubled_reordered_and_late_beats_are_told_apart(void **state)
 	assert_int_equal(rig->kinds[BEAT_FORGED], 0);
 }
 
+static void s14_an_epoch_is_told_on_only_from_our_own_database(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(10);
+
+	prove(rig);
+	d.epoch = 9;
+	d.incarnation = datagram_host_hash("another");
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, 10);
+	assert_int_equal(rig->told, 0);
+	usleep(6000);
+	d.seq = 11;
+	d.incarnation = datagram_host_hash("db");
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, 11);
+	assert_int_equal(rig->told, 1);
+	assert_int_equal(rig->told_epoch, 9);
+}
+
 /* The numbers rise over all networks together; none is silent because another is quicker. */
 static void each_network_is_heard_by_itself(void **state)
 {
 	struct rig *rig = *state;
-	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
+	const struct channel_sink sink = {
+		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
+	};
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned second = free_port();
 	struct datagram d = beat(51);
@@ -526,7 +561,9 @@ static void an_enrolled_key_is_its_owner_s_alone(void **state)
 static void an_address_that_is_none_is_refused(void **state)
 {
 	struct rig *rig = *state;
-	const struct channel_sink sink = { .beat = on_beat, .heard = on_heard, .arg = rig };
+	const struct channel_sink sink = {
+		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
+	};
 	struct datagrams *other = NULL;
 	char why[512] = "";
 
@@ -554,6 +591,7 @@ int main(void)
 		TEST(what_was_recorded_under_an_earlier_boot_is_replayed_in_vain),
 		TEST(a_challenge_is_answered_once),
 		TEST(doubled_reordered_and_late_beats_are_told_apart),
+		TEST(s14_an_epoch_is_told_on_only_from_our_own_database),
 		TEST(each_network_is_heard_by_itself),
 		TEST(a_key_changes_without_a_gap),
 		TEST(an_enrolled_key_is_its_owner_s_alone),

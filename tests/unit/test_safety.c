@@ -1943,6 +1943,42 @@ static void s14_every_owner_has_a_higher_generation_than_the_one_before(void **s
 	assert_true(function(h, VF1)->generation > generation + 1);
 }
 
+static void s14_a_manager_that_hears_of_a_higher_epoch_freezes(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	fabric_epoch_told(h->fabric, "bay1", host(h, "bay1")->epoch);
+	fabric_epoch_told(h->fabric, "nobody", 99);
+	assert_false(health(h).frozen);
+	fabric_epoch_told(h->fabric, "bay1", host(h, "bay1")->epoch + 1);
+	assert_true(health(h).frozen);
+	from = h->sent_count;
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(effects(h, from), 0);
+}
+
+/* Else a manager that is killed in between would freeze at its next start. */
+static void s14_an_agent_is_told_no_epoch_that_is_not_durable(void **state)
+{
+	struct house *h = *state;
+	uint64_t before;
+
+	usual(h);
+	run(h, 10 * BEAT);
+	before = host(h, "bay1")->epoch;
+	h->holds_commits = true;
+	assert_int_equal(leave(h, BAY1, "bay1"), REFUSE_HOST_FENCED);
+	assert_int_equal(host(h, "bay1")->epoch, before + 1);
+	assert_int_equal(h->agents[0].epoch, before);
+	h->holds_commits = false;
+	h->agents[0].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(h->agents[0].epoch, before + 1);
+}
+
 static void s14_a_manager_that_meets_a_higher_generation_freezes(void **state)
 {
 	struct house *h = *state;
@@ -2596,6 +2632,8 @@ int main(void)
 		TEST(a_host_that_is_fenced_is_not_drained),
 		TEST(s14_a_bind_that_waits_does_not_leave_once_the_door_is_closed),
 		TEST(s14_every_owner_has_a_higher_generation_than_the_one_before),
+		TEST(s14_a_manager_that_hears_of_a_higher_epoch_freezes),
+		TEST(s14_an_agent_is_told_no_epoch_that_is_not_durable),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
 		TEST(s15_what_is_under_way_stands_still_in_a_frozen_fabric),
 		TEST(s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing),

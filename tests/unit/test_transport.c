@@ -370,6 +370,8 @@ static void a_beat_is_a_sealed_datagram_and_its_answer_is_told(void **state)
 
 	assert_true(rig->is_fenced);
 	assert_int_equal(rig->epoch, 4);
+	rig->t->ops->beat(rig->t);
+	assert_int_equal(beat_of(rig).epoch, 4); /* told back (S14) */
 }
 
 static void answers_to_what_was_not_sent_or_overtaken_are_not_believed(void **state)
