@@ -520,7 +520,7 @@ void fabric_epoch_told(struct fabric *f, const char *host, uint64_t epoch);
  * fabric_leaving() - a beat by which @host says that it goes down on purpose
  *
  * It is fenced at once, and what it has goes to a spare, as by a verdict; nothing waits for its
- * window. Where a verdict would not be given now either (S3, S4, S5, S6, S13) it is a beat like any
+ * window. Where a verdict would not be given now either (S4, S5, S6, S13) it is a beat like any
  * other, and its silence will tell. As fabric_beat(); REFUSE_HOST_FENCED when its fence has begun.
  */
 MUST_USE int fabric_leaving(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
