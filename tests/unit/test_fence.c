@@ -986,6 +986,7 @@ static void one_that_cannot_be_read_is_found_out_as_soon(void **state)
 static void one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_word(void **state)
 {
 	struct rig *rig = *state;
+	uint64_t from;
 
 	begin(rig, POWERLESS | CANNOT_TELL_POWER | HAS_PROGRAM);
 	rig->b.program.status_code = 2;
@@ -994,10 +995,32 @@ static void one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_wor
 	brain_run(&rig->b, 3 * BEAT);
 	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCING);
 	rig->b.silent[BAY1 - 1] = false;
+	from = rig->b.now_ms;
 	run_until_said(rig, "lied: fence_test says off, but it beats");
+	assert_true(rig->b.now_ms - from < 2 * BEAT);
 	run_until(rig, FABRIC_HOST_BLOCKED);
 
 	assert_int_equal(said(rig, "fenced: "), 0);
+	assert_all_at(rig, BAY1);
+}
+
+/* The look is at fenced hosts alone: one that is in use is not fenced for what it holds. */
+static void a_host_in_use_whose_power_is_seen_to_come_back_is_left_alone(void **state)
+{
+	struct rig *rig = *state;
+	struct config config;
+
+	begin(rig, CANNOT_ISOLATE);
+	config = *fabric_config(rig->b.fabric);
+	config.witness = CONFIG_WITNESS_NONE;
+	fabric_configure(rig->b.fabric, &config);
+	power(rig, false);
+	brain_run(&rig->b, 20);
+	power(rig, true);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_ALIVE);
+	assert_null(incident(rig));
 	assert_all_at(rig, BAY1);
 }
 
@@ -1045,6 +1068,7 @@ int main(void)
 		TEST(a_liar_is_found_out_as_soon_as_the_switch_must_have_seen_it),
 		TEST(one_that_cannot_be_read_is_found_out_as_soon),
 		TEST(one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_word),
+		TEST(a_host_in_use_whose_power_is_seen_to_come_back_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
