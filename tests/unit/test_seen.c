@@ -786,6 +786,7 @@ static void a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it(voi
 	assert_int_equal(at_switch(DISK1), 2);
 	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
 	assert_int_equal(lies.asks, 1);
+	assert_string_equal(events("function.answered", DISK1).detail, "bay1: has let go");
 }
 
 static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
@@ -810,6 +811,8 @@ static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **sta
 	assert_int_equal(fabric_function_state(function(DISK1)), FABRIC_FUNCTION_BOUND);
 	assert_null(difference(DISK1).kind);
 	assert_null(function(DISK1)->item);
+	assert_string_equal(events("function.answered", DISK1).detail,
+			    "bay1: refuses to let go: hook 10-unmount: target is busy");
 }
 
 static void an_agent_that_has_failed_is_not_waited_for_again(void **state)
@@ -824,6 +827,8 @@ static void an_agent_that_has_failed_is_not_waited_for_again(void **state)
 
 	assert_int_equal(at_switch(DISK1), 0);
 	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_string_equal(events("function.answered", DISK1).detail,
+			    "bay1: may have let go: slot is stuck");
 }
 
 static void without_an_answer_nothing_is_taken(void **state)
