@@ -464,6 +464,32 @@ static void a_slot_that_cannot_be_turned_on_is_a_fault_and_the_button_tries_agai
 
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* The change was allowed while the card was offered, and its reset outlasts that. */
+static void what_is_under_way_when_a_card_is_let_go_is_not_bound_any_more(void **state)
+{
+	const struct sim_fault slow = { PROVIDER_RESET, SIM_FAULT_DELAY, 500, 1 };
+	struct rig *rig = *state;
+	struct fabric_problem problem;
+	uint64_t end;
+
+	end = rig->b.now_ms + 4800;
+	at_slot(rig, NIC, SIM_SLOT_BUTTON, NULL);
+	brain_run(&rig->b, 3900);
+	assert_true(rig->b.now_ms < end);
+	rig->b.now_ms = end; /* between two beats */
+	assert_int_equal(sim_model_fault(rig->b.model, &slow), 0);
+	assert_int_equal(ask(rig, DB_OP_ASSIGN, VF1, "bay1", MAC1, &problem), 0);
+	assert_string_equal(slot_state(rig, NIC), "ready-button");
+	for (end = rig->b.now_ms + 5000; rig->b.now_ms < end;) {
+		brain_step(&rig->b);
+		assert_int_equal(at_switch(rig, VF1), 0);
+	}
+
+	assert_string_equal(slot_state(rig, NIC), "off");
+	assert_int_equal(running(rig), 0);
+	assert_int_equal(rig->unbinds, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +503,7 @@ int main(void)
 		WITH_RIG(a_second_press_cancels_and_nothing_was_touched),
 		WITH_RIG(a_removal_that_takes_too_long_is_given_up_and_the_led_says_so),
 		WITH_RIG(a_slot_that_cannot_be_turned_on_is_a_fault_and_the_button_tries_again),
+		WITH_RIG(what_is_under_way_when_a_card_is_let_go_is_not_bound_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
