@@ -116,6 +116,27 @@ class Failover(Case):
 
         self.wait_for_failover(self.victim, self.spare)
 
+    def test_s13_a_host_is_drained_and_worked_at_and_comes_back(self):
+        follower = Follower(self.fabric)
+        self.fabric.wait("the spare is steady", lambda: self.fabric.request(
+            "POST", f"/v1/hosts/{self.victim}/drain", {"dry_run": True})[0] == 200)
+        self.assertIn(self.spare, self.fabric.ctl("host", "drain", self.victim, "--dry-run"))
+        self.fabric.ctl("host", "drain", self.victim, "--wait", "60")
+        self.move_expected(self.victim, self.spare)
+        self.fabric.wait_settled()
+        self.assertIn("nothing to do", self.fabric.ctl("host", "drain", self.victim))
+        self.assertEqual(self.fabric.host_state(self.victim), "alive")
+
+        self.fabric.ctl("host", "maintenance", self.victim, "on")
+        self.fabric.kill("agent-" + self.victim)
+        self.fabric.wait("its silence is told", lambda: "host.verdict" in follower.types())
+        self.assertEqual(self.fabric.host_state(self.victim), "maintenance")
+        self.assertEqual(self.fabric.list("incidents"), [])
+
+        self.fabric.ctl("host", "maintenance", self.victim, "off")
+        self.fabric.wait("it is judged again",
+                         lambda: self.fabric.host_state(self.victim) == "fenced")
+
     def test_without_a_fit_spare_it_waits_and_goes_on_when_there_is_one(self):
         self.fabric.ctl("host", "set", self.spare, "--spare", "off")
         self.fabric.kill_blade(self.victim)

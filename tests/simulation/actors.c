@@ -208,6 +208,9 @@ void actors_know(struct world *w)
 		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
 		bool fenced = host && host->state == FABRIC_HOST_FENCED;
 
+		a->maintained = host && host->state == FABRIC_HOST_MAINTENANCE;
+		if (a->maintained && !a->maintained_until_ms)
+			a->maintained_until_ms = w->now_ms + 10000;
 		if (!fenced || a->fence_void)
 			a->fenced_ms = 0;
 		else if (!a->fenced_ms) {
@@ -406,6 +409,40 @@ static void act_failover(struct world *w)
 		world_story(w, "operator: failover of %s", a->name);
 		a->by_hand = true;
 	}
+}
+
+static void maintain(struct world *w, struct actor *a, bool on)
+{
+	struct fabric_problem problem;
+
+	if (!fabric_host_maintenance(w->fabric, a->name, on, 0, &problem, on_done, w))
+		world_story(w, "operator: maintenance of %s %s", a->name, on ? "on" : "off");
+}
+
+/* Mostly somebody empties it before, and what is done there needs it to be off. */
+static void act_maintain(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	struct fabric_problem problem;
+
+	if (world_random(w, 3) &&
+	    !fabric_host_drain(w->fabric, a->name, "", 0, &problem, on_answer, w))
+		world_story(w, "operator: drains %s", a->name);
+	if (a->maintained_until_ms || !world_random(w, 3))
+		return;
+	a->maintained_until_ms = w->now_ms + 5000 + world_random(w, 60000);
+	maintain(w, a, true);
+}
+
+static void actor_maintain(struct world *w, struct actor *a)
+{
+	if (!a->maintained_until_ms || w->now_ms < a->maintained_until_ms)
+		return;
+	a->maintained_until_ms = 0;
+	if (world_manager_runs(w))
+		maintain(w, a, false);
+	else
+		a->maintained_until_ms = w->now_ms + 1000;
 }
 
 static void act_cancel(struct world *w)
@@ -650,7 +687,7 @@ static void act(struct world *w)
 		{ act_kill, 10, true },      { act_reboot, 1, false },
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
-		{ act_card, 4, false },
+		{ act_card, 4, false },      { act_maintain, 4, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -675,6 +712,7 @@ void actors_advance(struct world *w)
 		actor_advance(w, &w->actors[i]);
 		program_advance(w, &w->actors[i]);
 		actor_readmit(w, &w->actors[i]);
+		actor_maintain(w, &w->actors[i]);
 	}
 	if (w->quiet || w->now_ms < w->next_act_ms)
 		return;
@@ -697,6 +735,8 @@ uint64_t actors_next_ms(const struct world *w)
 			next = a->dumb_until_ms;
 		if (a->ask && a->ask_ms < next)
 			next = a->ask_ms;
+		if (a->maintained_until_ms && a->maintained_until_ms < next)
+			next = a->maintained_until_ms;
 		if (a->readmit_ms && a->readmit_ms < next)
 			next = a->readmit_ms;
 		if (a->run && a->run_ms < next)

@@ -310,6 +310,10 @@ void check_event(struct world *w, const struct db_event *event)
 			continue;
 		if (!strcmp(event->type, "host.fencing"))
 			check_fencing(w, a, event->wall_ms - WORLD_EPOCH_MS);
+		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand)
+			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
+		if (!strcmp(event->type, "host.maintenance"))
+			a->maintained = !strcmp(event->detail, "on");
 		/* The switch let everybody in again, and the manager has not heard of it yet. */
 		if (!strncmp(event->type, "host.fenced", 11) && !w->reboot_untold) {
 			a->fenced_ms = w->now_ms;

@@ -50,17 +50,19 @@ struct actor {
 	uint64_t next_beat_ms;
 	uint64_t live_ms[WORLD_LIVES]; /* a ring: last beats that no fault of ours swallowed */
 	unsigned lives;
-	uint64_t quiet_until_ms; /* its beats are lost */
-	uint64_t readmit_ms;     /* an operator lets it in again; 0: nobody is about to */
-	bool fenced;             /* told: it is fenced */
-	uint64_t fenced_ms;      /* since when it is told to be fenced; 0: it is not */
-	bool by_word;            /* fenced as off by a program's word: it may hold something */
-	bool fence_void;         /* the switch has rebooted, and lets everybody in, since then */
-	uint64_t dark_ms;        /* when the switch last saw it lose its power, or get it back */
-	bool by_hand;            /* an operator asked for its failover */
-	uint64_t run;            /* its fence program: cookie; 0: none runs */
-	uint64_t run_ms;         /* when it ends */
-	bool run_is_off;         /* action off; else status */
+	uint64_t quiet_until_ms;      /* its beats are lost */
+	uint64_t maintained_until_ms; /* somebody works at it; 0: nobody does */
+	bool maintained;              /* and that is known to be durable (S13) */
+	uint64_t readmit_ms;          /* an operator lets it in again; 0: nobody is about to */
+	bool fenced;                  /* told: it is fenced */
+	uint64_t fenced_ms;           /* since when it is told to be fenced; 0: it is not */
+	bool by_word;                 /* fenced as off by a program's word: it may hold something */
+	bool fence_void;  /* the switch has rebooted, and lets everybody in, since then */
+	uint64_t dark_ms; /* when the switch last saw it lose its power, or get it back */
+	bool by_hand;     /* an operator asked for its failover */
+	uint64_t run;     /* its fence program: cookie; 0: none runs */
+	uint64_t run_ms;  /* when it ends */
+	bool run_is_off;  /* action off; else status */
 };
 
 struct beat {
