@@ -529,6 +529,22 @@ static bool item_awaits_agent(struct fabric *f, struct fabric_item *item,
 	return true;
 }
 
+/* An agent cannot take part in the removal of what its host has not found yet: it would say that it
+ * is gone, and the host would find it, use it, and lose it without a word to the site's hooks. */
+static bool item_awaits_sight(struct fabric *f, struct fabric_item *item,
+			      const struct fabric_host *host, const struct fabric_joined *joined)
+{
+	const struct config_host *port = config_host_find(&f->config, host->name);
+
+	if (joined->condition != FABRIC_JOIN_AWAITED || !port || !port->serial[0])
+		return false;
+	item_wait(f, item, AGENT_WAIT_MS);
+	(void)snprintf(item->run.text, sizeof(item->run.text), "waits until %s shows it",
+		       host->name);
+	item->step = item->run.text;
+	return true;
+}
+
 /* Return: true when the answer is waited for. */
 static bool item_asks(struct fabric *f, struct fabric_item *item)
 {
@@ -539,6 +555,8 @@ static bool item_asks(struct fabric *f, struct fabric_item *item)
 	if (!host || item->run.asked)
 		return false;
 	fabric_function_joined(f, item->fn, &joined);
+	if (item_awaits_sight(f, item, host, &joined))
+		return true;
 	ask.slot = function_slot(host, item->fn->vport);
 	if (!ask.slot && joined.row)
 		ask.slot = joined.row->slot;

@@ -789,6 +789,32 @@ static void a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it(voi
 	assert_string_equal(events("function.answered", DISK1).detail, "bay1: has let go");
 }
 
+/* What the host has not found yet its hooks know nothing of: they would be passed by. */
+static void what_a_host_has_not_found_yet_is_not_asked_for(void **state)
+{
+	const struct fabric_seen row = disk_at(1);
+	struct config config = *fabric_config(b.fabric);
+
+	(void)state;
+	config.host_count = 1;
+	(void)snprintf(config.hosts[0].name, sizeof(config.hosts[0].name), "bay1");
+	(void)snprintf(config.hosts[0].serial, sizeof(config.hosts[0].serial), "/port");
+	fabric_configure(b.fabric, &config);
+	b.on_ask = on_ask;
+	tell("bay1", BOOT, NULL, 0);
+	assign(DISK1, "bay1", 0);
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, 500);
+	assert_int_equal(lies.asks, 0);
+	assert_string_equal(last_item()->step, "waits until bay1 shows it");
+
+	tell("bay1", BOOT, &row, 1);
+	assert_int_equal(lies.asks, 1);
+	fabric_agent_answered(b.fabric, "bay1", lies.ask.id, FABRIC_ASK_DONE, "");
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(at_switch(DISK1), 2);
+}
+
 static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
 {
 	uint64_t generation;
@@ -1129,6 +1155,7 @@ int main(void)
 		TEST(s7_a_hint_alone_is_no_verdict),
 		TEST(s7_nor_is_a_host_that_cannot_be_read),
 		TEST(a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it),
+		TEST(what_a_host_has_not_found_yet_is_not_asked_for),
 		TEST(a_hook_that_says_no_ends_the_change_and_nothing_has_moved),
 		TEST(an_agent_that_has_failed_is_not_waited_for_again),
 		TEST(without_an_answer_nothing_is_taken),
