@@ -1024,6 +1024,17 @@ static void a_host_in_use_whose_power_is_seen_to_come_back_is_left_alone(void **
 	assert_all_at(rig, BAY1);
 }
 
+static void a_person_is_not_heard_for_a_host_that_is_not_blocked(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, 0);
+	silence(rig);
+	assert_int_equal(confirm(rig), REFUSE_HOST_STATE); /* the fence is at it */
+	run_until(rig, FABRIC_HOST_FENCED);
+	assert_int_equal(confirm(rig), REFUSE_HOST_STATE);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -1069,6 +1080,7 @@ int main(void)
 		TEST(one_that_cannot_be_read_is_found_out_as_soon),
 		TEST(one_that_beats_again_while_it_is_listened_for_is_not_fenced_by_a_word),
 		TEST(a_host_in_use_whose_power_is_seen_to_come_back_is_left_alone),
+		TEST(a_person_is_not_heard_for_a_host_that_is_not_blocked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
