@@ -38,6 +38,7 @@ missed = 5
 witness = {witness}
 spare-windows = 2
 rate-count = 64
+flap-count = 0
 """
 
 

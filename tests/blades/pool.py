@@ -29,6 +29,7 @@ __all__ = ["Adapter", "Blades", "Case", "Follower", "Owner", "Refused", "card", 
 SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
 BEAT_MS, MISSED = 500, 10  # guests without hardware help are slow, and the machine has other work
 
+# The same two blades are killed many times in ten minutes: that is no flapping (S10) here.
 CONFIG = f"""\
 [heartbeat]
 interval = {BEAT_MS}ms
@@ -38,6 +39,7 @@ spare-windows = 1
 fence-retry = 1s
 fence-attempts = 2
 rate-count = 64
+flap-count = 0
 [fabric]
 repair-retry = 500ms
 [host-view]
