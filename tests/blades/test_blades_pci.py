@@ -76,7 +76,7 @@ class Pci(unittest.TestCase):
         type(self).tag += 1
         tag = f"t{self.tag}"
         self.guest.sh(f"echo '{tag} {command}' > {PIPE}")
-        line = self.guest.wait_sh(f"grep '^{tag} ' {OUT}")
+        line = self.guest.wait_sh(f"grep '^{tag} .*}}$' {OUT}")  # whole: it may be half written
         return json.loads(line.partition(" ")[2])
 
     def done(self, command):

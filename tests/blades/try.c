@@ -299,6 +299,7 @@ int main(int argc, char **argv)
 	struct event *on_tick;
 	int fd;
 
+	(void)setvbuf(stdout, NULL, _IOFBF, 1 << 20); /* a line is one write; else it is cut */
 	if (argc != 3)
 		return 2;
 	fd = open(argv[2], O_RDWR | O_NONBLOCK); /* writing too: it never ends */
