@@ -204,6 +204,20 @@ void plan_write(const struct fabric_plan *plan, bool dry_run, struct buf *out)
 	buf_text(out, "\n");
 }
 
+void plan_answer(struct api_call *call, int r, const struct fabric_problem *why, bool of_body,
+		 const struct fabric_plan *plan)
+{
+	struct problem p;
+
+	if (r) {
+		problem_from_fabric(&p, r, why, of_body);
+		call_refuse_with(call, &p);
+		return;
+	}
+	plan_write(plan, true, call_body(call->api));
+	call_reply(call, 200, 0);
+}
+
 /* ---- reading ---- */
 
 static void change_get(struct api_call *call)
@@ -274,16 +288,9 @@ static void change_plan(struct api_call *call, const struct fabric_request *requ
 {
 	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
 	struct fabric_problem why = { .op = SIZE_MAX };
-	struct problem p;
 	int r = fabric_change_plan(call->fabric, request, &why, &plan);
 
-	if (r) {
-		problem_from_fabric(&p, r, &why, true);
-		call_refuse_with(call, &p);
-		return;
-	}
-	plan_write(&plan, true, call_body(call->api));
-	call_reply(call, 200, 0);
+	plan_answer(call, r, &why, true, &plan);
 }
 
 static bool change_accepted(struct ticket *t, int r, uint64_t id)
@@ -297,28 +304,32 @@ static bool change_accepted(struct ticket *t, int r, uint64_t id)
 	return false;
 }
 
-static void change_submit(struct api_call *call, const struct fabric_request *request,
-			  uint32_t wait_s)
+/* For a change that is asked for; NULL: the call has been refused. */
+static struct ticket *change_ticket(struct api_call *call, uint32_t wait_s)
 {
-	struct fabric_problem why = { .op = SIZE_MAX };
 	struct ticket *t;
-	struct problem p;
 	int r = ticket_new(call->api, call->conn, change_accepted, &t);
 
 	if (r) {
 		call_refuse(call, r);
-		return;
+		return NULL;
 	}
 	t->wait_s = wait_s;
 	t->is_new = true;
-	r = fabric_change_request(call->fabric, request, &why, ticket_answered, t);
-	if (!r) {
-		ticket_hold(t);
+	return t;
+}
+
+static void change_submit(struct api_call *call, const struct fabric_request *request,
+			  uint32_t wait_s)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct ticket *t = change_ticket(call, wait_s);
+	int r;
+
+	if (!t)
 		return;
-	}
-	ticket_free(t);
-	problem_from_fabric(&p, r, &why, true);
-	call_refuse_with(call, &p);
+	r = fabric_change_request(call->fabric, request, &why, ticket_answered, t);
+	ticket_asked(t, call, r, &why, true);
 }
 
 static void change_post(struct api_call *call)
@@ -370,40 +381,22 @@ static void drain_plan(struct api_call *call, const struct body_drain *body)
 {
 	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
 	struct fabric_problem why = { .op = SIZE_MAX };
-	struct problem p;
 	int r = fabric_host_drain_plan(call->fabric, call->id, body->to, &why, &plan);
 
-	if (r) {
-		problem_from_fabric(&p, r, &why, false);
-		call_refuse_with(call, &p);
-		return;
-	}
-	plan_write(&plan, true, call_body(call->api));
-	call_reply(call, 200, 0);
+	plan_answer(call, r, &why, false, &plan);
 }
 
 static void drain_begin(struct api_call *call, const struct body_drain *body, uint32_t wait_s)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };
-	struct ticket *t;
-	struct problem p;
-	int r = ticket_new(call->api, call->conn, change_accepted, &t);
+	struct ticket *t = change_ticket(call, wait_s);
+	int r;
 
-	if (r) {
-		call_refuse(call, r);
+	if (!t)
 		return;
-	}
-	t->wait_s = wait_s;
-	t->is_new = true;
 	r = fabric_host_drain(call->fabric, call->id, body->to, server_conn_uid(call->conn), &why,
 			      ticket_answered, t);
-	if (!r) {
-		ticket_hold(t);
-		return;
-	}
-	ticket_free(t);
-	problem_from_fabric(&p, r, &why, false);
-	call_refuse_with(call, &p);
+	ticket_asked(t, call, r, &why, false);
 }
 
 static void host_drain(struct api_call *call)

@@ -518,20 +518,6 @@ static int action_begin(struct api_call *call, bool (*finish)(struct ticket *t, 
 	return 0;
 }
 
-static void action_end(struct api_call *call, struct ticket *t, int r,
-		       const struct fabric_problem *why)
-{
-	struct problem p;
-
-	if (!r) {
-		ticket_hold(t);
-		return;
-	}
-	ticket_free(t);
-	problem_from_fabric(&p, r, why, false);
-	call_refuse_with(call, &p);
-}
-
 static void body_refuse(struct api_call *call, int r, const struct problem *p)
 {
 	if (r > 0)
@@ -556,7 +542,7 @@ static void host_set(struct api_call *call)
 		return;
 	r = fabric_host_set_spare(call->fabric, call->id, spare, server_conn_uid(call->conn),
 				  ticket_answered, t);
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_set = {
@@ -574,16 +560,9 @@ static void failover_plan(struct api_call *call)
 {
 	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
 	struct fabric_problem why = { .op = SIZE_MAX };
-	struct problem p;
 	int r = fabric_host_failover_plan(call->fabric, call->id, &why, &plan);
 
-	if (r) {
-		problem_from_fabric(&p, r, &why, false);
-		call_refuse_with(call, &p);
-		return;
-	}
-	plan_write(&plan, true, call_body(call->api));
-	call_reply(call, 200, 0);
+	plan_answer(call, r, &why, false, &plan);
 }
 
 static void host_failover(struct api_call *call)
@@ -606,7 +585,7 @@ static void host_failover(struct api_call *call)
 		return;
 	r = fabric_host_failover(call->fabric, call->id, server_conn_uid(call->conn), &why,
 				 ticket_answered, t);
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_failover = {
@@ -662,7 +641,7 @@ static void host_enroll(struct api_call *call)
 	json_close(&t->body, '}');
 	buf_text(&t->body, "\n");
 	explicit_bzero(key, sizeof(key));
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_enroll = {
@@ -692,7 +671,7 @@ static void host_readmit(struct api_call *call)
 		return;
 	r = fabric_host_readmit(call->fabric, call->id, server_conn_uid(call->conn), &why,
 				ticket_answered, t);
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_readmit = {
@@ -723,7 +702,7 @@ static void host_maintenance(struct api_call *call)
 		return;
 	r = fabric_host_maintenance(call->fabric, call->id, on, server_conn_uid(call->conn), &why,
 				    ticket_answered, t);
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_maintenance = {
@@ -754,7 +733,7 @@ static void host_confirm(struct api_call *call)
 		return;
 	r = fabric_host_fence_confirm(call->fabric, call->id, incident, server_conn_uid(call->conn),
 				      &why, ticket_answered, t);
-	action_end(call, t, r, &why);
+	ticket_asked(t, call, r, &why, false);
 }
 
 const struct api_command api_host_confirm = {

@@ -104,3 +104,7 @@ enum db_incident_state incident_state(const struct fabric_incident *incident);
 void item_write(const struct db_item *row, const char *step, struct buf *out);
 /* {"dry_run":true,...,"plan":[...]} */
 void plan_write(const struct fabric_plan *plan, bool dry_run, struct buf *out);
+/* Answers with the plan, or, with @r, with what was refused; @of_body: an operation that @why names
+ * stands in the request's body. */
+void plan_answer(struct api_call *call, int r, const struct fabric_problem *why, bool of_body,
+		 const struct fabric_plan *plan);

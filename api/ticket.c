@@ -49,6 +49,20 @@ void ticket_hold(struct ticket *t)
 	server_hold(t->conn, ticket_gone, t);
 }
 
+void ticket_asked(struct ticket *t, struct api_call *call, int r, const struct fabric_problem *why,
+		  bool of_body)
+{
+	struct problem p;
+
+	if (!r) {
+		ticket_hold(t);
+		return;
+	}
+	ticket_free(t);
+	problem_from_fabric(&p, r, why, of_body);
+	call_refuse_with(call, &p);
+}
+
 void ticket_answered(void *arg, int r, uint64_t id)
 {
 	struct ticket *t = arg;

@@ -15,6 +15,7 @@
 #include "fabricd/fabric.h"
 
 struct api;
+struct api_call;
 struct event;
 
 struct ticket {
@@ -40,6 +41,10 @@ MUST_USE int ticket_new(struct api *api, struct server_conn *c,
 void ticket_free(struct ticket *t);
 /* The client waits from here on. */
 void ticket_hold(struct ticket *t);
+/* The fabric was asked: with 0 the client waits, else it is told what was refused. @of_body: an
+ * operation that @why names stands in the request's body. */
+void ticket_asked(struct ticket *t, struct api_call *call, int r, const struct fabric_problem *why,
+		  bool of_body);
 /* To be given to the fabric, with the ticket. */
 fabric_answer_fn ticket_answered;
 /**
