@@ -512,20 +512,32 @@ static void removal_event(struct fabric *f, const struct fabric_item *item, cons
 		      text);
 }
 
+/* Its agent can be asked, once it is heard. */
+static bool has_agent_port(const struct fabric *f, const struct fabric_host *host)
+{
+	const struct config_host *of = config_host_find(&f->config, host->name);
+
+	return of && of->serial[0];
+}
+
+/* Looks again soon; what is waited for stands in run.text. */
+static void item_wait_for_agent(struct fabric *f, struct fabric_item *item)
+{
+	item_wait(f, item, AGENT_WAIT_MS);
+	item->step = item->run.text;
+}
+
 /* A manager that has just started has not heard yet of agents that it may have asked before: what a
  * hook forbids is not done because of that. Return: true when it is waited for. */
 static bool item_awaits_agent(struct fabric *f, struct fabric_item *item,
 			      const struct fabric_host *host)
 {
-	const struct config_host *port = config_host_find(&f->config, host->name);
-
-	if (!port || !port->serial[0] || f->now_ms >= f->started_ms + f->config.removal_deadline_ms)
+	if (!has_agent_port(f, host) || f->now_ms >= f->started_ms + f->config.removal_deadline_ms)
 		return false;
 	item->run.asked = false;
-	item_wait(f, item, AGENT_WAIT_MS);
 	(void)snprintf(item->run.text, sizeof(item->run.text), "waits to hear %s's agent",
 		       host->name);
-	item->step = item->run.text;
+	item_wait_for_agent(f, item);
 	return true;
 }
 
@@ -534,14 +546,11 @@ static bool item_awaits_agent(struct fabric *f, struct fabric_item *item,
 static bool item_awaits_sight(struct fabric *f, struct fabric_item *item,
 			      const struct fabric_host *host, const struct fabric_joined *joined)
 {
-	const struct config_host *port = config_host_find(&f->config, host->name);
-
-	if (joined->condition != FABRIC_JOIN_AWAITED || !port || !port->serial[0])
+	if (joined->condition != FABRIC_JOIN_AWAITED || !has_agent_port(f, host))
 		return false;
-	item_wait(f, item, AGENT_WAIT_MS);
 	(void)snprintf(item->run.text, sizeof(item->run.text), "waits until %s shows it",
 		       host->name);
-	item->step = item->run.text;
+	item_wait_for_agent(f, item);
 	return true;
 }
 
