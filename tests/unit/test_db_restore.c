@@ -17,40 +17,7 @@
 #include "db/copy.h"
 #include "db/file.h"
 #include "db/inside.h"
-
-struct place {
-	char folder[64];
-	char path[80];
-	char copy[80];
-	char why[DB_TEXT_MAX];
-};
-
-static int make_place(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return -1;
-	(void)snprintf(p->folder, sizeof(p->folder), "/tmp/test_db_restore.XXXXXX");
-	if (!mkdtemp(p->folder))
-		return -1;
-	(void)snprintf(p->path, sizeof(p->path), "%s/f.db", p->folder);
-	(void)snprintf(p->copy, sizeof(p->copy), "%s/copy.db", p->folder);
-	*state = p;
-	return 0;
-}
-
-static int remove_place(void **state)
-{
-	struct place *p = *state;
-	char command[128];
-	int r;
-
-	(void)snprintf(command, sizeof(command), "rm -rf %s", p->folder);
-	r = system(command); /* the folder is our own, from mkdtemp() */
-	free(p);
-	return r;
-}
+#include "db_place.h"
 
 static struct db *open_at(struct place *p, const char *path)
 {
