@@ -8,7 +8,10 @@
  * admit.c     a request is checked whole, planned, reserved and journalled
  * change.c    the items of changes, from intent to commit
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
- * incident.c  verdicts, moves to a spare, readmission
+ * judge.c     beats, and verdicts on their absence
+ * incident.c  from a verdict to its end: the time line, the fence's answers, the door
+ * takeover.c  which spare, and what moves to it
+ * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs, adoption
  * seen.c      what hosts say of themselves
@@ -366,26 +369,35 @@ bool fence_is_powering(const struct fabric_host *host);
 void fence_cancel(struct fabric *f, struct fabric_host *host);
 void fences_free(struct fabric *f);
 
+/* ---- judge.c ---- */
+struct live_config live_config_of(const struct fabric *f);
+void hosts_judge(struct fabric *f);
+void host_witness(struct fabric *f, struct fabric_host *host);
+/* It beat within the last window. */
+bool host_beats(const struct fabric *f, const struct fabric_host *host);
+
 /* ---- incident.c ---- */
 struct fabric_incident *incident_get(struct fabric *f, uint64_t id);
+/* The point of no return: closes the door of @host under a new epoch, and fences it. NULL: no
+ * memory, and frozen. */
+struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host, uint32_t uid,
+				       const char *cause);
 void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
+void incident_store(struct fabric *f, struct fabric_incident *incident);
+void incident_end(struct fabric *f, struct fabric_incident *incident, const char *how);
 void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
 void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
 /* A fenced host is not what its fence left, and is being fenced anew. */
 void incident_fence_again(struct fabric *f, struct fabric_host *host, const char *why);
-void incident_change_ended(struct fabric *f, struct fabric_change *change);
 void incident_durable(struct fabric *f, uint64_t id);
 void incidents_advance(struct fabric *f);
 void incidents_resume(struct fabric *f, struct fabric_provider *p);
-void hosts_judge(struct fabric *f);
-void host_witness(struct fabric *f, struct fabric_host *host);
+/* Under a new epoch, which its agent is told once it is durable. */
+void host_store_epoch(struct fabric *f, struct fabric_host *host);
 void door_opened(struct fabric *f, struct fabric_host *host);
-/* It beat within the last window. */
-bool host_beats(const struct fabric *f, const struct fabric_host *host);
-int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
+/* ---- takeover.c ---- */
 /* Every function that is assigned to @host; without @all those that are free to be moved now. */
 size_t host_functions(struct fabric *f, const struct fabric_host *host, bool all,
 		      struct fabric_function **out);
@@ -394,6 +406,18 @@ unsigned host_free_vports(const struct fabric_host *host);
 struct fabric_host *failover_target(struct fabric *f, const struct fabric_host *dead,
 				    const char *preferred, struct fabric_function *const *fns,
 				    size_t count, char *why);
+/* The change that moves @fns to @target, kept by nobody yet. NULL: no memory. */
+struct fabric_change *failover_change(struct fabric *f, struct fabric_host *target,
+				      struct fabric_function *const *fns, size_t count);
+/* What is left of a fenced host goes to a spare, or waits for one. */
+void incident_move(struct fabric *f, struct fabric_incident *incident);
+/* The move that is under way; NULL: none is. */
+struct fabric_change *incident_change(struct fabric *f, const struct fabric_incident *incident);
+void incident_change_ended(struct fabric *f, struct fabric_change *change);
+
+/* ---- person.c ---- */
+int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From beats, and from their absence, to verdicts: S2 to S7. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "fabricd/state.h"
+
+struct live_config live_config_of(const struct fabric *f)
+{
+	static const enum live_policy policies[] = {
+		[CONFIG_WITNESS_NONE] = LIVE_WITNESS_NONE,
+		[CONFIG_WITNESS_ANY] = LIVE_WITNESS_ANY,
+		[CONFIG_WITNESS_ALL] = LIVE_WITNESS_ALL,
+	};
+
+	return (struct live_config){ .interval_ms = f->config.beat_interval_ms,
+				     .missed = f->config.beat_missed,
+				     .storm_percent = f->config.storm_percent,
+				     .storm_min = f->config.storm_min,
+				     .policy = policies[f->config.witness] };
+}
+
+/* ---- verdicts ---- */
+
+/* S5: one at a time per switch, so many per chassis. A proved death waits for nobody. */
+static bool rate_allows(struct fabric *f, struct chassis *c, const struct fabric_host *host)
+{
+	for (size_t i = 0; i < f->incident_count; i++) {
+		const struct fabric_incident *o = f->incidents[i];
+
+		if ((o->row.state == DB_INCIDENT_FENCING || o->row.state == DB_INCIDENT_MOVING) &&
+		    o->host && o->host->provider == host->provider &&
+		    o->host->as.switch_handle == host->as.switch_handle)
+			return false;
+	}
+	return live_rate_allows(&c->rate, f->config.rate_count, f->config.rate_window_ms,
+				f->now_ms);
+}
+
+static void host_suspect(struct fabric *f, struct chassis *c, struct fabric_host *host)
+{
+	if (host->state != FABRIC_HOST_ALIVE)
+		return;
+	host->state = FABRIC_HOST_SUSPECT;
+	host->suspected_ms = f->now_ms;
+	host->suspect_with_others = false;
+	flap_company(f, c);
+	log_notice("host %s: suspect, beats are missing", host->name);
+	history_event(f, "host.suspect", host->name, "last beat %" PRIu64 " ms ago",
+		      f->now_ms - host->live.last_beat_ms);
+}
+
+static void host_recovered(struct fabric *f, struct fabric_host *host)
+{
+	if (host->state == FABRIC_HOST_MAINTENANCE)
+		f->reconcile_ms = f->now_ms;
+	if (host->state != FABRIC_HOST_SUSPECT)
+		return;
+	host->state = FABRIC_HOST_ALIVE;
+	f->reconcile_ms = f->now_ms;
+	log_notice("host %s: beats again", host->name);
+	history_event(f, "host.alive", host->name, "beats again");
+	if (!host->suspect_with_others)
+		flap_note(f, host);
+	flap_judge(f, host);
+}
+
+/* Why @host counts as dead. */
+static void cause_say(const struct fabric *f, const struct fabric_host *host, bool proved,
+		      char cause[static DB_TEXT_MAX])
+{
+	if (proved)
+		(void)snprintf(cause, DB_TEXT_MAX, "%s at the switch",
+			       host->as.state.power ? "link is down" : "powered off");
+	else
+		(void)snprintf(cause, DB_TEXT_MAX, "silent for %u beats of %u ms",
+			       f->config.beat_missed, f->config.beat_interval_ms);
+}
+
+static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *host, bool proved)
+{
+	char cause[DB_TEXT_MAX];
+
+	if (host_is_shut(host) || host->state == FABRIC_HOST_UNKNOWN)
+		return;
+	cause_say(f, host, proved, cause);
+	if (upkeep_verdict(f, host, cause))
+		return;
+	if (!proved && !rate_allows(f, c, host)) {
+		host_suspect(f, c, host);
+		return;
+	}
+	if (!proved)
+		live_rate_note(&c->rate, f->now_ms);
+	flap_note(f, host);
+	(void)incident_start(f, host, 0, cause);
+}
+
+static void chassis_judge(struct fabric *f, struct chassis *c, const struct live_config *live)
+{
+	bool turned;
+
+	upkeep_refresh(c);
+	turned = live_judge(&c->live, live, c->lives, c->host_count, f->now_ms,
+			    f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
+
+	if (turned) {
+		log_err("chassis %u: automatic failover %s", c->number,
+			c->live.hold ? "is held, many hosts are silent at once" : "goes on");
+		history_event(f, c->live.hold ? "failover.hold" : "failover.resume", "fabric",
+			      "chassis %u", c->number);
+	}
+	for (size_t i = 0; i < c->host_count; i++) {
+		switch (c->verdicts[i]) {
+		case LIVE_NOTHING:
+			break;
+		case LIVE_SUSPECTED:
+			host_suspect(f, c, c->hosts[i]);
+			break;
+		case LIVE_RECOVERED:
+			host_recovered(f, c->hosts[i]);
+			break;
+		case LIVE_DEAD:
+		case LIVE_DEAD_PROVED:
+			host_dead(f, c, c->hosts[i], c->verdicts[i] == LIVE_DEAD_PROVED);
+			break;
+		}
+	}
+}
+
+void hosts_judge(struct fabric *f)
+{
+	const struct live_config live = live_config_of(f);
+
+	/* What a restored database says of who owns what is last week's: nobody is failed over by
+	 * it before a person has adopted what the switch shows. */
+	if (f->frozen || f->restored) {
+		f->judge_ms = UINT64_MAX;
+		return;
+	}
+	if (f->now_ms < f->judge_ms)
+		return;
+	f->judge_ms = UINT64_MAX;
+	for (size_t i = 0; i < f->chassis_count; i++) {
+		struct chassis *c = &f->chassis[i];
+		uint64_t next;
+
+		if (!c->live.judging)
+			continue;
+		chassis_judge(f, c, &live);
+		next = live_next_ms(&c->live, &live, c->lives, c->host_count, f->now_ms);
+		if (next <= f->now_ms)
+			next = f->now_ms + 10;
+		if (next < f->judge_ms)
+			f->judge_ms = next;
+	}
+}
+
+void host_witness(struct fabric *f, struct fabric_host *host)
+{
+	(void)f;
+	host->live.witness = live_witness_of(host->as.state.power_known, host->as.state.power,
+					     host->as.state.link);
+}
+
+/* ---- beats ---- */
+
+static void beat_first(struct fabric *f, struct fabric_host *host, const char *boot_id)
+{
+	bool is_new = strcmp(host->boot_id, boot_id) != 0;
+	bool was = host->has_beaten;
+
+	host->has_beaten = true;
+	if (was && is_new) {
+		log_notice("host %s: has booted anew", host->name);
+		history_event(f, "host.booted", host->name, "boot id %s", boot_id);
+	}
+	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
+	seen_booted(f, host);
+	if (!host_is_shut(host) && !host->live.watched)
+		live_watch(&host->live, f->now_ms);
+	if (host->state == FABRIC_HOST_UNKNOWN) {
+		host->state = FABRIC_HOST_ALIVE;
+		log_notice("host %s: alive", host->name);
+		history_event(f, "host.alive", host->name, "first beat");
+	}
+	host_store(f, host);
+}
+
+int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,
+		uint64_t received_ms, uint64_t *epoch)
+{
+	const struct live_config live = live_config_of(f);
+	struct fabric_host *host = host_get(f, name);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host)
+		return REFUSE_NO_HOST;
+	*epoch = host->epoch_stored;
+	if (!strcmp(host->boot_id, boot_id) && host->seq && seq <= host->seq)
+		return REFUSE_FIELD;
+	if (host_is_shut(host)) {
+		/* It is noted that it beats: readmit asks for it. */
+		host->live.last_beat_ms = received_ms;
+		fence_heard(f, host);
+		return REFUSE_HOST_FENCED;
+	}
+	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 ||
+	    host->state == FABRIC_HOST_UNKNOWN)
+		beat_first(f, host, boot_id);
+	host->seq = seq;
+	live_beat(&host->live, &live, received_ms);
+	if (host->live.witness != LIVE_SAYS_DEAD)
+		host->verdict_told = false;
+	/* It was watched afresh meanwhile: nobody else remembers that it was suspected. */
+	if (!host->live.suspect)
+		host_recovered(f, host);
+	if (host->state == FABRIC_HOST_SUSPECT)
+		f->judge_ms = 0;
+	else if (f->judge_ms > f->now_ms + live.interval_ms)
+		f->judge_ms = f->now_ms + live.interval_ms;
+	if (f->batch || !f->judge_ms)
+		wake(f);
+	return 0;
+}
+
+void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)
+{
+	const struct fabric_host *host = host_get(f, name);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host || epoch <= host->epoch || f->frozen)
+		return;
+	freeze(f,
+	       "host %s was told epoch %" PRIu64 " from this database, which has %" PRIu64
+	       ": it is an earlier state of it",
+	       name, epoch, host->epoch);
+}
+
+static struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
+{
+	for (size_t i = 0; i < f->chassis_count; i++)
+		for (size_t j = 0; j < f->chassis[i].host_count; j++)
+			if (f->chassis[i].hosts[j] == host)
+				return &f->chassis[i];
+	return NULL;
+}
+
+/* Its word is no proof that it is off: all that a verdict waits for holds, but its window. */
+static bool may_leave(struct fabric *f, const struct fabric_host *host, struct chassis *c)
+{
+	return c && !f->frozen && !f->restored && c->live.judging && !c->live.hold &&
+	       (host->state == FABRIC_HOST_ALIVE || host->state == FABRIC_HOST_SUSPECT) &&
+	       rate_allows(f, c, host);
+}
+
+int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,
+		   uint64_t received_ms, uint64_t *epoch)
+{
+	int r = fabric_beat(f, name, boot_id, seq, received_ms, epoch);
+	struct fabric_host *host = host_get(f, name);
+	struct chassis *c;
+
+	if (r)
+		return r;
+	c = chassis_of_host(f, host);
+	if (!may_leave(f, host, c)) {
+		log_notice("host %s: leaves; it cannot be fenced now, its window runs", name);
+		return 0;
+	}
+	live_rate_note(&c->rate, f->now_ms);
+	if (!incident_start(f, host, 0, "left"))
+		return -ENOMEM;
+	*epoch = host->epoch_stored;
+	wake(f);
+	return REFUSE_HOST_FENCED;
+}
+
+static struct beat_way *beat_way_get(struct beats *beats, const char *name)
+{
+	for (size_t i = 0; i < BEAT_WAYS; i++) {
+		struct beat_way *way = &beats->ways[i];
+
+		if (!way->name[0])
+			(void)snprintf(way->name, sizeof(way->name), "%s", name);
+		if (!strcmp(way->name, name))
+			return way;
+	}
+	return NULL;
+}
+
+void fabric_beat_heard(struct fabric *f, const char *name, const char *way_name,
+		       enum beat_kind kind, uint64_t received_ms)
+{
+	struct fabric_host *host = host_get(f, name);
+	struct beat_way *way;
+
+	if (!host)
+		return;
+	host->beats.counts[kind]++;
+	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
+		return;
+	way = beat_way_get(&host->beats, way_name);
+	if (!way)
+		return;
+	way->count++;
+	if (received_ms > way->heard_ms)
+		way->heard_ms = received_ms;
+}
+bool host_beats(const struct fabric *f, const struct fabric_host *host)
+{
+	const struct live_config live = live_config_of(f);
+
+	return host->live.last_beat_ms &&
+	       f->now_ms - host->live.last_beat_ms <= live_window_ms(&live);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a person asks of a host: spare, key, failover, readmission, fence-confirm. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fabricd/state.h"
+
+int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
+{
+	va_list args;
+
+	*problem = (struct fabric_problem){ .op = SIZE_MAX };
+	va_start(args, format);
+	(void)vsnprintf(problem->reason, sizeof(problem->reason), format, args);
+	va_end(args);
+	return refusal;
+}
+/* ---- by hand ---- */
+
+int fabric_host_set_spare(struct fabric *f, const char *name, bool spare, uint32_t uid,
+			  fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_host *host = host_get(f, name);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host)
+		return REFUSE_NO_HOST;
+	if (f->frozen)
+		return REFUSE_FROZEN;
+	host->spare = spare;
+	host_store(f, host);
+	history_audit(f, uid, "host.set", name, 0, "spare %s", spare ? "on" : "off");
+	history_event(f, "host.changed", name, "spare %s", spare ? "on" : "off");
+	batch_answer(f, fn, arg, 0);
+	look(f);
+	return 0;
+}
+
+int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
+		       struct fabric_problem *problem, char key[static 65], fabric_answer_fn *fn,
+		       void *arg)
+{
+	int r;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host_get(f, name))
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (f->frozen)
+		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (!f->io.host_enroll)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "no beats are heard by datagrams: heartbeat.udp is none");
+	r = f->io.host_enroll(f->io.arg, name, key);
+	if (r == -EEXIST)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "the name %s has the same hash as another host's", name);
+	if (r)
+		return problem_say(problem, REFUSE_HOST_STATE, "its key cannot be stored: %s",
+				   strerror(-r));
+	history_audit(f, uid, "host.enroll", name, 0, "a new key for its datagrams");
+	history_event(f, "host.enrolled", name, "a new key for its datagrams");
+	batch_answer(f, fn, arg, 0);
+	wake(f);
+	return 0;
+}
+
+static int failover_check(struct fabric *f, const char *name, struct fabric_problem *problem,
+			  struct fabric_host **out, struct fabric_host **target,
+			  struct fabric_function **fns, size_t *count)
+{
+	struct fabric_host *host = host_get(f, name);
+	char why[DB_TEXT_MAX] = "";
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host)
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (f->frozen)
+		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (host_is_shut(host))
+		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s; see incident %" PRIu64,
+				   name, fabric_host_state_text(host->state), host->incident);
+	if (!provider_is_usable(provider_of_host(f, host)))
+		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
+				   name);
+	*count = host_functions(f, host, true, fns);
+	*target = *count ? failover_target(f, host, "", fns, *count, why) : NULL;
+	if (*count && !*target)
+		return problem_say(problem, REFUSE_NO_SPARE, "%s",
+				   why[0] ? why
+					  : "no host is set as spare (host set HOST --spare on)");
+	*out = host;
+	return 0;
+}
+
+int fabric_host_failover(struct fabric *f, const char *name, uint32_t uid,
+			 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
+	struct fabric_incident *incident;
+	struct fabric_host *target = NULL;
+	struct fabric_host *host = NULL;
+	char cause[DB_TEXT_MAX];
+	size_t count = 0;
+	int r = failover_check(f, name, problem, &host, &target, fns, &count);
+
+	if (r)
+		return r;
+	(void)snprintf(cause, sizeof(cause), "asked for by uid %u", uid);
+	incident = incident_start(f, host, uid, cause);
+	if (!incident)
+		return -ENOMEM;
+	batch_answer(f, fn, arg, incident->row.id);
+	wake(f);
+	return 0;
+}
+
+int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_problem *problem,
+			      struct fabric_plan *out)
+{
+	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
+	struct fabric_host *target = NULL;
+	struct fabric_host *host = NULL;
+	struct fabric_change *change;
+	char rungs[DB_TEXT_MAX];
+	size_t count = 0;
+	int r = failover_check(f, name, problem, &host, &target, fns, &count);
+
+	*out = (struct fabric_plan){ 0 };
+	if (r)
+		return r;
+	fabric_host_rungs(f, host, rungs);
+	if (!count) {
+		(void)snprintf(out->detail, sizeof(out->detail),
+			       "%s is fenced (%.300s); it holds no function", name, rungs);
+		return 0;
+	}
+	change = failover_change(f, target, fns, count);
+	if (!change)
+		return -ENOMEM;
+	(void)snprintf(out->target, sizeof(out->target), "%s", target->name);
+	(void)snprintf(out->detail, sizeof(out->detail),
+		       "%s is fenced (%.250s: in this order, until its virtual switch is read back "
+		       "empty); then %zu function%s to %s",
+		       name, rungs, count, count == 1 ? " moves" : "s move", target->name);
+	r = plan_steps(f, change, out);
+	change_free(change);
+	return r;
+}
+
+int fabric_host_fence_confirm(struct fabric *f, const char *name, uint64_t id, uint32_t uid,
+			      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_host *host = host_get(f, name);
+	struct fabric_incident *incident = incident_get(f, id);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host)
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (!incident || incident->row.id != host->incident)
+		return problem_say(problem, REFUSE_NO_INCIDENT,
+				   "the open incident of %s is %" PRIu64, name, host->incident);
+	if (f->frozen)
+		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (host->state != FABRIC_HOST_BLOCKED)
+		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not blocked", name,
+				   fabric_host_state_text(host->state));
+	if (host_beats(f, host))
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "%s beats: it is not off; power it off, or readmit it", name);
+	if (host->fence)
+		fence_cancel(f, host);
+	incident_step(f, incident, "confirmed", "uid %u vouches that %s is off", uid, name);
+	history_audit(f, uid, "host.fence-confirm", name, 0, "incident %" PRIu64, id);
+	incident_fenced(f, host, "confirmed by a person");
+	batch_answer(f, fn, arg, id);
+	wake(f);
+	return 0;
+}
+
+/* ---- letting in again ---- */
+
+int fabric_host_readmit(struct fabric *f, const char *name, uint32_t uid,
+			struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	struct fabric_host *host = host_get(f, name);
+	struct fabric_incident *incident;
+	int r;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host)
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (f->frozen)
+		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
+	if (host->state == FABRIC_HOST_QUARANTINED) {
+		quarantine_leave(f, host);
+		history_audit(f, uid, "host.readmit", name, 0, "from quarantine");
+		batch_answer(f, fn, arg, 0);
+		return 0;
+	}
+	incident = incident_get(f, host->incident);
+	if (host->state != FABRIC_HOST_FENCED && host->state != FABRIC_HOST_BLOCKED)
+		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not fenced", name,
+				   fabric_host_state_text(host->state));
+	if (host->state == FABRIC_HOST_BLOCKED && !host_beats(f, host))
+		return problem_say(
+			problem, REFUSE_HOST_STATE,
+			"%s is blocked and does not beat; if it is off, fence-confirm it", name);
+	if (incident && incident_change(f, incident))
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "its functions are being moved by change %" PRIu64
+				   "; wait for it",
+				   incident->row.change);
+	if (!provider_is_usable(provider_of_host(f, host)))
+		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
+				   name);
+	if (fence_is_powering(host))
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "%s is being powered off by its fence; try again in a moment",
+				   name);
+	if (host->fence && host->state == FABRIC_HOST_FENCED)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "%s is being fenced again; try again in a moment", name);
+	if (host->fence)
+		fence_cancel(f, host);
+	host->epoch++;
+	r = fence_open_door(f, host, host->state == FABRIC_HOST_BLOCKED, fn, arg);
+	if (r)
+		return r;
+	host_store_epoch(f, host);
+	history_audit(f, uid, "host.readmit", name, 0, "epoch %" PRIu64, host->epoch);
+	wake(f);
+	return 0;
+}
