@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fabricd/program.h"
+#include "common/program.h"
 
 enum { INPUT_ROOM = FENCE_PROGRAM_FILE_MAX + 64 };
 

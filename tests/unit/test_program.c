@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
-#include "fabricd/program.h"
+#include "common/program.h"
 
 enum { LONG_MS = 120000 };
 
