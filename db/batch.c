@@ -64,6 +64,33 @@ void db_remove_assignment(struct db_batch *b, const char *function)
 	batch_add(b, DB_REMOVAL, &row);
 }
 
+void db_put_profile(struct db_batch *b, const struct db_profile *row)
+{
+	batch_add(b, DB_PROFILE, row);
+}
+
+void db_put_member(struct db_batch *b, const struct db_member *row)
+{
+	batch_add(b, DB_MEMBER, row);
+}
+
+void db_remove_members(struct db_batch *b, const char *profile)
+{
+	struct db_profile row = { 0 };
+
+	memcpy(row.name, profile, strnlen(profile, sizeof(row.name) - 1));
+	batch_add(b, DB_MEMBERS_REMOVAL, &row);
+}
+
+void db_remove_profile(struct db_batch *b, const char *profile)
+{
+	struct db_profile row = { 0 };
+
+	db_remove_members(b, profile);
+	memcpy(row.name, profile, strnlen(profile, sizeof(row.name) - 1));
+	batch_add(b, DB_PROFILE_REMOVAL, &row);
+}
+
 void db_put_change(struct db_batch *b, const struct db_change *row)
 {
 	batch_add(b, DB_CHANGE, row);

@@ -8,10 +8,12 @@
  * the tables through callbacks. Rows are values; "put" replaces the row of the same key.
  *
  * What a row refers to must be there when its batch is committed, in whatever order they stand in
- * it: an assignment needs its function and its host (unless ""), an item its change, a step its
- * incident, an incident its host; an incident or change that is named (not 0) by a host, a change,
- * an incident or an idempotency key needs its row too. MACs, WWPNs and (host, vport) are unique
- * among the assignments at commit: two functions may swap them within one batch.
+ * it: an assignment needs its function and its host (unless ""), a member its profile and its
+ * function, an item its change, a step its incident, an incident its host; an incident or change
+ * that is named (not 0) by a host, a change, an incident or an idempotency key needs its row too.
+ * MACs, WWPNs and (host, vport) are unique among the assignments at commit: two functions may swap
+ * them within one batch. A function is unique among the members, row by row: it leaves one profile
+ * before it comes into another.
  *
  * db_apply(): 0 means durable (WAL, synchronous=FULL). An error is UNKNOWN, not "rolled back": the
  * rows may be there after a restart. The caller freezes (docs/safety.md, S15).
@@ -86,6 +88,20 @@ struct db_assignment {
 	uint64_t generation;
 	enum db_assignment_state state;
 	struct identity identity; /* MAC and WWPN unique in the table */
+};
+
+/* Functions that go to a host, from it and to another one together. */
+struct db_profile {
+	char name[DB_NAME_MAX]; /* key */
+	uint32_t priority;      /* 0 .. 1000; the highest goes first */
+};
+
+/* One function of a profile; each function is in one at most. */
+struct db_member {
+	char profile[DB_NAME_MAX]; /* key with @n */
+	uint32_t n;
+	char function[DB_NAME_MAX];
+	struct identity identity; /* that it carries, wherever it is */
 };
 
 enum db_change_state {
@@ -202,6 +218,12 @@ void db_put_adapter(struct db_batch *b, const struct db_adapter *row);
 void db_put_function(struct db_batch *b, const struct db_function *row);
 void db_put_assignment(struct db_batch *b, const struct db_assignment *row);
 void db_remove_assignment(struct db_batch *b, const char *function);
+void db_put_profile(struct db_batch *b, const struct db_profile *row);
+void db_put_member(struct db_batch *b, const struct db_member *row);
+/* All of them; before those that are to be there instead. */
+void db_remove_members(struct db_batch *b, const char *profile);
+/* With its members. */
+void db_remove_profile(struct db_batch *b, const char *profile);
 void db_put_change(struct db_batch *b, const struct db_change *row);
 void db_put_item(struct db_batch *b, const struct db_item *row);
 void db_put_incident(struct db_batch *b, const struct db_incident *row);
@@ -253,6 +275,8 @@ struct db_reader {
 	void (*host)(void *arg, const struct db_host *row);
 	void (*function)(void *arg, const struct db_function *row);
 	void (*assignment)(void *arg, const struct db_assignment *row);
+	void (*profile)(void *arg, const struct db_profile *row);
+	void (*member)(void *arg, const struct db_member *row); /* in the order of @n */
 	void (*change)(void *arg, const struct db_change *row); /* by id: all running, and the last
 								   @changes ended ones */
 	void (*item)(void *arg, const struct db_item *row);     /* of those changes */

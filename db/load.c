@@ -16,6 +16,8 @@ union any_row {
 	struct db_step step;
 	struct db_event event;
 	struct db_idempotency idempotency;
+	struct db_profile profile;
+	struct db_member member;
 };
 
 #define TELLER(kind)                                                             \
@@ -36,6 +38,8 @@ TELLER(incident)
 TELLER(step)
 TELLER(event)
 TELLER(idempotency)
+TELLER(profile)
+TELLER(member)
 
 #define SOME_CHANGES                                                              \
 	"(state='running' OR id IN (SELECT id FROM change WHERE state<>'running'" \
@@ -57,6 +61,8 @@ static const struct load {
 	{ DB_HOST, "ORDER BY name", 0, tell_host },
 	{ DB_FUNCTION, "ORDER BY name", 0, tell_function },
 	{ DB_ASSIGNMENT, "ORDER BY function", 0, tell_assignment },
+	{ DB_PROFILE, "ORDER BY name", 0, tell_profile },
+	{ DB_MEMBER, "ORDER BY profile, n", 0, tell_member },
 	{ DB_CHANGE, "WHERE " SOME_CHANGES " ORDER BY id", offsetof(struct db_reader, changes),
 	  tell_change },
 	{ DB_ITEM,

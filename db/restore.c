@@ -118,6 +118,8 @@ IGNORER(adapter)
 IGNORER(host)
 IGNORER(function)
 IGNORER(assignment)
+IGNORER(profile)
+IGNORER(member)
 IGNORER(change)
 IGNORER(item)
 IGNORER(incident)
@@ -134,6 +136,8 @@ static int rows_check(struct db *db, const char *path, char *why)
 		.host = ignore_host,
 		.function = ignore_function,
 		.assignment = ignore_assignment,
+		.profile = ignore_profile,
+		.member = ignore_member,
 		.change = ignore_change,
 		.item = ignore_item,
 		.incident = ignore_incident,

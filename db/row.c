@@ -167,6 +167,18 @@ static const struct db_column idempotency_columns[] = {
 	NUMBER(db_idempotency, wall_ms),
 };
 
+static const struct db_column profile_columns[] = {
+	TEXT(db_profile, name),
+	NUMBER(db_profile, priority),
+};
+
+static const struct db_column member_columns[] = {
+	TEXT(db_member, profile),
+	NUMBER(db_member, n),
+	TEXT(db_member, function),
+	IDENTITY(db_member),
+};
+
 static const struct db_column audit_columns[] = {
 	NUMBER(db_audit, wall_ms), NUMBER(db_audit, uid),  TEXT(db_audit, action),
 	TEXT(db_audit, subject),   TEXT(db_audit, detail), MAYBE_NUMBER(db_audit, change),
@@ -195,6 +207,8 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_STEP] = TABLE(step, 2),
 	[DB_EVENT] = TABLE(event, 1),
 	[DB_IDEMPOTENCY] = TABLE(idempotency, 2),
+	[DB_PROFILE] = TABLE(profile, 1),
+	[DB_MEMBER] = TABLE(member, 2),
 	/* Written by chain.c, which knows number and hash. */
 	[DB_AUDIT] = { .columns = audit_columns,
 		       .n = COUNT(audit_columns),
@@ -203,13 +217,19 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_EXPIRY] = { .columns = expiry_columns,
 			.n = COUNT(expiry_columns),
 			.sql = "SELECT 1" }, /* expire.c has the real ones */
-	/* Both carry one column of the row that they are about. */
+	/* These carry one column of the row that they are about. */
 	[DB_KEY_EXPIRY] = { .columns = &idempotency_columns[4],
 			    .n = 1,
 			    .sql = "DELETE FROM idempotency WHERE wall_ms < ?1" },
 	[DB_REMOVAL] = { .columns = &assignment_columns[0],
 			 .n = 1,
 			 .sql = "DELETE FROM assignment WHERE function = ?1" },
+	[DB_MEMBERS_REMOVAL] = { .columns = &profile_columns[0],
+				 .n = 1,
+				 .sql = "DELETE FROM member WHERE profile = ?1" },
+	[DB_PROFILE_REMOVAL] = { .columns = &profile_columns[0],
+				 .n = 1,
+				 .sql = "DELETE FROM profile WHERE name = ?1" },
 };
 
 static uint64_t member_number(const struct db_column *column, const uint8_t *member)

@@ -26,10 +26,15 @@ enum db_kind {
 	DB_STEP,
 	DB_EVENT,
 	DB_IDEMPOTENCY,
+	DB_PROFILE,
+	DB_MEMBER,
 	DB_AUDIT,
 	DB_KEY_EXPIRY, /* not a table: what db_expire_idempotency() asks for */
 	DB_EXPIRY,     /* not a table: what db_expire_history() asks for */
 	DB_REMOVAL,    /* not a table: what db_remove_assignment() asks for */
+	/* not tables: the two halves of what db_remove_profile() asks for */
+	DB_MEMBERS_REMOVAL,
+	DB_PROFILE_REMOVAL,
 	DB_KINDS,
 };
 

@@ -160,6 +160,22 @@ static const char version_2[] =
 	" coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key='audit_anchor'), 0) BEGIN"
 	" SELECT RAISE(ABORT, 'the audit is append-only'); END;";
 
-static const char *const steps[] = { version_1, version_2 };
+/* Functions that move together, with the identities that they carry. */
+static const char version_3[] =
+	"CREATE TABLE profile ("
+	" name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),"
+	" priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 1000)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE member ("
+	" profile TEXT NOT NULL REFERENCES profile(name) DEFERRABLE INITIALLY DEFERRED,"
+	" n INTEGER NOT NULL,"
+	" function TEXT NOT NULL REFERENCES function(name) DEFERRABLE INITIALLY "
+	"DEFERRED," IDENTITY_COLUMNS ","
+	" PRIMARY KEY (profile, n)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX member_function ON member(function);";
+
+static const char *const steps[] = { version_1, version_2, version_3 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

@@ -772,6 +772,123 @@ static void an_empty_batch_is_a_transaction_too(void **state)
 	assert_int_equal(apply(*state, batch_new(), NULL), 0);
 }
 
+struct profiles_told {
+	size_t profiles;
+	size_t members;
+	struct db_profile last;
+	struct db_member member[4];
+};
+
+static void on_profile(void *arg, const struct db_profile *row)
+{
+	struct profiles_told *told = arg;
+
+	told->profiles++;
+	told->last = *row;
+}
+
+static void on_member(void *arg, const struct db_member *row)
+{
+	struct profiles_told *told = arg;
+
+	told->member[told->members++ % 4] = *row;
+}
+
+static struct profiles_told load_profiles(struct db *db)
+{
+	struct profiles_told told = { 0 };
+	const struct db_reader reader = { .profile = on_profile,
+					  .member = on_member,
+					  .arg = &told };
+
+	assert_int_equal(db_load(db, &reader, NULL), 0);
+	return told;
+}
+
+static void put_member(struct db_batch *b, const char *profile, uint32_t n, const char *function)
+{
+	struct db_member row = { .n = n, .identity = { .mac = n + 7u, .wwpn = UINT64_MAX } };
+
+	(void)snprintf(row.profile, sizeof(row.profile), "%s", profile);
+	(void)snprintf(row.function, sizeof(row.function), "%s", function);
+	db_put_member(b, &row);
+}
+
+static void a_profile_comes_back_with_its_functions_in_order(void **state)
+{
+	struct db_batch *b = batch_new();
+	struct profiles_told told;
+
+	put_two(*state);
+	put_member(b, "web", 1, "f1");
+	put_member(b, "web", 0, "f2");
+	db_put_profile(b, &(struct db_profile){ .name = "web", .priority = 1000 });
+	assert_int_equal(apply(*state, b, NULL), 0);
+
+	told = load_profiles(*state);
+	assert_int_equal(told.profiles, 1);
+	assert_string_equal(told.last.name, "web");
+	assert_int_equal(told.last.priority, 1000);
+	assert_int_equal(told.members, 2);
+	assert_string_equal(told.member[0].function, "f2");
+	assert_int_equal(told.member[1].identity.mac, 8);
+	assert_true(told.member[1].identity.wwpn == UINT64_MAX);
+}
+
+static void the_functions_of_a_profile_are_replaced_and_go_with_it(void **state)
+{
+	struct db_batch *b = batch_new();
+	struct profiles_told told;
+
+	put_two(*state);
+	db_put_profile(b, &(struct db_profile){ .name = "web" });
+	put_member(b, "web", 0, "f1");
+	put_member(b, "web", 1, "f2");
+	assert_int_equal(apply(*state, b, NULL), 0);
+	b = batch_new();
+	db_remove_members(b, "web");
+	put_member(b, "web", 0, "f2");
+	assert_int_equal(apply(*state, b, NULL), 0);
+	told = load_profiles(*state);
+	assert_int_equal(told.members, 1);
+	assert_string_equal(told.member[0].function, "f2");
+
+	b = batch_new();
+	db_remove_profile(b, "web");
+	assert_int_equal(apply(*state, b, NULL), 0);
+	told = load_profiles(*state);
+	assert_int_equal(told.profiles, 0);
+	assert_int_equal(told.members, 0);
+}
+
+static void a_function_is_in_one_profile_at_most(void **state)
+{
+	struct db_batch *b = batch_new();
+
+	put_two(*state);
+	db_put_profile(b, &(struct db_profile){ .name = "web" });
+	db_put_profile(b, &(struct db_profile){ .name = "db" });
+	put_member(b, "web", 0, "f1");
+	put_member(b, "db", 0, "f1");
+	assert_int_equal(apply(*state, b, NULL), -EINVAL);
+}
+
+static void a_member_needs_its_profile_and_its_function(void **state)
+{
+	struct db_batch *b = batch_new();
+
+	put_two(*state);
+	put_member(b, "web", 0, "f1");
+	assert_int_equal(apply(*state, b, NULL), -EINVAL);
+	b = batch_new();
+	db_put_profile(b, &(struct db_profile){ .name = "web" });
+	put_member(b, "web", 0, "f9");
+	assert_int_equal(apply(*state, b, NULL), -EINVAL);
+	b = batch_new();
+	db_put_profile(b, &(struct db_profile){ .name = "web", .priority = 1001 });
+	assert_int_equal(apply(*state, b, NULL), -EINVAL);
+}
+
 static void four_thousand_rows_of_each_kind_fit_one_batch(void **state)
 {
 	struct db_batch *b = batch_new();
@@ -833,6 +950,10 @@ int main(void)
 		TEST(what_does_not_fit_a_row_is_refused_on_loading),
 		TEST(a_reader_that_wants_nothing_gets_nothing),
 		TEST(an_empty_batch_is_a_transaction_too),
+		TEST(a_profile_comes_back_with_its_functions_in_order),
+		TEST(the_functions_of_a_profile_are_replaced_and_go_with_it),
+		TEST(a_function_is_in_one_profile_at_most),
+		TEST(a_member_needs_its_profile_and_its_function),
 		TEST(four_thousand_rows_of_each_kind_fit_one_batch),
 	};
 

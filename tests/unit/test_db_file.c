@@ -153,11 +153,13 @@ static void the_settings_are_those_of_durability(void **state)
 		{ "PRAGMA cell_size_check", "1" },
 		{ "PRAGMA busy_timeout", "2000" },
 		{ "PRAGMA application_id", "1717658226" },
-		{ "PRAGMA user_version", "2" },
 	};
 	struct db *db = open_at(*state);
 	char text[DB_TEXT_MAX];
+	uint64_t version = 0;
 
+	assert_int_equal(db_ask_number(db, "PRAGMA user_version", NULL, &version), 0);
+	assert_int_equal(version, db_schema.n);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
 		assert_int_equal(db_ask_text(db, settings[i][0], NULL, text), 0);
 		assert_string_equal(text, settings[i][1]);
@@ -286,13 +288,24 @@ static void the_database_of_another_program_is_left_as_it_is(void **state)
 	assert_int_equal(access(log, F_OK), -1);
 }
 
+static void set_version(const char *path, size_t version)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "PRAGMA user_version=%zu", version);
+	sql(path, text);
+}
+
 static void a_newer_version_is_left_as_it_is(void **state)
 {
 	struct place *p = *state;
+	char words[96];
 
 	fill(p);
-	sql(p->path, "PRAGMA user_version=3");
-	refuse_untouched(p, -EBADMSG, "version 3, this fabricd knows versions up to 2");
+	set_version(p->path, db_schema.n + 1);
+	(void)snprintf(words, sizeof(words), "version %zu, this fabricd knows versions up to %zu",
+		       db_schema.n + 1, db_schema.n);
+	refuse_untouched(p, -EBADMSG, words);
 }
 
 static void a_negative_version_is_refused(void **state)
@@ -342,7 +355,7 @@ static void a_dropped_trigger_is_found(void **state)
 
 	fill(p);
 	sql(p->path, "DROP TRIGGER audit_stays");
-	refuse_untouched(p, -EBADMSG, "not those of a fabricd database of version 2");
+	refuse_untouched(p, -EBADMSG, "not those of a fabricd database of version ");
 }
 
 static void an_added_trigger_is_found(void **state)
@@ -411,7 +424,7 @@ static void raise_version_and_leave_open(struct place *p)
 	struct db *db = open_at(p);
 
 	put_events(db, 1000, 1100);
-	assert_int_equal(db_run(db, "PRAGMA user_version=3", NULL, ""), 0);
+	assert_int_equal(db_run(db, "PRAGMA user_version=77", NULL, ""), 0);
 }
 
 static void a_newer_version_in_the_log_is_left_there(void **state)
@@ -420,8 +433,8 @@ static void a_newer_version_in_the_log_is_left_there(void **state)
 
 	fill(p);
 	in_a_process_that_dies(p, raise_version_and_leave_open);
-	refuse_untouched(p, -EBADMSG, "version 3");
-	sql(p->path, "PRAGMA user_version=2");
+	refuse_untouched(p, -EBADMSG, "version 77");
+	set_version(p->path, db_schema.n);
 	db_close(open_at(p));
 }
 
@@ -484,31 +497,36 @@ static void a_folder_without_write_permission_is_named(void **state)
 	assert_int_equal(chmod(p->folder, 0755), 0);
 }
 
-/* All tables are needed for the statements; the third step adds one. */
-static const char *steps_of_three[3] = { NULL, NULL, "CREATE TABLE added (x INTEGER) STRICT" };
-static const char *steps_that_fail[3] = { NULL, NULL,
-					  "CREATE TABLE added (x INTEGER) STRICT;"
-					  "INSERT INTO nowhere VALUES (1)" };
+/* All tables are needed for the statements: @step comes behind those that there are. */
+static struct db_schema schema_and(const char *step)
+{
+	static const char *steps[32];
+
+	assert_true(db_schema.n < sizeof(steps) / sizeof(*steps));
+	memcpy(steps, db_schema.steps, db_schema.n * sizeof(*steps));
+	steps[db_schema.n] = step;
+	return (struct db_schema){ .steps = steps, .n = db_schema.n + 1 };
+}
 
 static void a_migration_keeps_the_rows_and_leaves_a_copy_beside(void **state)
 {
-	const struct db_schema schema = { .steps = steps_of_three, .n = 3 };
+	const struct db_schema schema = schema_and("CREATE TABLE added (x INTEGER) STRICT");
 	struct place *p = *state;
 	struct db *db = NULL;
 	uint64_t number = 0;
+	char words[32];
 
 	fill(p);
-	steps_of_three[0] = db_schema.steps[0];
-	steps_of_three[1] = db_schema.steps[1];
 	assert_int_equal(db_open_schema(p->path, &schema, false, p->why, &db), 0);
 	assert_int_equal(count_events(db), 499);
 	assert_int_equal(db_ask_number(db, "PRAGMA user_version", NULL, &number), 0);
-	assert_int_equal(number, 3);
+	assert_int_equal(number, schema.n);
 	assert_int_equal(db_ask_number(db, "SELECT count(*) FROM added", NULL, &number), 0);
 	db_close(db);
-	refuse_untouched(p, -EBADMSG, "version 3");
+	(void)snprintf(words, sizeof(words), "version %zu", schema.n);
+	refuse_untouched(p, -EBADMSG, words);
 
-	(void)snprintf(p->path, sizeof(p->path), "%s/f.db.before-v3", p->folder);
+	(void)snprintf(p->path, sizeof(p->path), "%s/f.db.before-v%zu", p->folder, schema.n);
 	db = open_at(p);
 	assert_int_equal(count_events(db), 499);
 	db_close(db);
@@ -516,19 +534,64 @@ static void a_migration_keeps_the_rows_and_leaves_a_copy_beside(void **state)
 
 static void a_migration_that_fails_changes_nothing(void **state)
 {
-	const struct db_schema schema = { .steps = steps_that_fail, .n = 3 };
+	const struct db_schema schema = schema_and("CREATE TABLE added (x INTEGER) STRICT;"
+						   "INSERT INTO nowhere VALUES (1)");
 	struct place *p = *state;
 	struct db *db = NULL;
 
 	fill(p);
-	steps_that_fail[0] = db_schema.steps[0];
-	steps_that_fail[1] = db_schema.steps[1];
 	assert_true(db_open_schema(p->path, &schema, false, p->why, &db) < 0);
 	assert_non_null(strstr(p->why, "migrated"));
 
 	db = open_at(p);
 	assert_int_equal(count_events(db), 499);
 	db_close(db);
+}
+
+/* As that version left it, with a host and a function of its. */
+static void make_version(struct place *p, size_t version)
+{
+	char text[256];
+
+	for (size_t i = 0; i < version; i++)
+		sql(p->path, db_schema.steps[i]);
+	(void)snprintf(text, sizeof(text), "PRAGMA application_id=%d", DB_APPLICATION_ID);
+	sql(p->path, text);
+	set_version(p->path, version);
+	sql(p->path, "INSERT INTO meta VALUES ('incarnation', "
+		     "'00000000-0000-4000-8000-000000000000')");
+	sql(p->path, "INSERT INTO host(name,state,spare,epoch,boot_id)"
+		     " VALUES ('bay7','alive',0,3,'b')");
+	sql(p->path, "INSERT INTO function(name,generation,bad) VALUES ('nic/vf1',5,0)");
+	sql(p->path, "INSERT INTO assignment(function,host,vport,generation,state,mac)"
+		     " VALUES ('nic/vf1','bay7',2,5,'bound',77)");
+}
+
+static void note_assignment(void *arg, const struct db_assignment *row)
+{
+	*(struct db_assignment *)arg = *row;
+}
+
+static void what_each_earlier_version_left_is_migrated(void **state)
+{
+	struct place *p = *state;
+	char path[sizeof(p->path)];
+
+	memcpy(path, p->path, sizeof(path));
+	for (size_t version = 1; version < db_schema.n; version++) {
+		struct db_assignment row = { 0 };
+		const struct db_reader reader = { .assignment = note_assignment, .arg = &row };
+		struct db *db;
+
+		(void)snprintf(p->path, sizeof(p->path), "%.50s%u", path, (unsigned)version);
+		make_version(p, version);
+		db = open_at(p);
+		assert_int_equal(db_load(db, &reader, p->why), 0);
+		assert_string_equal(row.host, "bay7");
+		assert_int_equal(row.identity.mac, 77);
+		db_close(db);
+		db_close(open_at(p)); /* its tables are as those that were made at once */
+	}
 }
 
 static void a_creation_that_was_cut_short_is_begun_anew(void **state)
@@ -617,6 +680,7 @@ int main(void)
 		TEST(a_folder_without_write_permission_is_named),
 		TEST(a_migration_keeps_the_rows_and_leaves_a_copy_beside),
 		TEST(a_migration_that_fails_changes_nothing),
+		TEST(what_each_earlier_version_left_is_migrated),
 		TEST(a_creation_that_was_cut_short_is_begun_anew),
 		TEST(a_memory_database_needs_no_file),
 		TEST(a_fast_database_is_a_file_too),
