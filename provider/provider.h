@@ -150,6 +150,11 @@ struct provider_completion {
 	const struct provider_binding *bindings;
 	size_t binding_count;
 	struct provider_host_state host; /* PROVIDER_READ_HOST */
+	/* PROVIDER_READ_HOST: what has come from the host at its upstream port since some time of
+	 * the switch's, in packets or bytes: it rises with what the host itself sends, and with
+	 * nothing that is sent to it. Read from the hardware for this very answer. */
+	bool traffic_known;
+	uint64_t traffic;
 };
 
 enum provider_state {

@@ -38,6 +38,7 @@ enum {
 	HOST_POWER = 1 << 1,
 	HOST_LINK = 1 << 2,
 	HOST_POWER_KNOWN = 1 << 3,
+	DONE_TRAFFIC = 1 << 0,
 	BINDING_PRESENT = 1 << 0,
 	BINDING_UNKNOWN = 1 << 1,
 	SLOT_PRESENCE = 1 << 0,
@@ -616,6 +617,10 @@ void wire_done_put(struct buf *b, const struct provider_completion *done)
 	buf_le16(b, BINDING_BYTES);
 	for (size_t i = 0; i < count; i++)
 		binding_put(b, &done->bindings[i]);
+	if (done->traffic_known) {
+		buf_u8(b, DONE_TRAFFIC);
+		buf_le64(b, done->traffic);
+	}
 	frame_end(b, start);
 }
 
@@ -642,6 +647,15 @@ static void bindings_get(struct cursor *c, size_t count, size_t size, struct pro
 	}
 }
 
+/* It came later than the version: one who does not know it ends before. */
+static void traffic_get(struct cursor *c, struct provider_completion *out)
+{
+	uint8_t flags = !c->overrun && c->at < c->end ? cursor_u8(c) : 0;
+
+	out->traffic_known = flags & DONE_TRAFFIC;
+	out->traffic = out->traffic_known ? cursor_le64(c) : 0;
+}
+
 int wire_done_get(const struct wire_frame *f, struct provider_binding *bindings,
 		  struct provider_completion *out)
 {
@@ -664,6 +678,7 @@ int wire_done_get(const struct wire_frame *f, struct provider_binding *bindings,
 	if (out->binding_count > PROVIDER_READ_MAX)
 		return -EBADMSG;
 	bindings_get(&c, out->binding_count, size, bindings);
+	traffic_get(&c, out);
 	return verdict(&c);
 }
 

@@ -19,7 +19,8 @@ struct sim_chassis *sim_chassis_new(const char *name)
 	c->depth = 256;
 	c->has_barrier = true;
 	c->checks_identity = true;
-	c->can.isolate = c->can.surprise = c->can.power = c->can.tell_power = true;
+	c->can.isolate = c->can.surprise = c->can.power = c->can.tell_power = c->can.tell_traffic =
+		true;
 	return c;
 }
 

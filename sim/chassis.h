@@ -79,6 +79,7 @@ struct sim_chassis {
 		bool surprise; /* takes a function from a host that has power and does not let go */
 		bool power;    /* turns a host on and off */
 		bool tell_power;
+		bool tell_traffic; /* of upstream ports, read with their hosts */
 	} can;
 	struct sim_switch *switches;
 	struct sim_link *links;

@@ -400,6 +400,7 @@ static const struct object_key can_keys[] = {
 	OBJECT_BOOL("surprise", struct sim_chassis, can.surprise, false),
 	OBJECT_BOOL("power", struct sim_chassis, can.power, false),
 	OBJECT_BOOL("tell_power", struct sim_chassis, can.tell_power, false),
+	OBJECT_BOOL("tell_traffic", struct sim_chassis, can.tell_traffic, false),
 	{ 0 },
 };
 

@@ -128,6 +128,7 @@ void sim_chassis_print(const struct sim_chassis *chassis, struct buf *out)
 	json_member_bool(out, "surprise", c->can.surprise);
 	json_member_bool(out, "power", c->can.power);
 	json_member_bool(out, "tell_power", c->can.tell_power);
+	json_member_bool(out, "tell_traffic", c->can.tell_traffic);
 	json_close(out, '}');
 	json_key(out, "switches");
 	json_open(out, '[');

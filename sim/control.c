@@ -163,19 +163,32 @@ static int either(const char *word, const char *yes, const char *no)
 	return strcmp(word, no) ? -1 : 1;
 }
 
+static int host_what(const char *word)
+{
+	static const char *const words[] = {
+		[SIM_HOST_POWER] = "power", [SIM_HOST_LINK] = "link", [SIM_HOST_TRAFFIC] = "traffic"
+	};
+
+	for (int i = 0; i < (int)(sizeof(words) / sizeof(words[0])); i++)
+		if (!strcmp(words[i], word))
+			return i;
+	return -1;
+}
+
 static int do_host(struct sim_control *c, const struct request *request, struct buf *answer)
 {
+	static const char form[] = "host NAME power|link|traffic on|off";
 	uint16_t host;
 	int what, off;
 
 	if (request->count != 4)
-		return bad(answer, "host NAME power|link on|off");
+		return bad(answer, "%s", form);
 	host = sim_names_host_find(c->names, request->words[1]);
-	what = either(request->words[2], "power", "link");
+	what = host_what(request->words[2]);
 	off = either(request->words[3], "on", "off");
 	if (what < 0 || off < 0)
-		return bad(answer, "host NAME power|link on|off");
-	if (!host || sim_model_host(c->model, host, what ? SIM_HOST_LINK : SIM_HOST_POWER, !off))
+		return bad(answer, "%s", form);
+	if (!host || sim_model_host(c->model, host, (enum sim_host_what)what, !off))
 		return bad(answer, "no host \"%.60s\"", request->words[1]);
 	return 0;
 }

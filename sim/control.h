@@ -7,7 +7,7 @@
  *                              go on from (0: that was all), then one JSON object on each line
  *   fault                      the faults that are set, one on each line
  *   fault SPEC...              VERB|all:WHAT[:COUNT], reboot-old, clear; all or none of them
- *   host NAME power|link on|off
+ *   host NAME power|link|traffic on|off
  *   adapter NAME pull|plug
  *   slot PORT                  how it is, in one line
  *   slot PORT in|out|button|swap [SERIAL]

@@ -55,8 +55,17 @@ struct sim_client {
 	size_t view_count;
 };
 
+/* What a host sends by itself: one packet in each millisecond. Not remembered: it is the blade's.
+ */
+struct sim_traffic {
+	bool runs;
+	uint64_t count;
+	uint64_t counted_ms;
+};
+
 struct sim_model {
 	struct sim_map map;
+	struct sim_traffic *traffic; /* [host - 1] */
 	struct provider_hello hello;
 	struct sim_queue *queues; /* [switch - 1] */
 	struct sim_client *clients;

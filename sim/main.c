@@ -269,8 +269,11 @@ static const struct command commands[] = {
 	  "        done-but-failed  carried out, and reported as failed\n"
 	  "  COUNT commands that it hits; without it, all until \"clear\"\n"
 	  "reboot-old: the switches start again with an older map of bindings.\n" },
-	{ "host", "turn a blade's power or link on or off", "HOST power|link on|off", 3, 3,
-	  BIT(OPT_SOCKET), BIT(OPT_SOCKET), do_words, "" },
+	{ "host", "turn a blade's power or link on or off, let it send or be still",
+	  "HOST power|link|traffic on|off", 3, 3, BIT(OPT_SOCKET), BIT(OPT_SOCKET), do_words,
+	  "traffic on: the counter of the blade's upstream port moves, as that of a running\n"
+	  "blade does whether its agent beats or not. It stands until then, and after each\n"
+	  "start of the switch.\n" },
 	{ "adapter", "let a card die where it is, or live again", "ADAPTER pull|plug", 2, 2,
 	  BIT(OPT_SOCKET), BIT(OPT_SOCKET), do_words, "" },
 	{ "slot", "be at a slot: take a card out, put one in, press the button",

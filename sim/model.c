@@ -297,6 +297,18 @@ static struct provider_host_state host_told(const struct sim_map *map,
 	return told;
 }
 
+/* What has come since the last look counts if it flows now: a model of a counter, not of time. */
+static uint64_t traffic_count(struct sim_model *m, uint16_t host)
+{
+	const struct provider_host_state *state = &sim_map_host(&m->map, host)->state;
+	struct sim_traffic *t = &m->traffic[host - 1];
+
+	if (t->runs && state->power && state->link && !state->isolated)
+		t->count += m->now_ms - t->counted_ms;
+	t->counted_ms = m->now_ms;
+	return t->count;
+}
+
 static void read_host(struct sim_model *m, const struct provider_op *op,
 		      struct provider_completion *done)
 {
@@ -310,6 +322,8 @@ static void read_host(struct sim_model *m, const struct provider_op *op,
 	}
 	done->bindings = m->scratch;
 	done->host = host_told(&m->map, &h->state);
+	done->traffic_known = m->map.chassis->can.tell_traffic;
+	done->traffic = done->traffic_known ? traffic_count(m, op->host) : 0;
 }
 
 static void answer_effect(struct sim_model *m, struct sim_cmd *cmd,
@@ -963,8 +977,10 @@ int sim_model_new(const struct sim_chassis *chassis, struct sim_model **out)
 	m->on_function = zeroed(m->map.function_count, sizeof(*m->on_function));
 	m->on_adapter = zeroed(m->map.adapter_count, sizeof(*m->on_adapter));
 	m->on_host = zeroed(m->map.host_count, sizeof(*m->on_host));
+	m->traffic = zeroed(m->map.host_count, sizeof(*m->traffic));
 	m->scratch = zeroed(PROVIDER_READ_MAX, sizeof(*m->scratch));
-	if (!m->queues || !m->on_function || !m->on_adapter || !m->on_host || !m->scratch)
+	if (!m->queues || !m->on_function || !m->on_adapter || !m->on_host || !m->traffic ||
+	    !m->scratch)
 		return -ENOMEM;
 	m->map.changed = sim_state_changed;
 	m->map.arg = m;
@@ -991,6 +1007,7 @@ void sim_model_free(struct sim_model *model)
 	free(model->on_function);
 	free(model->on_adapter);
 	free(model->on_host);
+	free(model->traffic);
 	free(model->scratch);
 	sim_map_done(&model->map);
 	free(model);
@@ -1082,6 +1099,11 @@ int sim_model_host(struct sim_model *model, uint16_t host, enum sim_host_what wh
 
 	if (!h)
 		return REFUSE_NO_HOST;
+	(void)traffic_count(model, host); /* until now it was as it was */
+	if (what == SIM_HOST_TRAFFIC) {
+		model->traffic[host - 1].runs = on;
+		return 0;
+	}
 	state = h->state;
 	if (what == SIM_HOST_POWER)
 		state.power = state.link = on;

@@ -75,8 +75,10 @@ size_t sim_model_faults(const struct sim_model *model, const struct sim_fault **
 /* The switches start again, with the map as it was @changes changes of bindings ago, every host let
  * in, the queues and late commands forgotten, and a new boot id. */
 void sim_model_reboot(struct sim_model *model, size_t changes);
-enum sim_host_what { SIM_HOST_POWER, SIM_HOST_LINK };
-/* A person presses a blade's button, or pulls its link. Power takes the link with it.
+enum sim_host_what { SIM_HOST_POWER, SIM_HOST_LINK, SIM_HOST_TRAFFIC };
+/* A person presses a blade's button, or pulls its link. Power takes the link with it. With TRAFFIC
+ * the blade runs or does not: the counter of its upstream port moves or stands; it moves only
+ * over a link that is up, of a host that is not isolated, and stands in a new model.
  * Return: 0 or REFUSE_NO_HOST. */
 MUST_USE int sim_model_host(struct sim_model *model, uint16_t host, enum sim_host_what what,
 			    bool on);

@@ -108,6 +108,7 @@ static void done_try(const struct wire_frame *f)
 	if (wire_done_get(&g, more, &again))
 		abort();
 	REQUIRE(again.binding_count == done.binding_count && !strcmp(again.text, done.text));
+	REQUIRE(again.traffic_known == done.traffic_known && again.traffic == done.traffic);
 	for (size_t i = 0; i < done.binding_count; i++)
 		REQUIRE(bindings[i].generation == more[i].generation &&
 			bindings[i].vport == more[i].vport);

@@ -45,6 +45,7 @@ static void a_small_file_gives_a_chassis(void **unused)
 	assert_int_equal(c->timeout_ms, 5000);
 	assert_true(c->has_barrier && c->checks_identity);
 	assert_true(c->can.isolate && c->can.surprise && c->can.power && c->can.tell_power);
+	assert_true(c->can.tell_traffic);
 	sim_chassis_free(c);
 }
 

@@ -216,6 +216,7 @@ static void blades_are_turned_off_by_name(void **state)
 	assert_true(map->hosts[BAY2 - 1].state.power);
 	assert_string_equal(ask(f, "host bay2 link off", 0), "");
 	assert_false(map->hosts[BAY2 - 1].state.link);
+	assert_string_equal(ask(f, "host bay2 traffic on", 0), "");
 	assert_string_equal(ask(f, "host bay9 link off", REFUSE_FIELD), "no host \"bay9\"");
 	assert_string_not_equal(ask(f, "host bay2 link away", REFUSE_FIELD), "");
 	assert_string_not_equal(ask(f, "host bay2 fan off", REFUSE_FIELD), "");

@@ -718,6 +718,38 @@ static void power_and_link_of_a_host_are_told(void **state)
 	assert_int_equal(sim_model_host(f->model, 99, SIM_HOST_LINK, false), REFUSE_NO_HOST);
 }
 
+static uint64_t traffic_at(struct fixture *f, uint64_t now_ms)
+{
+	uint64_t a = submit(f, (struct provider_op){ .verb = PROVIDER_READ_HOST, .host = BAY2 });
+
+	advance(f, now_ms);
+	assert_int_equal(answer_to(f, a)->outcome, PROVIDER_DONE);
+	assert_true(answer_to(f, a)->traffic_known);
+	return answer_to(f, a)->traffic;
+}
+
+static void the_counter_of_a_blade_that_runs_moves_and_that_of_a_dead_one_stands(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = traffic_at(f, 10);
+
+	assert_int_equal(traffic_at(f, 20), before);
+	assert_int_equal(sim_model_host(f->model, BAY2, SIM_HOST_TRAFFIC, true), 0);
+	before = traffic_at(f, 30);
+	assert_true(traffic_at(f, 40) > before);
+	assert_int_equal(sim_model_host(f->model, BAY2, SIM_HOST_LINK, false), 0);
+	before = traffic_at(f, 50);
+	assert_int_equal(traffic_at(f, 60), before);
+	assert_int_equal(sim_model_host(f->model, BAY2, SIM_HOST_LINK, true), 0);
+	submit(f, (struct provider_op){ .verb = PROVIDER_ISOLATE, .host = BAY2, .value = 1 });
+	before = traffic_at(f, 70);
+	assert_int_equal(traffic_at(f, 80), before);
+	submit(f, (struct provider_op){ .verb = PROVIDER_ISOLATE, .host = BAY2 });
+	before = traffic_at(f, 90);
+	assert_true(traffic_at(f, 100) > before);
+	assert_int_equal(sim_model_host(f->model, 99, SIM_HOST_TRAFFIC, true), REFUSE_NO_HOST);
+}
+
 static void a_scan_is_whole_and_well_formed(void **state)
 {
 	struct fixture *f = *state;
@@ -1048,6 +1080,7 @@ int main(void)
 		T(a_full_queue_takes_no_more),
 		T(a_reboot_into_an_older_map_forgets_what_was_under_way),
 		T(power_and_link_of_a_host_are_told),
+		T(the_counter_of_a_blade_that_runs_moves_and_that_of_a_dead_one_stands),
 		T(a_scan_is_whole_and_well_formed),
 		T(a_pulled_card_is_told_for_each_function),
 		T(a_manager_may_close_from_within_an_answer),

@@ -289,6 +289,33 @@ static void a_completion_survives_the_wire_with_512_bindings(void **unused)
 	lengths_check(&f, get_done);
 }
 
+static void the_traffic_of_a_host_survives_the_wire_and_may_be_left_out(void **unused)
+{
+	OWNED(buf_done) struct buf with = { 0 };
+	OWNED(buf_done) struct buf without = { 0 };
+	struct provider_completion done = { .attempt = 1, .traffic = 1ull << 40 };
+	struct provider_completion got;
+	struct wire_frame f;
+	size_t length;
+
+	(void)unused;
+	wire_done_put(&without, &done);
+	f = frame_of(&without);
+	length = f.length;
+	assert_int_equal(wire_done_get(&f, bindings, &got), 0);
+	assert_false(got.traffic_known);
+	assert_int_equal(got.traffic, 0);
+	done.traffic_known = true;
+	wire_done_put(&with, &done);
+	f = frame_of(&with);
+	assert_int_equal(wire_done_get(&f, bindings, &got), 0);
+	assert_true(got.traffic_known);
+	assert_int_equal(got.traffic, 1ull << 40);
+	for (f.length--; f.length > length; f.length--)
+		assert_int_equal(get_done(&f), -EBADMSG);
+	assert_int_equal(get_done(&f), 0);
+}
+
 static void bindings_that_cannot_be_are_malformed(void **unused)
 {
 	static const struct provider_binding wrong[] = {
@@ -831,6 +858,7 @@ int main(void)
 		cmocka_unit_test(that_a_place_is_unknown_survives_the_wire),
 		cmocka_unit_test(time_on_the_way_counts_against_the_deadline),
 		cmocka_unit_test(a_completion_survives_the_wire_with_512_bindings),
+		cmocka_unit_test(the_traffic_of_a_host_survives_the_wire_and_may_be_left_out),
 		cmocka_unit_test(bindings_that_cannot_be_are_malformed),
 		cmocka_unit_test(an_outcome_or_event_of_a_later_version_is_taken_with_care),
 		cmocka_unit_test(events_and_states_survive_the_wire),
