@@ -249,6 +249,7 @@ struct provider_host {
 	/* Physical slot number (PCIe Base 5.0 §7.5.3.9) of vport 1 as the host sees it, the others
 	 * count up from there; 0: not told */
 	uint16_t first_slot;
+	bool can_power_on; /* PROVIDER_HOST_POWER 1 is possible: a cold spare (S11) */
 };
 
 struct provider_adapter {

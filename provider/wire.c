@@ -286,6 +286,7 @@ static void host_put(struct buf *b, const void *record)
 	buf_le64(b, h->window_bytes);
 	host_state_put(b, &h->state);
 	buf_le16(b, h->first_slot);
+	buf_u8(b, h->can_power_on);
 }
 
 static void host_get(struct cursor *c, void *record)
@@ -302,6 +303,8 @@ static void host_get(struct cursor *c, void *record)
 	h->window_bytes = cursor_le64(c);
 	host_state_get(c, &h->state);
 	h->first_slot = cursor_le16(c);
+	/* A provider that knows nothing of it turns nobody on. */
+	h->can_power_on = !c->overrun && c->at < c->end && (cursor_u8(c) & 1);
 }
 
 static void adapter_put(struct buf *b, const void *record)

@@ -181,6 +181,7 @@ static void build_host(struct sim_map *map, const struct sim_chassis *c, uint16_
 			   .power = h->power,
 			   .link = h->link && h->power,
 			   .power_known = true },
+		.can_power_on = c->can.power,
 	};
 	memcpy(host->bay, h->bay, sizeof(host->bay));
 	map->vport_first[handle - 1] = *next;

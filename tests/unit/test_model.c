@@ -713,6 +713,7 @@ static void power_and_link_of_a_host_are_told(void **state)
 	submit(f, (struct provider_op){ .verb = PROVIDER_HOST_POWER, .host = BAY2, .value = 1 });
 	advance(f, 2);
 	assert_true(f->event.host.power && f->event.host.link);
+	assert_true(sim_model_map(f->model)->hosts[BAY2 - 1].can_power_on);
 	assert_int_equal(sim_model_host(f->model, BAY2, SIM_HOST_LINK, false), 0);
 	assert_true(sim_model_map(f->model)->hosts[BAY2 - 1].state.power);
 	assert_int_equal(sim_model_host(f->model, 99, SIM_HOST_LINK, false), REFUSE_NO_HOST);

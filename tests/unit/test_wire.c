@@ -478,7 +478,8 @@ static struct provider_scan *scan_new(size_t hosts, size_t functions)
 							 .buses = 1,
 							 .window_bytes = 1ull << 33,
 							 .state = { .host = (uint16_t)(i + 1),
-								    .link = i % 2 } };
+								    .link = i % 2 },
+							 .can_power_on = i % 2 };
 		(void)snprintf(scan->hosts[i].bay, PROVIDER_NAME_MAX, "bay%060u", (unsigned)i);
 	}
 	scan->ports[hosts] = (struct provider_port){ .switch_handle = 1,
@@ -570,9 +571,52 @@ static void a_scan_of_the_largest_kind_survives_the_wire(void **unused)
 	assert_string_equal(got->hosts[77].bay, scan->hosts[77].bay);
 	assert_int_equal(got->hosts[77].window_bytes, 1ull << 33);
 	assert_true(got->hosts[77].state.link);
+	assert_true(got->hosts[77].can_power_on);
+	assert_false(got->hosts[78].can_power_on);
 	assert_string_equal(got->adapters[0].model, scan->adapters[0].model);
 	assert_int_equal(got->functions[65535].now.identity.mac, 0x02000000ffff);
 	assert_int_equal(got->functions[65535].vf, 65535);
+}
+
+/* Where the first slice of @section lies in @b. */
+static uint8_t *slice_find(const struct buf *b, uint8_t section)
+{
+	for (size_t at = 0; at < b->length;) {
+		struct wire_frame f;
+		int n = wire_frame_next(b->data + at, b->length - at, &f);
+
+		assert_true(n > 0);
+		if (f.type == WIRE_SCAN_SLICE && f.body[4] == section)
+			return b->data + at;
+		at += (size_t)n;
+	}
+	return NULL;
+}
+
+/* Its record ends before the flags. */
+static void a_provider_that_knows_of_no_cold_spares_turns_nobody_on(void **unused)
+{
+	enum { HEADER = 8, RECORD = HEADER + 11, WITHOUT = 1 };
+	OWNED(provider_scan_free) struct provider_scan *scan = scan_new(1, 1);
+	OWNED(provider_scan_free) struct provider_scan *got = NULL;
+	OWNED(buf_done) struct buf b = { 0 };
+	struct wire_scan_in in = { 0 };
+	char why[PROVIDER_TEXT_MAX] = "";
+	uint8_t *slice, *end;
+
+	(void)unused;
+	scan->hosts[0].can_power_on = true;
+	scan_frames(scan, 5, &b);
+	slice = slice_find(&b, 3);
+	assert_non_null(slice);
+	slice[0]--;
+	slice[RECORD]--;
+	end = slice + RECORD + 2 + slice[RECORD];
+	memmove(end, end + WITHOUT, (size_t)(b.data + b.length - end - WITHOUT));
+	b.length -= WITHOUT;
+	assert_int_equal(scan_join(&b, &in, &got, why), 0);
+	assert_string_equal(got->hosts[0].bay, scan->hosts[0].bay);
+	assert_false(got->hosts[0].can_power_on);
 }
 
 static void an_empty_scan_survives_the_wire(void **unused)
@@ -865,6 +909,7 @@ int main(void)
 		cmocka_unit_test(texts_lose_what_the_other_end_would_refuse),
 		cmocka_unit_test(headers_that_cannot_be_end_the_stream),
 		cmocka_unit_test(a_scan_of_the_largest_kind_survives_the_wire),
+		cmocka_unit_test(a_provider_that_knows_of_no_cold_spares_turns_nobody_on),
 		cmocka_unit_test(an_empty_scan_survives_the_wire),
 		cmocka_unit_test(a_scan_that_cannot_be_believed_is_refused_with_its_reason),
 		cmocka_unit_test(a_failed_scan_says_why),
