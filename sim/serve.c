@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -60,6 +62,36 @@ static void on_manager(void *arg, bool here)
 	log_notice("manager: %s", here ? "connected" : "gone");
 }
 
+/* "-" for none. */
+static void place_name(const struct sim_names *names, uint16_t host, char out[TOPO_NAME_MAX])
+{
+	(void)snprintf(out, TOPO_NAME_MAX, "-");
+	if (host)
+		sim_names_host(names, host, out);
+}
+
+/* What the switch has done, whatever is answered: one line of words that a test can read. */
+static void on_effect(void *arg, const struct sim_effect *effect)
+{
+	const struct serve *s = arg;
+	const struct provider_op *op = effect->op;
+	char function[TOPO_NAME_MAX] = "-";
+	char host[TOPO_NAME_MAX], before[TOPO_NAME_MAX], after[TOPO_NAME_MAX];
+
+	if (op->verb == PROVIDER_READ || op->verb == PROVIDER_READ_HOST)
+		return;
+	if (op->function)
+		sim_names_function(&s->names, op->function, function);
+	place_name(&s->names, op->host, host);
+	place_name(&s->names, effect->before.host, before);
+	place_name(&s->names, effect->after.host, after);
+	log_debug("effect verb=%s function=%s host=%s generation=%" PRIu64 " attempt=%" PRIu64
+		  " outcome=%s before=%s after=%s why=%d late=%d orphan=%d",
+		  provider_verb_text(op->verb), function, host, op->generation, op->attempt,
+		  provider_outcome_text(effect->outcome), before, after, (int)effect->why,
+		  effect->is_late, effect->is_orphan);
+}
+
 static void on_sync(evutil_socket_t fd, short what, void *arg)
 {
 	const struct serve *s = arg;
@@ -96,6 +128,7 @@ static enum sim_exit model_open(struct serve *s, const struct sim_chassis *chass
 	if (r)
 		return say("model", r);
 	s->control = (struct sim_control){ s->model, &s->names };
+	sim_model_observe(s->model, on_effect, s);
 	r = sim_store_open(state_path, s->model, &s->store, why);
 	if (!r)
 		return EXIT_DONE;
