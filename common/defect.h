@@ -21,6 +21,18 @@ enum fabric_defect {
 	DEFECT_FENCE_BELIEVES,       /* a fence program's word stands against the switch's (S1) */
 	DEFECT_UNKNOWN_IS_NOWHERE,   /* what cannot be told is taken for bound nowhere (S1) */
 	DEFECT_NO_QUARANTINE,        /* a card that comes is given at once, unscrubbed (S17) */
+	DEFECT_OVERDUE_ALONE,        /* the breaker counts only hosts that are due (S4) */
+	DEFECT_GRACE_KEPT,           /* leaving HOLD gives nobody a fresh window (S4) */
+	DEFECT_WALL_CLOCK,           /* hosts are judged by wall time (S2) */
+	DEFECT_VERDICT_FIRST,        /* hosts are judged before the sockets are drained (S3) */
+	DEFECT_IN_TRANSACTION,       /* operations leave while their intent is being written (S8) */
+	DEFECT_UNKNOWN_IS_FAILED,    /* UNKNOWN is taken for not done (S1) */
+	DEFECT_LATE_ANSWER,          /* an answer counts for whatever is in flight now (S19) */
+	DEFECT_FENCE_BY_LIST,        /* a fence empties what is assigned, not what is shown (S20) */
+	DEFECT_FENCE_UNISOLATED,     /* a fence does not begin by cutting its host off (S20) */
+	DEFECT_POWER_IS_UNBIND,      /* a host without power counts as empty (S20) */
+	DEFECT_NO_BLAST_SET,         /* nobody asks what else a reset hits (S16) */
+	DEFECT_REPAIR_RESTORED,      /* a restored database repairs and judges at once */
 	DEFECTS,
 };
 

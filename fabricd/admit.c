@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 #include "failover/reserve.h"
@@ -403,7 +404,7 @@ static int check_rings(struct admission *a)
 /* S16: a reset that is not the function's own hits every function of its adapter. */
 static int check_blast(struct admission *a, const struct fabric_function *fn)
 {
-	if (fn->as.flr)
+	if (fn->as.flr || DEFECT(NO_BLAST_SET))
 		return 0;
 	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter) {
 		if (o == fn)

@@ -817,6 +817,16 @@ static void settle_completed(struct fabric *f, struct fabric_item *item,
 	item_ready(f, item);
 }
 
+/* S1: UNKNOWN is neither done nor failed. */
+static enum provider_outcome outcome_of(const struct provider_completion *done)
+{
+	if (done->outcome == PROVIDER_UNKNOWN && DEFECT(UNKNOWN_IS_DONE))
+		return PROVIDER_DONE;
+	if (done->outcome == PROVIDER_UNKNOWN && DEFECT(UNKNOWN_IS_FAILED))
+		return PROVIDER_FAILED;
+	return done->outcome;
+}
+
 void item_completed(struct fabric *f, struct fabric_item *item, const struct provider_op *op,
 		    const struct provider_completion *done)
 {
@@ -825,7 +835,7 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 
 		flow_end(f, flow);
 	}
-	if (item->run.attempt != op->attempt)
+	if (item->run.attempt != op->attempt && !DEFECT(LATE_ANSWER))
 		return; /* of an attempt that nobody waits for any more */
 	if (op->verb == PROVIDER_SETTLE) {
 		settle_completed(f, item, done);
@@ -833,8 +843,7 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 	}
 	if (item->run.at != ITEM_EFFECT)
 		return;
-	switch (DEFECT(UNKNOWN_IS_DONE) && done->outcome == PROVIDER_UNKNOWN ? PROVIDER_DONE
-									     : done->outcome) {
+	switch (outcome_of(done)) {
 	case PROVIDER_DONE:
 		effect_done(f, item, op->verb);
 		break;
@@ -1049,7 +1058,8 @@ static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum
 {
 	char why[DB_TEXT_MAX];
 
-	if (item->fn->as.flr || (next != HANDOVER_RESET && next != HANDOVER_BIND))
+	if (item->fn->as.flr || (next != HANDOVER_RESET && next != HANDOVER_BIND) ||
+	    DEFECT(NO_BLAST_SET))
 		return false;
 	for (const struct fabric_function *o = item->fn->adapter->first; o;
 	     o = o->next_in_adapter) {

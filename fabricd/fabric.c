@@ -805,6 +805,7 @@ void fabric_start(struct fabric *f)
 	f->started = true;
 	f->now_ms = f->io.now_ms(f->io.arg);
 	f->started_ms = f->now_ms;
+	f->started_wall_ms = f->io.wall_ms(f->io.arg);
 	attempts_reserve(f);
 	batch_submit(f);
 }

@@ -174,6 +174,25 @@ static void fence_end(struct fabric *f, struct fabric_fence *fence)
 }
 
 /* (4) All that its virtual switch shows: never a list from the assignments. */
+static bool counts(const struct fabric *f, const struct fabric_host *host,
+		   const struct provider_binding *shown)
+{
+	const struct fabric_provider *p = provider_of_host(f, host);
+
+	return !DEFECT(FENCE_BY_LIST) || (shown->function && shown->function <= p->function_count &&
+					  p->functions[shown->function - 1] &&
+					  p->functions[shown->function - 1]->host == host);
+}
+
+static bool is_empty(const struct fabric *f, const struct fabric_host *host,
+		     const struct provider_completion *done)
+{
+	for (size_t i = 0; i < done->binding_count; i++)
+		if (counts(f, host, &done->bindings[i]))
+			return false;
+	return true;
+}
+
 static void fence_unbind(struct fabric *f, struct fabric_fence *fence,
 			 const struct provider_completion *done)
 {
@@ -190,6 +209,8 @@ static void fence_unbind(struct fabric *f, struct fabric_fence *fence,
 					  .vport = done->bindings[i].vport,
 					  .mode = PROVIDER_SURPRISE };
 
+		if (!counts(f, fence->host, &done->bindings[i]))
+			continue;
 		if (!fence_put(f, fence, &op))
 			break;
 		if (!fence->attempt)
@@ -229,7 +250,7 @@ static bool can(const struct fabric *f, const struct fabric_host *host, uint32_t
 
 static bool can_isolate(const struct fabric *f, const struct fabric_host *host)
 {
-	return can(f, host, PROVIDER_CAN_ISOLATE);
+	return !DEFECT(FENCE_UNISOLATED) && can(f, host, PROVIDER_CAN_ISOLATE);
 }
 
 static bool can_power(const struct fabric *f, const struct fabric_host *host)
@@ -593,7 +614,7 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		fence_one(f, fence, FENCE_ISOLATING, PROVIDER_ISOLATE, 1);
 		return;
 	}
-	if (!done->binding_count)
+	if (is_empty(f, host, done))
 		fence_proved(f, fence);
 	else
 		fence_not_empty(f, fence, done);
@@ -695,6 +716,10 @@ static void power_completed(struct fabric *f, struct fabric_fence *fence,
 	if (done->outcome == PROVIDER_REFUSED) {
 		fence_say(f, fence, "power refused", "%s", done->text);
 		rung_up(f, fence, "the switch does not power it off");
+		return;
+	}
+	if (done->outcome == PROVIDER_DONE && DEFECT(POWER_IS_UNBIND)) {
+		fence_proved(f, fence);
 		return;
 	}
 	if (done->outcome == PROVIDER_FAILED)

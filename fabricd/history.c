@@ -110,22 +110,6 @@ void answers_give(struct fabric *f)
 	free(given);
 }
 
-/* One transaction for all that came together in one call. */
-void batch_submit(struct fabric *f)
-{
-	struct pending *open = f->open;
-
-	if (!f->batch)
-		return;
-	open->cookie = f->next_cookie++;
-	*f->last = open;
-	f->last = &open->next;
-	f->open = NULL;
-	if (f->io.point)
-		f->io.point(f->io.arg, "journal-before");
-	f->io.submit_take(f->io.arg, TAKE(f->batch), open->cookie);
-}
-
 /* @cookie: of the batch that has been written. */
 static void follow(struct fabric *f, const struct after *after, uint64_t cookie)
 {
@@ -153,6 +137,25 @@ static void follow(struct fabric *f, const struct after *after, uint64_t cookie)
 		incident_durable(f, after->id);
 		break;
 	}
+}
+
+/* One transaction for all that came together in one call. */
+void batch_submit(struct fabric *f)
+{
+	struct pending *open = f->open;
+
+	if (!f->batch)
+		return;
+	open->cookie = f->next_cookie++;
+	*f->last = open;
+	f->last = &open->next;
+	f->open = NULL;
+	if (f->io.point)
+		f->io.point(f->io.arg, "journal-before");
+	f->io.submit_take(f->io.arg, TAKE(f->batch), open->cookie);
+	for (size_t i = 0; DEFECT(IN_TRANSACTION) && i < open->after_count; i++)
+		if (open->afters[i].kind == AFTER_INTENT || open->afters[i].kind == AFTER_EFFECT)
+			follow(f, &open->afters[i], open->cookie);
 }
 
 static void pending_free(struct pending *p)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 
@@ -99,12 +100,20 @@ static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *h
 	(void)incident_start(f, host, 0, cause);
 }
 
+/* S2: wall time is for display. */
+static uint64_t judged_ms(const struct fabric *f)
+{
+	if (DEFECT(WALL_CLOCK))
+		return f->started_ms + f->io.wall_ms(f->io.arg) - f->started_wall_ms;
+	return f->now_ms;
+}
+
 static void chassis_judge(struct fabric *f, struct chassis *c, const struct live_config *live)
 {
 	bool turned;
 
 	upkeep_refresh(c);
-	turned = live_judge(&c->live, live, c->lives, c->host_count, f->now_ms,
+	turned = live_judge(&c->live, live, c->lives, c->host_count, judged_ms(f),
 			    f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
 
 	if (turned) {
@@ -137,7 +146,7 @@ void hosts_judge(struct fabric *f)
 
 	/* What a restored database says of who owns what is last week's: nobody is failed over by
 	 * it before a person has adopted what the switch shows. */
-	if (f->frozen || f->restored) {
+	if (f->frozen || (f->restored && !DEFECT(REPAIR_RESTORED))) {
 		f->judge_ms = UINT64_MAX;
 		return;
 	}

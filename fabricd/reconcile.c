@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 
@@ -200,7 +201,8 @@ void reconcile_advance(struct fabric *f)
 	if (f->frozen || f->now_ms < f->reconcile_ms)
 		return;
 	f->reconcile_ms = UINT64_MAX;
-	if (!f->adopted || !f->config.repair || f->change_running >= FABRIC_RUNNING_MAX)
+	if ((!f->adopted && !DEFECT(REPAIR_RESTORED)) || !f->config.repair ||
+	    f->change_running >= FABRIC_RUNNING_MAX)
 		return;
 	for (size_t i = 0; i < f->functions.count; i++) {
 		struct fabric_function *fn = f->functions.at[i];

@@ -149,6 +149,7 @@ struct fabric {
 	uint64_t now_ms; /* of the call that is being served */
 	bool started;
 	uint64_t started_ms;
+	uint64_t started_wall_ms;
 	bool frozen;
 	bool adopted;
 	bool restored; /* from a backup, and not adopted since: no repair, no verdict */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/defect.h"
+
 static uint64_t elapsed_ms(uint64_t since_ms, uint64_t now_ms)
 {
 	return now_ms > since_ms ? now_ms - since_ms : 0;
@@ -151,7 +153,8 @@ static bool is_storm(const struct live_config *config, struct live_host *const *
 		if (!hosts[i]->watched || hosts[i]->aside || witness == LIVE_SAYS_DEAD)
 			continue;
 		watched++;
-		silent += is_near(hosts[i], config, now_ms);
+		silent += DEFECT(OVERDUE_ALONE) ? is_due(hosts[i], config, now_ms)
+						: is_near(hosts[i], config, now_ms);
 		/* It lives, and we do not hear it: we are the ones who are cut off. */
 		if (witness == LIVE_SAYS_ALIVE && is_due(hosts[i], config, now_ms))
 			return true;
@@ -168,7 +171,7 @@ static bool breaker_judge(struct live_chassis *chassis, const struct live_config
 	if (hold == chassis->hold)
 		return false;
 	/* Who came back last may be just short of its first beat. */
-	if (!hold)
+	if (!hold && !DEFECT(GRACE_KEPT))
 		hosts_refresh(hosts, count, now_ms);
 	chassis->hold = hold;
 	return true;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "common/defect.h"
+
 enum lane { LANE_ISOLATE, LANE_UNBIND, LANE_BETWEEN, LANE_BIND, LANE_READ, LANES };
 
 static const enum lane lanes[PROVIDER_VERBS] = {
@@ -811,10 +813,23 @@ void provider_queue_withdraw(struct provider_queue *q,
 			entry_end_later(q, e, PROVIDER_GATED, "withdrawn");
 }
 
+/* S19: an answer counts for its own attempt alone. */
+static struct entry *entry_answered(const struct provider_queue *q, uint64_t attempt)
+{
+	struct entry *e = entry_find(q, attempt);
+
+	if (e || !DEFECT(LATE_ANSWER))
+		return e;
+	TAILQ_FOREACH (e, &q->all, all)
+		if (e->state == ENTRY_SENT && !is_settle(e) && lanes[e->op.verb] != LANE_READ)
+			break;
+	return e;
+}
+
 void provider_queue_completed(struct provider_queue *q, const struct provider_completion *done,
 			      uint64_t now_ms)
 {
-	struct entry *e = entry_find(q, done->attempt);
+	struct entry *e = entry_answered(q, done->attempt);
 	struct provider_completion wrong = { .attempt = done->attempt };
 
 	if (!e || e->state != ENTRY_SENT)

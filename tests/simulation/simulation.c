@@ -31,6 +31,11 @@ static const struct {
 	{ "no-quarantine", DEFECT_NO_QUARANTINE },
 	{ "fence-believes", DEFECT_FENCE_BELIEVES },
 	{ "unknown-is-nowhere", DEFECT_UNKNOWN_IS_NOWHERE },
+	{ "in-transaction", DEFECT_IN_TRANSACTION },
+	{ "unknown-is-failed", DEFECT_UNKNOWN_IS_FAILED },
+	{ "fence-by-list", DEFECT_FENCE_BY_LIST },
+	{ "power-is-unbind", DEFECT_POWER_IS_UNBIND },
+	{ "no-blast-set", DEFECT_NO_BLAST_SET },
 };
 
 struct options {

@@ -6,8 +6,12 @@
  * (sim/). Played: the network between agents and manager, the process that the manager is (stopped,
  * killed at any step, started again), hosts that hang, die and return, operators, faults.
  *
- * world.c      time, the manager's process, the wire between it and the switch, the database
- * actors.c     hosts and their agents, operators, faults: what happens, chosen by the seed
+ * world.c      time, the chassis, one run
+ * manager.c    the manager's process, and its database
+ * wire.c       what goes to the switch, and comes from it
+ * actors.c     hosts, their agents and fence programs; what happens next, chosen by the seed
+ * operators.c  what people ask for
+ * trouble.c    what goes wrong
  * invariants.c docs/safety.md, "The invariants", checked at every step
  * simulation.c the program
  */
@@ -185,6 +189,25 @@ void world_disconnect(struct world *w, uint64_t for_ms);
 void world_kill(struct world *w, const char *where);
 /* The switch says that something is other than it was. */
 void world_changed(struct world *w);
+
+/* manager.c */
+void manager_start(struct world *w);
+/* What was killed is over: its memory, and what had not got to the disk. */
+void manager_bury(struct world *w);
+/* The database answers; beats arrive. */
+void commits_advance(struct world *w);
+void beats_advance(struct world *w);
+
+/* wire.c */
+/* For a manager that starts; with what it is to be given. */
+struct provider *wire_new(struct world *w);
+struct provider_sink *wire_sink(struct world *w);
+/* With what was on its way. */
+void wire_free(struct world *w);
+/* It is connected to the switch. */
+void wire_open(struct world *w);
+void news_advance(struct world *w);
+void news_drop(struct world *w);
 
 /* actors.c */
 void actors_init(struct world *w);

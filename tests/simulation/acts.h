@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What may happen next: each is done at once, with whom the seed chooses. actors.c has the odds. */
+#pragma once
+
+#include "tests/simulation/world.h"
+
+/* ---- operators.c: what people ask of a manager that runs ---- */
+void act_assign(struct world *w);
+void act_release(struct world *w);
+void act_move(struct world *w);
+void act_hand_identity(struct world *w);
+void act_spare(struct world *w);
+void act_failover(struct world *w);
+void act_maintain(struct world *w);
+void act_cancel(struct world *w);
+/* What they come back for: the end of maintenance, a host that waits to be let in. */
+void actor_maintain(struct world *w, struct actor *a);
+void actor_readmit(struct world *w, struct actor *a);
+
+/* ---- trouble.c: what goes wrong ---- */
+void act_fault(struct world *w);
+void act_die(struct world *w);
+void act_hang(struct world *w);
+void act_dumb(struct world *w);
+void act_hint(struct world *w);
+void act_tell(struct world *w);
+void act_network(struct world *w);
+void act_stop(struct world *w);
+void act_disconnect(struct world *w);
+void act_kill(struct world *w);
+void act_reboot(struct world *w);
+void act_card(struct world *w);
+/* Somebody is at the slot of @adapter. */
+void at_slot(struct world *w, uint32_t adapter, enum sim_slot_what what);
+
+/* ---- actors.c ---- */
+/* Its button is pressed: the switch sees it. */
+void actor_power(struct world *w, struct actor *a, bool on);
+/* It starts anew, under another boot id. */
+void actor_boot(struct world *w, struct actor *a);

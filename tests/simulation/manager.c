@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The process that the manager is: its start, its end, its database, what it is told. */
+#include "tests/simulation/world.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t io_now(void *arg)
+{
+	return ((struct world *)arg)->now_ms;
+}
+
+static uint64_t io_wall(void *arg)
+{
+	return WORLD_EPOCH_MS + ((struct world *)arg)->now_ms;
+}
+
+static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
+{
+	struct world *w = arg;
+	struct commit *c;
+
+	if (w->dead) {
+		db_batch_free(batch);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	assert(c);
+	c->cookie = cookie;
+	c->batch = batch;
+	c->due_ms = w->now_ms + world_random(w, 3) +
+		    (world_random(w, 200) == 0 ? world_random(w, 400) : 0);
+	*w->commits_last = c;
+	w->commits_last = &c->next;
+}
+
+static uint64_t io_waiting(void *arg)
+{
+	struct world *w = arg;
+
+	return w->commits ? w->commits->due_ms - 3 : 0;
+}
+
+static void io_published(void *arg, const struct db_event *event)
+{
+	struct world *w = arg;
+
+	if (w->dead)
+		return;
+	world_story(w, "  told: %s %s %s", event->type, event->subject, event->detail);
+	check_event(w, event);
+	actor_told(w, event);
+}
+
+static int io_fence_run(void *arg, uint64_t cookie, const char *host, const char *action)
+{
+	struct world *w = arg;
+
+	return w->dead ? 0 : actor_program_run(w, cookie, host, !strcmp(action, "off"));
+}
+
+static int io_agent_ask(void *arg, const char *host, const struct fabric_ask *question)
+{
+	struct world *w = arg;
+
+	return w->dead ? 0 : actor_ask(w, host, question);
+}
+
+static void io_point(void *arg, const char *point)
+{
+	struct world *w = arg;
+
+	if (!w->kill_in || w->dead || --w->kill_in)
+		return;
+	world_kill(w, point);
+}
+
+bool world_manager_runs(const struct world *w)
+{
+	return w->fabric && !w->dead && w->now_ms >= w->stopped_until_ms;
+}
+
+/* From here on nothing of it reaches the outside; its memory is given back later. */
+void world_kill(struct world *w, const char *where)
+{
+	world_story(w, "the manager is killed (%s)", where);
+	w->dead = true;
+	w->kills++;
+	w->kill_in = 0;
+	w->start_ms = w->now_ms + 50 + world_random(w, 3000);
+}
+
+/* The database has no reason to fail here: what it refuses is a fault of ours. */
+static void apply(struct world *w, const struct db_batch *batch)
+{
+	char why[DB_TEXT_MAX] = "";
+	int r = db_apply(w->db, batch, why);
+
+	if (r)
+		world_broken(w, "the database refuses a batch: %s (%s)", why, strerror(-r));
+}
+
+void manager_bury(struct world *w)
+{
+	fabric_free(w->fabric);
+	w->fabric = NULL;
+	wire_free(w);
+	w->dead = false;
+	w->stopped_until_ms = 0;
+	/* What was handed to the disk may have got there, in order; nobody was told. */
+	while (w->commits) {
+		struct commit *c = w->commits;
+
+		w->commits = c->next;
+		if (!c->applied && world_random(w, 2))
+			apply(w, c->batch);
+		else if (!c->applied)
+			while (w->commits) { /* the rest is lost */
+				struct commit *lost = w->commits;
+
+				w->commits = lost->next;
+				db_batch_free(lost->batch);
+				free(lost);
+			}
+		db_batch_free(c->batch);
+		free(c);
+	}
+	w->commits_last = &w->commits;
+}
+
+void manager_start(struct world *w)
+{
+	const struct fabric_io io = { .now_ms = io_now,
+				      .wall_ms = io_wall,
+				      .submit_take = io_submit_take,
+				      .db_waiting_since_ms = io_waiting,
+				      .published = io_published,
+				      .fence_run = io_fence_run,
+				      .agent_ask = io_agent_ask,
+				      .point = io_point,
+				      .arg = w };
+	struct config config;
+	char why[DB_TEXT_MAX];
+	struct provider *wire = wire_new(w);
+	unsigned number;
+
+	world_story(w, "the manager is started");
+	config_init(&config);
+	config.fence_retry_ms = 10000;
+	for (size_t i = 0; i < w->actor_count && w->program; i++) {
+		struct config_fence *fence = &config.fences[config.fence_count++];
+
+		(void)snprintf(fence->host, sizeof(fence->host), "%s", w->actors[i].name);
+		(void)snprintf(fence->program, sizeof(fence->program), "/fence");
+	}
+	if (fabric_new(&config, &io, &w->fabric) || fabric_load(w->fabric, w->db, why) ||
+	    fabric_provider_add(w->fabric, "sim", wire_sink(w), &number))
+		abort();
+	wire_open(w);
+	fabric_provider_set(w->fabric, number, wire);
+	fabric_start(w->fabric);
+	w->reboot_untold = false;
+	actors_know(w);
+	w->start_ms = 0;
+}
+
+void commits_advance(struct world *w)
+{
+	while (w->commits && w->commits->due_ms <= w->now_ms && !w->dead) {
+		struct commit *c = w->commits;
+
+		if (!c->applied)
+			apply(w, c->batch);
+		c->applied = true;
+		if (!world_manager_runs(w))
+			return;
+		w->commits = c->next;
+		if (!w->commits)
+			w->commits_last = &w->commits;
+		fabric_written(w->fabric, c->cookie, 0, "");
+		db_batch_free(c->batch);
+		free(c);
+	}
+}
+
+void beats_advance(struct world *w)
+{
+	struct beat **at = &w->beats;
+
+	while (*at) {
+		struct beat *b = *at;
+		struct actor *a = &w->actors[b->actor];
+		uint64_t epoch = 0;
+		int r;
+
+		if (b->at_ms > w->now_ms) {
+			at = &b->next;
+			continue;
+		}
+		if (w->fabric && !world_manager_runs(w) && !w->dead) {
+			at = &b->next; /* it waits in the socket of a stopped manager */
+			continue;
+		}
+		*at = b->next;
+		if (world_manager_runs(w)) {
+			r = fabric_beat(w->fabric, a->name, b->boot_id, b->seq, b->at_ms, &epoch);
+			a->fenced = r == REFUSE_HOST_FENCED;
+		}
+		free(b);
+	}
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The wire between the manager and the switch: what is sent, and the news that come back. */
+#include "tests/simulation/world.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The manager's end of the connection: what a dead manager sends goes nowhere. */
+struct wire {
+	struct provider base;
+	struct world *w;
+	struct provider *inner;
+	struct provider_sink sink; /* the brain's */
+};
+
+static struct wire *wire_of(struct provider *p)
+{
+	return (struct wire *)p;
+}
+
+static void wire_close(struct provider *p)
+{
+	struct wire *wire = wire_of(p);
+
+	provider_close(wire->inner);
+	free(wire);
+}
+
+static int wire_submit(struct provider *p, const struct provider_op *op)
+{
+	struct wire *wire = wire_of(p);
+
+	if (!wire->inner)
+		return -ENOTCONN;
+	if (wire->w->dead)
+		return 0;
+	if (wire->w->print)
+		world_story(wire->w, "    sent: %s function %u host %u vport %u gen %" PRIu64,
+			    provider_verb_text(op->verb), op->function, op->host, op->vport,
+			    op->generation);
+	check_sent(wire->w, op);
+	return wire->inner->ops->submit(wire->inner, op);
+}
+
+static int wire_scan(struct provider *p)
+{
+	struct wire *wire = wire_of(p);
+
+	if (!wire->inner)
+		return -ENOTCONN;
+	return wire->w->dead ? 0 : wire->inner->ops->scan(wire->inner);
+}
+
+static int wire_view(struct provider *p, uint16_t host, uint64_t cookie)
+{
+	struct wire *wire = wire_of(p);
+
+	return wire->inner ? wire->inner->ops->view(wire->inner, host, cookie) : -ENOTCONN;
+}
+
+static void wire_advance(struct provider *p, uint64_t now_ms)
+{
+	(void)p;
+	(void)now_ms; /* the background's business */
+}
+
+static uint64_t wire_next_ms(const struct provider *p)
+{
+	(void)p;
+	return UINT64_MAX;
+}
+
+static const struct provider_ops wire_ops = {
+	.name = "wire",
+	.close = wire_close,
+	.submit = wire_submit,
+	.scan = wire_scan,
+	.view = wire_view,
+	.advance = wire_advance,
+	.next_ms = wire_next_ms,
+};
+
+static struct news *news_add(struct world *w, enum news_kind kind)
+{
+	struct news *n = calloc(1, sizeof(*n));
+
+	assert(n);
+	n->kind = kind;
+	*w->news_last = n;
+	w->news_last = &n->next;
+	return n;
+}
+
+static void news_free(struct news *n)
+{
+	free(n->bindings);
+	provider_scan_free(n->scan);
+	free(n);
+}
+
+void news_drop(struct world *w)
+{
+	while (w->news) {
+		struct news *next = w->news->next;
+
+		news_free(w->news);
+		w->news = next;
+	}
+	w->news_last = &w->news;
+}
+
+/* What a host has that does not answer cannot be told; some providers know what it was. */
+static void binding_hide(const struct world *w, struct provider_binding *now)
+{
+	if (!now->host || !actor_is_dumb(w, now->host))
+		return;
+	now->unknown = true;
+	if (w->seed % 3)
+		return;
+	now->host = 0;
+	now->vport = 0;
+	now->generation = 0;
+}
+
+void world_changed(struct world *w)
+{
+	if (w->wire && w->wire->inner)
+		news_add(w, NEWS_TOLD)->event.kind = PROVIDER_EVENT_CHANGED;
+}
+
+static void on_completed(void *arg, const struct provider_completion *done)
+{
+	struct world *w = arg;
+	struct news *n = news_add(w, NEWS_COMPLETED);
+
+	check_answered(w, done);
+	n->done = *done;
+	if (done->host.host && actor_is_dumb(w, done->host.host)) {
+		n->done.outcome = PROVIDER_FAILED;
+		n->done.binding_count = 0;
+		n->done.bindings = NULL;
+		return;
+	}
+	if (!done->binding_count)
+		return;
+	n->bindings = calloc(done->binding_count, sizeof(*n->bindings));
+	assert(n->bindings);
+	memcpy(n->bindings, done->bindings, done->binding_count * sizeof(*n->bindings));
+	n->done.bindings = n->bindings;
+	for (size_t i = 0; i < done->binding_count; i++)
+		binding_hide(w, &n->bindings[i]);
+}
+
+static void on_scanned_take(void *arg, struct provider_scan *scan, const char *why)
+{
+	(void)why;
+	for (size_t i = 0; scan && i < scan->function_count; i++)
+		binding_hide(arg, &scan->functions[i].now);
+	news_add(arg, NEWS_SCANNED)->scan = scan;
+}
+
+static void on_told(void *arg, const struct provider_event *event)
+{
+	news_add(arg, NEWS_TOLD)->event = *event;
+}
+
+static void on_state(void *arg, enum provider_state state, const struct provider_hello *hello)
+{
+	struct news *n = news_add(arg, NEWS_STATE);
+
+	n->state = state;
+	n->has_hello = hello != NULL;
+	if (hello)
+		n->hello = *hello;
+}
+
+static void on_viewed(void *arg, uint64_t cookie, const struct provider_config *config,
+		      const char *why)
+{
+	(void)arg;
+	(void)cookie;
+	(void)config;
+	(void)why;
+}
+
+static void news_deliver(struct world *w, struct news *n)
+{
+	const struct provider_sink *sink = &w->wire->sink;
+
+	switch (n->kind) {
+	case NEWS_COMPLETED:
+		sink->completed(sink->arg, &n->done);
+		break;
+	case NEWS_SCANNED:
+		sink->scanned_take(sink->arg, TAKE(n->scan), "lost");
+		break;
+	case NEWS_TOLD:
+		sink->told(sink->arg, &n->event);
+		break;
+	case NEWS_STATE:
+		sink->state(sink->arg, n->state, n->has_hello ? &n->hello : NULL);
+		break;
+	}
+}
+
+struct provider *wire_new(struct world *w)
+{
+	w->wire = calloc(1, sizeof(*w->wire));
+	assert(w->wire);
+	w->wire->base.ops = &wire_ops;
+	w->wire->w = w;
+	return &w->wire->base;
+}
+
+void wire_free(struct world *w)
+{
+	if (w->wire)
+		provider_close(&w->wire->base);
+	w->wire = NULL;
+	w->reconnect_ms = 0;
+	news_drop(w);
+}
+
+struct provider_sink *wire_sink(struct world *w)
+{
+	return &w->wire->sink;
+}
+
+void wire_open(struct world *w)
+{
+	struct provider_sink sink = {
+		on_completed, on_scanned_take, on_told, on_state, on_viewed, w
+	};
+
+	w->wire->inner = sim_model_provider(w->model, &sink);
+	assert(w->wire->inner);
+	w->reconnect_ms = 0;
+}
+
+/* What was sent goes on at the switch; what it answers is lost. */
+void world_disconnect(struct world *w, uint64_t for_ms)
+{
+	if (!w->wire || !w->wire->inner || w->dead)
+		return;
+	provider_close(w->wire->inner);
+	w->wire->inner = NULL;
+	news_drop(w);
+	news_add(w, NEWS_STATE)->state = PROVIDER_LOST;
+	w->reconnect_ms = w->now_ms + for_ms;
+}
+
+void news_advance(struct world *w)
+{
+	while (w->news && world_manager_runs(w)) {
+		struct news *n = w->news;
+
+		w->news = n->next;
+		if (!w->news)
+			w->news_last = &w->news;
+		news_deliver(w, n);
+		news_free(n);
+	}
+}
