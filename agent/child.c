@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/child.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -27,9 +26,7 @@ struct child {
 	struct event *printed;
 	struct event *ended; /* SIGCHLD, of any child */
 	struct event *deadline;
-	char line[CHILD_LINE_MAX]; /* being printed */
-	size_t line_length;
-	bool line_is_new;  /* the last one had its newline */
+	struct last_line line;
 	child_done_fn *fn; /* NULL: nobody is to be told any more */
 	void *arg;
 };
@@ -70,22 +67,6 @@ static void child_kill(const struct child *child)
 
 /* ---- what it prints ---- */
 
-static void line_take(struct child *child, const char *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] == '\n') {
-			child->line_is_new = true;
-			continue;
-		}
-		if (child->line_is_new)
-			child->line_length = 0;
-		child->line_is_new = false;
-		if (child->line_length < sizeof(child->line) - 1)
-			child->line[child->line_length++] =
-				(char)(isprint((unsigned char)bytes[i]) ? bytes[i] : '?');
-	}
-}
-
 static void output_read(struct child *child)
 {
 	char bytes[4096];
@@ -96,7 +77,7 @@ static void output_read(struct child *child)
 		n = read(child->output, bytes, sizeof(bytes));
 		if (n <= 0)
 			break;
-		line_take(child, bytes, (size_t)n);
+		last_line_take(&child->line, bytes, (size_t)n);
 		most -= (size_t)n < most ? (size_t)n : most;
 	}
 	if (n == 0 && most == READ_AT_ONCE)
@@ -118,7 +99,7 @@ static void child_tell(struct child *child, int status, bool timed_out)
 	child_done_fn *fn = child->fn;
 
 	output_read(child);
-	memcpy(result.last, child->line, child->line_length);
+	(void)snprintf(result.last, sizeof(result.last), "%s", last_line_text(&child->line));
 	child->fn = NULL;
 	if (fn)
 		fn(child->arg, &result);

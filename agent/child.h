@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/last_line.h"
 #include "common/result.h"
 
-enum { CHILD_LINE_MAX = 200 };
+enum { CHILD_LINE_MAX = LAST_LINE_MAX };
 
 struct event_base;
 struct child;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/hooks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/hook_folder.h"
 
 enum {
 	WORDS = 6 + SYSFS_NODES, /* program, what, function, address, driver, nodes, NULL */
@@ -21,9 +20,8 @@ enum {
 struct hooks {
 	struct children *children;
 	struct hooks_order order;
-	struct dirent **entries;
-	int count;
-	int next;
+	struct hook_names names;
+	size_t next;
 	char path[PATH_MAX];
 	char env[VARIABLES][128];
 	char env_nodes[sizeof("FABRIC_NODES=") + (size_t)SYSFS_NODES * SYSFS_NODE_MAX];
@@ -31,22 +29,6 @@ struct hooks {
 	hooks_done_fn *fn;
 	void *arg;
 };
-
-/* As run-parts(8) has it: no dots, so neither hidden files nor what editors leave behind. */
-static int is_hook(const struct dirent *entry)
-{
-	static const char good[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-
-	return entry->d_name[0] && !entry->d_name[strspn(entry->d_name, good)];
-}
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR);
-}
 
 static const char *known(const char *text)
 {
@@ -64,7 +46,7 @@ static void hook_done(void *arg, const struct child_result *result)
 {
 	struct hooks *h = arg;
 	char why[HOOKS_WHY_MAX];
-	const char *name = h->entries[h->next - 1]->d_name;
+	const char *name = h->names.names[h->next - 1];
 
 	if (!result->status) {
 		hook_next(h);
@@ -124,12 +106,12 @@ static void hook_next(struct hooks *h)
 	uint64_t now = clock_boot_ms();
 	uint64_t left = h->order.all_by_ms > now ? h->order.all_by_ms - now : 0;
 
-	while (h->next < h->count) {
-		const char *name = h->entries[h->next++]->d_name;
+	while (h->next < h->names.count) {
+		const char *name = h->names.names[h->next++];
 
 		if (snprintf(h->path, sizeof(h->path), "%s/%s", h->order.folder, name) >=
 			    (int)sizeof(h->path) ||
-		    !is_program(h->path))
+		    !hook_is_program(h->path))
 			continue;
 		if (!left)
 			hooks_end(h, "no time is left for the hooks");
@@ -152,6 +134,7 @@ int hooks_run(struct children *children, const struct hooks_order *order, hooks_
 {
 	struct hooks *h = calloc(1, sizeof(*h));
 	struct timeval now = { 0 };
+	int r;
 
 	if (!h)
 		return -ENOMEM;
@@ -159,8 +142,9 @@ int hooks_run(struct children *children, const struct hooks_order *order, hooks_
 	h->order = *order;
 	h->fn = fn;
 	h->arg = arg;
-	h->count = scandir(order->folder, &h->entries, is_hook, alphasort);
-	h->now = evtimer_new(children->base, on_now, h);
+	/* One that is not there has none. */
+	r = hook_names_read(order->folder, &h->names);
+	h->now = r == -ENOMEM ? NULL : evtimer_new(children->base, on_now, h);
 	if (!h->now || event_add(h->now, &now)) {
 		hooks_free(h);
 		return -ENOMEM;
@@ -176,8 +160,6 @@ void hooks_free(struct hooks *h)
 	children_forget(h->children, h);
 	if (h->now)
 		event_free(h->now);
-	for (int i = 0; i < h->count; i++)
-		free(h->entries[i]);
-	free(h->entries);
+	hook_names_done(&h->names);
 	free(h);
 }

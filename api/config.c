@@ -10,7 +10,7 @@ static const char *type_text(enum config_type type)
 {
 	static const char *const texts[] = {
 		[CONFIG_NUMBER] = "number", [CONFIG_DURATION] = "duration", [CONFIG_BOOL] = "bool",
-		[CONFIG_CHOICE] = "choice", [CONFIG_STRING] = "string",
+		[CONFIG_CHOICE] = "choice", [CONFIG_STRING] = "string",     [CONFIG_PATH] = "path",
 	};
 
 	return texts[type];

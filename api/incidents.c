@@ -4,17 +4,6 @@
 #include "api/commands.h"
 #include "api/resource.h"
 
-static const char *state_text(enum db_incident_state state)
-{
-	static const char *const texts[DB_INCIDENT_STATES] = {
-		[DB_INCIDENT_FENCING] = "fencing", [DB_INCIDENT_BLOCKED] = "blocked",
-		[DB_INCIDENT_WAITING] = "waiting", [DB_INCIDENT_MOVING] = "moving",
-		[DB_INCIDENT_DONE] = "done",
-	};
-
-	return texts[state];
-}
-
 enum db_incident_state incident_state(const struct fabric_incident *incident)
 {
 	if (incident->row.state == DB_INCIDENT_DONE && incident->unstored)
@@ -43,7 +32,7 @@ static void state_get(const struct fabric *f, const void *object, struct value *
 	const struct fabric_incident *i = object;
 
 	(void)f;
-	value_text(v, state_text(incident_state(i)));
+	value_text(v, fabric_incident_state_text(incident_state(i)));
 }
 
 static void cause_get(const struct fabric *f, const void *object, struct value *v)

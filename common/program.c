@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/last_line.h"
 #include "common/log.h"
 
 enum {
@@ -27,6 +28,7 @@ struct program {
 	TAILQ_ENTRY(program) at; /* of waiting, or of running */
 	struct programs *all;
 	char *words[PROGRAM_WORDS_MAX + 1];
+	char *environment[PROGRAM_WORDS_MAX + 1]; /* beside the bare one */
 	char *input;
 	size_t input_length;
 	uint32_t timeout_ms;
@@ -43,6 +45,7 @@ struct program {
 	enum program_end end; /* why it was killed */
 	char output[PROGRAM_OUTPUT_MAX];
 	size_t kept;
+	struct last_line last;
 	size_t printed;
 };
 
@@ -78,6 +81,8 @@ static void program_free(struct program *p)
 	fd_done(&p->output_fd);
 	for (size_t i = 0; i < PROGRAM_WORDS_MAX; i++)
 		free(p->words[i]);
+	for (size_t i = 0; i < PROGRAM_WORDS_MAX; i++)
+		free(p->environment[i]);
 	if (p->input)
 		explicit_bzero(p->input, p->input_length);
 	free(p->input);
@@ -106,6 +111,7 @@ static void program_tell(struct program *p, enum program_end end, int code)
 					     .code = code,
 					     .output = p->output,
 					     .length = p->kept,
+					     .last = last_line_text(&p->last),
 					     .took_ms =
 						     (uint32_t)(clock_boot_ms() - p->started_ms) };
 
@@ -138,6 +144,7 @@ static bool output_take(struct program *p)
 		return n < 0 && errno == EINTR;
 	memcpy(p->output + p->kept, bytes, (size_t)n < room ? (size_t)n : room);
 	p->kept += (size_t)n < room ? (size_t)n : room;
+	last_line_take(&p->last, bytes, (size_t)n);
 	p->printed += (size_t)n;
 	return true;
 }
@@ -261,11 +268,12 @@ static int program_spawn(struct program *p, int in, int out)
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	static char locale[] = "LC_ALL=C.UTF-8";
-	char *const environment[] = { path, locale, NULL };
+	char *environment[2 + PROGRAM_WORDS_MAX + 1] = { path, locale };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r = posix_spawn_file_actions_init(&actions);
 
+	memcpy(environment + 2, p->environment, sizeof(p->environment));
 	if (r)
 		return -r;
 	r = posix_spawnattr_init(&attributes);
@@ -395,27 +403,32 @@ void programs_free(struct programs *all)
 	free(all);
 }
 
-static int words_copy(struct program *p, const char *const *words)
+static int words_copy(const char *const *words, char **out)
 {
-	size_t n = 0;
-
-	for (; words[n]; n++) {
+	for (size_t n = 0; words && words[n]; n++) {
 		if (n == PROGRAM_WORDS_MAX)
 			return -EINVAL;
-		p->words[n] = strdup(words[n]);
-		if (!p->words[n])
+		out[n] = strdup(words[n]);
+		if (!out[n])
 			return -ENOMEM;
 	}
-	return n && words[0][0] == '/' ? 0 : -EINVAL;
+	return 0;
 }
 
 int program_run(struct programs *all, const char *const *words, const char *input, size_t length,
 		uint32_t timeout_ms, program_ended_fn *ended, void *arg)
 {
+	return program_run_in(all, words, NULL, input, length, timeout_ms, ended, arg);
+}
+
+int program_run_in(struct programs *all, const char *const *words, const char *const *environment,
+		   const char *input, size_t length, uint32_t timeout_ms, program_ended_fn *ended,
+		   void *arg)
+{
 	struct program *p;
 	int r;
 
-	if (length > PROGRAM_INPUT_MAX)
+	if (length > PROGRAM_INPUT_MAX || !words[0] || words[0][0] != '/')
 		return -EINVAL;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -425,7 +438,9 @@ int program_run(struct programs *all, const char *const *words, const char *inpu
 	p->timeout_ms = timeout_ms;
 	p->ended = ended;
 	p->arg = arg;
-	r = words_copy(p, words);
+	r = words_copy(words, p->words);
+	if (!r)
+		r = words_copy(environment, p->environment);
 	if (!r && length) {
 		p->input = malloc(length);
 		r = p->input ? 0 : -ENOMEM;

@@ -23,7 +23,7 @@ enum {
 	PROGRAM_INPUT_MAX = 65536,     /* bytes of text that it is given */
 	PROGRAM_OUTPUT_MAX = 2048,     /* bytes that are kept, the first ones */
 	PROGRAM_FLOOD_BYTES = 1 << 20, /* it is killed once it has printed more than that */
-	PROGRAM_WORDS_MAX = 16,
+	PROGRAM_WORDS_MAX = 16,        /* likewise of its environment */
 };
 
 enum program_end {
@@ -39,6 +39,7 @@ struct program_ended {
 	int code;
 	const char *output; /* standard output and error, as printed; borrowed for the call */
 	size_t length;
+	const char *last; /* the last line of it that says anything, plain text; borrowed too */
 	uint32_t took_ms;
 };
 typedef void program_ended_fn(void *arg, const struct program_ended *ended);
@@ -60,3 +61,7 @@ OWNED_BY(struct programs, programs_free)
  */
 MUST_USE int program_run(struct programs *programs, const char *const *words, const char *input,
 			 size_t length, uint32_t timeout_ms, program_ended_fn *ended, void *arg);
+/* With @environment, "NAME=VALUE" each, NULL after the last, beside the bare one; copied. */
+MUST_USE int program_run_in(struct programs *programs, const char *const *words,
+			    const char *const *environment, const char *input, size_t length,
+			    uint32_t timeout_ms, program_ended_fn *ended, void *arg);

@@ -15,7 +15,7 @@ enum {
 	FILE_MAX = 1 << 20,
 	SECTION_MAX = 96,
 	NAME_MAX_BYTES = 63, /* of a provider or host, NUL not included */
-	KEYS_MAX = 32,
+	KEYS_MAX = 64,
 };
 
 static const struct config_key keys[] = {
@@ -63,6 +63,12 @@ static const struct config_key keys[] = {
 	{ "failover", "fence-retry", CONFIG_DURATION, false,
 	  offsetof(struct config, fence_retry_ms), "30s", 100, 3600000, "ms", NULL,
 	  "a blocked host is tried again after this" },
+	{ "incident", "hooks", CONFIG_PATH, false, offsetof(struct config, hooks), CONFIG_NONE, 0,
+	  0, "", NULL,
+	  "folder of programs that are run on each step of an incident; none: no program is" },
+	{ "incident", "hook-deadline", CONFIG_DURATION, false,
+	  offsetof(struct config, hook_deadline_ms), "10s", 100, 600000, "ms", NULL,
+	  "each of those programs is killed after this" },
 	{ "switch", "command-timeout", CONFIG_DURATION, false,
 	  offsetof(struct config, command_timeout_ms), "0", 0, 600000, "ms", NULL,
 	  "longest wait for a switch command; 0: what the provider says of itself" },
@@ -555,6 +561,14 @@ static void key_take(struct parse *p, const struct config_key *key, const char *
 		else
 			*(enum config_witness *)(void *)at = (enum config_witness)choice;
 		return;
+	case CONFIG_PATH:
+		if (*value != '/' && strcmp(value, CONFIG_NONE) != 0) {
+			parse_fail(p, "%s: takes an absolute path or " CONFIG_NONE ", not %s",
+				   key->name, value);
+			return;
+		}
+		text_take(p, key->name, value, (char *)at, CONFIG_TEXT_MAX);
+		return;
 	case CONFIG_STRING:
 		text_take(p, key->name, value, (char *)at, CONFIG_TEXT_MAX);
 		return;
@@ -712,6 +726,7 @@ void config_format(const struct config *c, const struct config_key *key, char ou
 		choice_format(key->choices,
 			      (unsigned)*(const enum config_witness *)(const void *)at, out);
 		return;
+	case CONFIG_PATH:
 	case CONFIG_STRING:
 		(void)snprintf(out, 128, "%s", (const char *)at);
 		return;

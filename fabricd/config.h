@@ -60,6 +60,8 @@ struct config {
 	uint32_t command_attempts;    /* switch.command-attempts: then the function is parked */
 	bool repair;                  /* fabric.repair: missing and drifted are mended */
 	uint32_t repair_retry_ms;     /* fabric.repair-retry: first wait, doubled each time */
+	char hooks[CONFIG_TEXT_MAX];  /* incident.hooks: a folder, or CONFIG_NONE */
+	uint32_t hook_deadline_ms;    /* incident.hook-deadline */
 	uint32_t view_patience_ms;    /* host-view.patience: bound, and not seen by its host */
 	uint32_t removal_deadline_ms; /* removal.deadline: an agent's time to let a function go */
 	uint32_t history_days;        /* history.days, .events, .changes, .audit: what is kept */
@@ -102,7 +104,14 @@ const struct config_host *config_host_find(const struct config *c, const char *n
 const struct config_fence *config_fence_find(const struct config *c, const char *host);
 
 /* The table, for those who list it. */
-enum config_type { CONFIG_NUMBER, CONFIG_DURATION, CONFIG_BOOL, CONFIG_CHOICE, CONFIG_STRING };
+enum config_type {
+	CONFIG_NUMBER,
+	CONFIG_DURATION,
+	CONFIG_BOOL,
+	CONFIG_CHOICE,
+	CONFIG_STRING,
+	CONFIG_PATH
+};
 struct config_key {
 	const char *section;
 	const char *name;

@@ -50,6 +50,17 @@ const char *fabric_change_state_text(enum db_change_state state)
 	return texts[state];
 }
 
+const char *fabric_incident_state_text(enum db_incident_state state)
+{
+	static const char *const texts[DB_INCIDENT_STATES] = {
+		[DB_INCIDENT_FENCING] = "fencing", [DB_INCIDENT_BLOCKED] = "blocked",
+		[DB_INCIDENT_WAITING] = "waiting", [DB_INCIDENT_MOVING] = "moving",
+		[DB_INCIDENT_DONE] = "done",
+	};
+
+	return texts[state];
+}
+
 const char *fabric_op_text(enum db_op op)
 {
 	static const char *const texts[DB_OPS] = {

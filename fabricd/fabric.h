@@ -197,6 +197,9 @@ const char *fabric_change_state_text(enum db_change_state state);
 const char *fabric_op_text(enum db_op op);
 const char *fabric_change_kind_text(enum db_change_kind kind);
 
+/* "fencing", "blocked", "waiting", "moving", "done". */
+const char *fabric_incident_state_text(enum db_incident_state state);
+
 struct fabric_item {
 	struct db_item row; /* journal's intent, and how it ended */
 	struct fabric_function *fn;
@@ -256,6 +259,7 @@ struct fabric_incident {
 	uint64_t started_ms; /* of its first step, boot-time clock */
 	uint64_t retry_ms;   /* blocked: when its fence is tried again */
 	unsigned unstored;   /* batches with @row that are not durable yet */
+	size_t told;         /* steps that are durable, and were given to the hooks */
 };
 
 struct fabric_provider_view {
@@ -347,6 +351,9 @@ struct fabric_io {
 	 * "status"; after 0 answered once by fabric_fence_answered() with @cookie, never at once.
 	 * Return: 0; -EBUSY while one runs for @host; another -errno. */
 	int (*fence_run)(void *arg, uint64_t cookie, const char *host, const char *action);
+	/* May be NULL. A step of @incident is durable: for the site's hooks, whose outcomes come by
+	 * fabric_hook_told(), never at once. Nothing waits for them. Return: 0 or -errno. */
+	int (*step)(void *arg, const struct fabric_incident *incident, const struct db_step *step);
 	/* May be NULL: there are no datagrams. Makes a key for @host's datagrams, durable when it
 	 * returns 0, and @key its 64 hex digits. Return: 0; -EEXIST: the name of another host has
 	 * the same hash; another -errno. */
@@ -554,6 +561,9 @@ void fabric_agent_answered(struct fabric *f, const char *host, uint64_t id,
  * @text: for people: what it said last, or why it did not end
  */
 void fabric_fence_answered(struct fabric *f, uint64_t cookie, int code, const char *text);
+/* What became of a hook on a step of an incident, for people: it becomes a step itself, one that
+ * no hook is told of. */
+void fabric_hook_told(struct fabric *f, uint64_t incident, const char *text);
 /* What a fence of @host would try, in order: "isolate, unbind, fence_dummy, a person". */
 void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
 		       char out[static DB_TEXT_MAX]);

@@ -32,7 +32,6 @@ enum {
 	UNREADABLE_TRIES = 2, /* of a settle or a read, while there is a higher rung */
 	UNBIND_TRIES = 3,     /* reads that still show something, likewise */
 	POWER_SEEN_MS = 1000, /* a switch may see the loss of power so much later */
-	SAID_BEFORE = 32,     /* steps looked through for the same words */
 };
 
 enum fence_at {
@@ -138,18 +137,6 @@ static void fence_one(struct fabric *f, struct fabric_fence *fence, enum fence_a
 	fence->at = at;
 }
 
-/* A host that stays blocked is fenced again and again: what is no news is not said again. */
-static bool is_said(const struct fabric_incident *incident, const char *what, const char *detail)
-{
-	size_t from = incident->step_count > SAID_BEFORE ? incident->step_count - SAID_BEFORE : 0;
-
-	for (size_t i = from; i < incident->step_count; i++)
-		if (!strcmp(incident->steps[i].what, what) &&
-		    !strcmp(incident->steps[i].detail, detail))
-			return true;
-	return false;
-}
-
 __attribute__((format(printf, 4, 5))) static void
 fence_say(struct fabric *f, struct fabric_fence *fence, const char *what, const char *format, ...)
 {
@@ -162,7 +149,9 @@ fence_say(struct fabric *f, struct fabric_fence *fence, const char *what, const 
 	va_start(args, format);
 	(void)vsnprintf(detail, sizeof(detail), format, args); /* cut when longer */
 	va_end(args);
-	if (incident->row.state != DB_INCIDENT_BLOCKED || !is_said(incident, what, detail))
+	/* A host that stays blocked is fenced again and again: what is no news is not said again.
+	 */
+	if (incident->row.state != DB_INCIDENT_BLOCKED || !incident_is_said(incident, what, detail))
 		incident_step(f, incident, what, "%s", detail);
 }
 

@@ -171,35 +171,16 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 	run_answer(run, -1, run->text);
 }
 
-/* Its last line that says anything, as far as it is plain text. */
-static void last_line(const struct program_ended *ended, char *out, size_t size)
-{
-	size_t end = ended->length;
-	size_t start;
-	size_t n = 0;
-
-	while (end && isspace((unsigned char)ended->output[end - 1]))
-		end--;
-	start = end;
-	while (start && ended->output[start - 1] != '\n')
-		start--;
-	for (; start < end && n + 1 < size; start++, n++)
-		out[n] = isprint((unsigned char)ended->output[start]) ? ended->output[start] : '?';
-	out[n] = '\0';
-}
-
 static void on_ended(void *arg, const struct program_ended *ended)
 {
 	struct run *run = arg;
-	char line[FENCE_PROGRAM_TEXT_MAX - 24];
 	int code = -1;
 
 	switch (ended->end) {
 	case PROGRAM_EXITED:
 		code = ended->code;
-		last_line(ended, line, sizeof(line));
-		(void)snprintf(run->text, sizeof(run->text), "exit status %d%s%s", code,
-			       line[0] ? ": " : "", line);
+		(void)snprintf(run->text, sizeof(run->text), "exit status %d%s%.135s", code,
+			       ended->last[0] ? ": " : "", ended->last);
 		break;
 	case PROGRAM_SIGNALLED:
 		(void)snprintf(run->text, sizeof(run->text), "ended by signal %d", ended->code);

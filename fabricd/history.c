@@ -136,6 +136,9 @@ static void follow(struct fabric *f, const struct after *after, uint64_t cookie)
 	case AFTER_INCIDENT:
 		incident_durable(f, after->id);
 		break;
+	case AFTER_STEP:
+		incident_step_durable(f, after->id);
+		break;
 	}
 }
 

@@ -6,13 +6,17 @@
  * so that a restart finds the way: FENCING and BLOCKED fence again, WAITING and MOVING look for
  * what is still assigned to the fenced host, and move it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "fabricd/state.h"
+
+enum { SAID_BEFORE = 32 }; /* steps looked through for the same words */
 
 struct fabric_incident *incident_get(struct fabric *f, uint64_t id)
 {
@@ -45,6 +49,7 @@ static void step_add(struct fabric *f, struct fabric_incident *incident, uint64_
 	incident->steps = steps;
 	incident->steps[incident->step_count++] = step;
 	db_put_step(batch_open(f), &step);
+	batch_after(f, AFTER_STEP, incident->row.id);
 }
 
 void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
@@ -61,6 +66,52 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 		   detail[0] ? ": " : "", detail);
 	history_event(f, "incident.step", incident->row.host, "%s%s%s", what, detail[0] ? ": " : "",
 		      detail);
+}
+
+bool incident_is_said(const struct fabric_incident *incident, const char *what, const char *detail)
+{
+	size_t from = incident->step_count > SAID_BEFORE ? incident->step_count - SAID_BEFORE : 0;
+
+	for (size_t i = from; i < incident->step_count; i++)
+		if (!strcmp(incident->steps[i].what, what) &&
+		    !strcmp(incident->steps[i].detail, detail))
+			return true;
+	return false;
+}
+
+/* ---- the site's hooks ---- */
+
+#define HOOK_STEP "hook"
+
+void fabric_hook_told(struct fabric *f, uint64_t id, const char *text)
+{
+	struct fabric_incident *incident = incident_get(f, id);
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!incident || f->frozen || incident_is_said(incident, HOOK_STEP, text))
+		return;
+	incident_step(f, incident, HOOK_STEP, "%s", text);
+	wake(f);
+}
+
+void incident_step_durable(struct fabric *f, uint64_t id)
+{
+	struct fabric_incident *incident = incident_get(f, id);
+	const struct db_step *step;
+	char text[DB_TEXT_MAX];
+	int r;
+
+	if (!incident || incident->told >= incident->step_count)
+		return;
+	step = &incident->steps[incident->told++];
+	if (!f->io.step || !strcmp(step->what, HOOK_STEP))
+		return;
+	r = f->io.step(f->io.arg, incident, step);
+	if (!r)
+		return;
+	(void)snprintf(text, sizeof(text), "not run: %s",
+		       r == -EBUSY ? "so many steps wait for the hooks already" : strerror(-r));
+	fabric_hook_told(f, id, text);
 }
 
 void incident_store(struct fabric *f, struct fabric_incident *incident)

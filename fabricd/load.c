@@ -230,6 +230,7 @@ static void load_step(void *arg, const struct db_step *row)
 	}
 	incident->steps = steps;
 	incident->steps[incident->step_count++] = *row;
+	incident->told = incident->step_count;
 }
 
 static void load_event(void *arg, const struct db_event *row)

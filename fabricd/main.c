@@ -23,6 +23,7 @@
 #include "fabricd/datagrams.h"
 #include "fabricd/fabric.h"
 #include "fabricd/fence_program.h"
+#include "fabricd/hooks.h"
 #include "fabricd/listen.h"
 #include "fabricd/options.h"
 #include "fabricd/seen_rows.h"
@@ -50,6 +51,7 @@ struct daemon {
 	size_t provider_count;
 	struct api *api;
 	struct fence_programs *fences;
+	struct hooks *hooks;
 	struct channels *channels;
 	struct datagrams *datagrams;
 	char keys[DB_TEXT_MAX];
@@ -161,6 +163,34 @@ static void on_fence(void *arg, uint64_t cookie, int code, const char *text)
 
 	if (d->fabric)
 		fabric_fence_answered(d->fabric, cookie, code, text);
+}
+
+static int io_step(void *arg, const struct fabric_incident *incident, const struct db_step *step)
+{
+	struct daemon *d = arg;
+	const struct hooks_step told = { .incident = incident->row.id,
+					 .n = step->n,
+					 .wall_ms = step->wall_ms,
+					 .offset_ms = step->offset_ms,
+					 .host = incident->row.host,
+					 .state = fabric_incident_state_text(incident->row.state),
+					 .cause = incident->row.cause,
+					 .what = step->what,
+					 .detail = step->detail,
+					 .target = incident->row.target,
+					 .change = incident->row.change };
+
+	if (!strcmp(d->config.hooks, CONFIG_NONE))
+		return 0;
+	return hooks_run(d->hooks, d->config.hooks, d->config.hook_deadline_ms, &told);
+}
+
+static void on_hook(void *arg, uint64_t incident, const char *text)
+{
+	struct daemon *d = arg;
+
+	if (d->fabric)
+		fabric_hook_told(d->fabric, incident, text);
 }
 
 static void on_batch(void *arg, uint64_t cookie, int r, const char *why)
@@ -416,6 +446,14 @@ static void fences_check(const struct config *config)
 	explicit_bzero(input, sizeof(input));
 }
 
+static void hooks_check(const struct config *config)
+{
+	char why[HOOKS_TEXT_MAX];
+
+	if (strcmp(config->hooks, CONFIG_NONE) != 0 && !hooks_are_good(config->hooks, why))
+		log_err("hooks: %s", why);
+}
+
 static void on_reload(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -441,6 +479,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 		    (d->datagrams && datagrams_configure(d->datagrams, config)))
 			log_err("agents: no memory: not all of them are heard");
 		fences_check(config);
+		hooks_check(config);
 		log_notice("configuration: read again from %s", d->options.config);
 	}
 	free(config);
@@ -487,6 +526,7 @@ static int daemon_open_fabric(struct daemon *d)
 				      .published = io_published,
 				      .fence_run = io_fence_run,
 				      .agent_ask = io_agent_ask,
+				      .step = io_step,
 #ifdef FABRIC_ABORT_POINTS
 				      .point = abort_point,
 #endif
@@ -494,6 +534,8 @@ static int daemon_open_fabric(struct daemon *d)
 	char why[DB_TEXT_MAX] = "";
 	int r = fence_programs_new(d->base, on_fence, d, &d->fences);
 
+	if (!r)
+		r = hooks_new(d->base, on_hook, d, &d->hooks);
 	if (!r)
 		r = fabric_new(&d->config, &io, &d->fabric);
 	if (!r)
@@ -629,6 +671,7 @@ static void daemon_close(struct daemon *d)
 	d->channels = NULL;
 	datagrams_free(d->datagrams);
 	fence_programs_free(d->fences);
+	hooks_free(d->hooks);
 	fabric_free(d->fabric);
 	d->fabric = NULL;
 	for (size_t i = 0; i < d->provider_count; i++)
@@ -653,6 +696,7 @@ static void daemon_forget(struct daemon *d)
 	memset(d->providers, 0, sizeof(d->providers));
 	d->provider_count = 0;
 	d->fences = NULL;
+	d->hooks = NULL;
 	d->datagrams = NULL;
 	d->timer = NULL;
 	d->written = NULL;
@@ -692,6 +736,7 @@ static int daemon_live(struct daemon *d)
 	if (r)
 		return r;
 	fences_check(&d->config);
+	hooks_check(&d->config);
 	fabric_start(d->fabric);
 	if (d->thaw.is_wanted)
 		fabric_thawed(d->fabric, d->thaw.why, d->thaw.for_ms);

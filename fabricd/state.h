@@ -111,6 +111,7 @@ enum after_kind {
 	AFTER_FENCE,    /* id: serial of the fence: its host's epoch is stored */
 	AFTER_ATTEMPTS, /* id: highest reserved */
 	AFTER_INCIDENT, /* id: incident */
+	AFTER_STEP,     /* id: incident; its next step */
 };
 struct after {
 	enum after_kind kind;
@@ -387,11 +388,15 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 void incident_store(struct fabric *f, struct fabric_incident *incident);
 void incident_end(struct fabric *f, struct fabric_incident *incident, const char *how);
+/* Its last steps have one with these words. */
+bool incident_is_said(const struct fabric_incident *incident, const char *what, const char *detail);
 void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
 void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
 /* A fenced host is not what its fence left, and is being fenced anew. */
 void incident_fence_again(struct fabric *f, struct fabric_host *host, const char *why);
 void incident_durable(struct fabric *f, uint64_t id);
+/* One more of its steps is in the database. */
+void incident_step_durable(struct fabric *f, uint64_t id);
 void incidents_advance(struct fabric *f);
 void incidents_resume(struct fabric *f, struct fabric_provider *p);
 /* Under a new epoch, which its agent is told once it is durable. */

@@ -162,6 +162,14 @@ const char *fabric_change_state_text(enum db_change_state state)
 	return texts[state];
 }
 
+const char *fabric_incident_state_text(enum db_incident_state state)
+{
+	static const char *const texts[DB_INCIDENT_STATES] = { "fencing", "blocked", "waiting",
+							       "moving", "done" };
+
+	return texts[state];
+}
+
 const char *fabric_op_text(enum db_op op)
 {
 	static const char *const texts[DB_OPS] = { "assign", "release", "move" };

@@ -203,7 +203,7 @@ static void its_exit_status_is_the_answer_and_its_last_line_the_text(void **stat
 	run(rig, "status");
 
 	assert_int_equal(rig->code, 2);
-	assert_string_equal(rig->text, "exit status 2: Status: ?OFF");
+	assert_string_equal(rig->text, "exit status 2: Status:  OFF");
 }
 
 static void one_that_does_not_end_well_says_how(void **state)
