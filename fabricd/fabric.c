@@ -2,6 +2,7 @@
 #include "fabricd/fabric.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,6 +442,16 @@ static bool is_reading(enum provider_verb verb)
 }
 
 /* S14: the last look before a command leaves. */
+/* What leaves, and what is answered: tests/model/accept.py reads these lines. */
+static void op_log(const struct fabric_provider *p, const struct provider_op *op, const char *how)
+{
+	const struct fabric_function *fn = function_by_handle(p, op->function);
+	const struct fabric_host *host = host_by_handle(p, op->host);
+
+	log_debug("attempt %" PRIu64 ": %s %s %s %u: %s", op->attempt, provider_verb_text(op->verb),
+		  fn ? fn->name : "-", host ? host->name : "-", op->value, how);
+}
+
 static bool queue_gate(void *arg, const struct provider_op *op)
 {
 	struct fabric_provider *p = arg;
@@ -460,6 +471,7 @@ static bool queue_gate(void *arg, const struct provider_op *op)
 		pass = fn && fn->item && item_gate(fn->item, host, op);
 	else
 		pass = host && fence_gate(f, host, op);
+	op_log(p, op, pass ? "leaves" : "is not let through");
 	if (pass && f->io.point)
 		f->io.point(f->io.arg, "op-before");
 	return pass;
@@ -475,6 +487,8 @@ static void queue_completed(void *arg, const struct provider_op *op,
 
 	if (f->io.point && !is_reading(op->verb))
 		f->io.point(f->io.arg, "op-after");
+	if (!is_reading(op->verb))
+		op_log(p, op, provider_outcome_text(done->outcome));
 	wake(f);
 	if (!op->generation && slot_completed(p, op, done))
 		return;

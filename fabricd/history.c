@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The open batch, what follows a commit, events, audit rows, attempts. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,7 @@ void history_event(struct fabric *f, const char *type, const char *subject, cons
 	(void)vsnprintf(event.detail, sizeof(event.detail), format, args); /* cut when longer */
 	va_end(args);
 
+	log_debug("event %" PRIu64 ": %s %s: %s", event.n, type, subject, event.detail);
 	db_put_event(batch_open(f), &event);
 	open = f->open;
 	if (!grow(f, (void **)&open->events, open->event_count, &open->event_room,

@@ -11,8 +11,36 @@
  *
  * -DPROGRESS bounds the faults and asks that all comes to its end (invariant 7); without it
  * faults, crashes, fences, moves and readmissions have no bound, and invariants 1 to 3 are asked for.
- * -DDEFECT_... takes a guard out.
+ * -DDEFECT_... takes a guard out. -DTRACE goes only where a daemon's own log went: trace.h, written by
+ * accept.py, has LEN, and TRACE_FILL, which fills log[]; the end of the claim is reached when
+ * some run of the model is that log.
  */
+
+#ifdef TRACE
+#include "trace.h"
+byte log[LEN];
+byte pos;
+bit astray;
+c_decl { static int furthest; }
+#define SEE(what) \
+	if \
+	:: pos < LEN && log[pos] == (what) -> pos++; \
+		c_code { if (now.pos > furthest) printf("reached %d\n", furthest = now.pos); } \
+	:: else -> astray = 1 \
+	fi
+never { do :: !astray && pos < LEN :: pos == LEN -> break od }
+#else
+#define SEE(what) skip
+#define TRACE_FILL skip
+#endif
+/* What a log tells: a command (SENT), its answer "done" (TOLD), and what became of a host. */
+#define SENT(verb, host) ((verb) * 4 + (host))
+#define TOLD(verb, host) (32 + (verb) * 4 + (host))
+#define IS_FENCING(host) (64 + (host))
+#define IS_FENCED(host) (68 + (host))
+#define IS_BLOCKED(host) (72 + (host))
+#define IS_OPEN(host) (76 + (host))
+#define CRASHED 80
 
 #ifndef SLOTS
 #define SLOTS 3 /* commands that the switch may hold at once */
@@ -205,7 +233,8 @@ inline send(what_, host_, who_)
 	k = FIRST_FREE;
 	slot[k].verb = what_; slot[k].host = host_; slot[k].by = who_;
 	slot[k].item = (who_ == ITEM);
-	k = 0
+	k = 0;
+	SEE(SENT(what_, host_))
 }
 
 /* Nobody waits any more: what is under way may still be carried out. */
@@ -409,6 +438,7 @@ inline fence_up(u_)
 inline fence_proved(p_)
 {
 	assert(at != p_); /* invariant 2: its virtual switch is empty */
+	SEE(IS_FENCED(p_));
 	is_fenced[p_] = 1;
 	m.host[p_] = FENCED;
 	dirty = 1;
@@ -446,6 +476,7 @@ proctype fence_of(byte h)
 	/* a verdict, or a person who asks for it: the host may be dead, hung or well */
 	:: d_step { m.host[h] == OPEN && !fence[h].at && m.adopted && FEW_CLOSED && MAY_JUDGE(h) ->
 		JUDGED(h);
+		SEE(IS_FENCING(h));
 		m.host[h] = FENCING;
 		m.lost = m.lost || (m.change == 1 && m.to == h);
 		dirty = 1;
@@ -474,6 +505,7 @@ proctype fence_of(byte h)
 		:: CLOSING(h) && fence[h].rung == R_POWER ->
 			send(POWER_OFF, h, h); fence[h].at = WAITING
 		:: CLOSING(h) && fence[h].rung == R_PERSON ->
+			SEE(IS_BLOCKED(h));
 			m.host[h] = BLOCKED; dirty = 1; fence_clear(h, NONE)
 		:: else ->
 			if
@@ -492,13 +524,14 @@ proctype fence_of(byte h)
 	:: d_step { fence[h].at == F_READING && fence[h].looking ->
 		if
 		:: at != h -> fence_proved(h)
-		:: else -> m.host[h] = FENCING; dirty = 1; fence_clear(h, START)
+		:: else -> SEE(IS_FENCING(h)); m.host[h] = FENCING; dirty = 1; fence_clear(h, START)
 		fi }
 	:: d_step { fence[h].at == F_READING && fence[h].opening && at != h &&
 		(!isolated[h] || FREE_SLOT) ->
 		if
 		:: isolated[h] -> send(OPEN_PORT, h, h); fence[h].at = WAITING
 		:: else ->
+			SEE(IS_OPEN(h));
 			m.host[h] = OPEN; is_fenced[h] = 0; power[h] = 1; hung[h] = 0;
 			dirty = 1; fence_clear(h, NONE)
 		fi }
@@ -572,6 +605,10 @@ inline carry_out(o_)
 inline answer(n_)
 {
 	if
+	:: slot[n_].by -> SEE(TOLD(slot[n_].verb, slot[n_].host))
+	:: else
+	fi;
+	if
 	:: slot[n_].by == ITEM -> item_answered(slot[n_].verb)
 	:: slot[n_].by && slot[n_].by != ITEM ->
 		k = slot[n_].by; fence_answered(k, slot[n_].verb, 1); k = 0
@@ -620,7 +657,7 @@ proctype world()
 		m.host[(m.owner == 1 -> 2 : 1)] == OPEN && MAY(moves) ->
 		SPEND(moves); change_begin(m.owner, (m.owner == 1 -> 2 : 1)) }
 	/* kill -9, and a new life from what is on the disk */
-	:: d_step { MAY_CRASH -> SPEND(crashes); restart() }
+	:: d_step { MAY_CRASH -> SPEND(crashes); SEE(CRASHED); restart() }
 #ifdef RESTORE
 	/* a backup of the first day is restored: nothing was fenced, nothing had moved */
 	:: d_step { !restored -> restored = 1;
@@ -652,6 +689,7 @@ init
 {
 	d_step {
 		at = 1;
+		TRACE_FILL;
 		power[1] = 1; power[2] = 1; power[3] = 1;
 		m.owner = 1; m.adopted = 1;
 		COPY(d, m)
