@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Nights that are recorded and run again: failover/record.c, failover/replay.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failover/replay.h"
+
+enum { HOSTS = 8, BEAT = 1000, START = 100000, TICK = 50 };
+
+/* A chassis whose hosts beat out of phase, and what fabricd/judge.c does around it. */
+struct night {
+	struct record_settings settings;
+	struct live_chassis chassis;
+	struct live_rate rate;
+	struct live_host host[HOSTS];
+	struct live_host *hosts[HOSTS];
+	struct record_host around[HOSTS];
+	struct record_view view;
+	struct recorder recorder;
+	bool is_silent[HOSTS];
+	uint64_t busy_until[HOSTS];
+	uint64_t busy_ms;
+	uint64_t fenced_ms[HOSTS];
+	uint64_t now;
+	uint64_t db_waits_since;
+	bool forgets_beats; /* of host 0: they are not recorded */
+};
+
+static const char *name_of(const void *arg, size_t n)
+{
+	static char names[HOSTS][16];
+
+	(void)arg;
+	(void)snprintf(names[n], sizeof(names[n]), "bay%zu", n + 1);
+	return names[n];
+}
+
+static void night_begin(struct night *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->settings = (struct record_settings){ .live = { .interval_ms = BEAT,
+							  .missed = 5,
+							  .storm_percent = 34,
+							  .storm_min = 2,
+							  .policy = LIVE_WITNESS_ANY },
+						.rate_count = 6,
+						.rate_window_ms = 600000 };
+	w->now = START;
+	w->busy_ms = 200;
+	for (int i = 0; i < HOSTS; i++) {
+		w->hosts[i] = &w->host[i];
+		live_watch(&w->host[i], w->now);
+	}
+	live_chassis_start(&w->chassis, w->hosts, HOSTS, w->now);
+	w->view = (struct record_view){ &w->chassis, &w->rate, w->hosts, HOSTS };
+	record_anew(&w->recorder, &w->settings, &w->view, w->around, w->now);
+}
+
+static void night_end(struct night *w)
+{
+	record_done(&w->recorder);
+}
+
+static void fence(struct night *w, size_t n)
+{
+	live_unwatch(&w->host[n]);
+	record_begin(&w->recorder, n, w->now);
+	w->around[n].shut = w->around[n].busy = true;
+	w->busy_until[n] = w->now + w->busy_ms;
+	w->fenced_ms[n] = w->now;
+}
+
+static bool switch_is_busy(const struct night *w)
+{
+	for (size_t i = 0; i < HOSTS; i++)
+		if (w->around[i].busy)
+			return true;
+	return false;
+}
+
+static void dead(struct night *w, size_t n, bool proved)
+{
+	enum record_said said = proved ? RECORD_PROVED : RECORD_FENCED;
+
+	if (w->host[n].aside)
+		said = RECORD_NOT_ACTED;
+	else if (!proved && switch_is_busy(w))
+		said = RECORD_WAITS;
+	else if (!proved && !live_rate_allows(&w->rate, w->settings.rate_count,
+					      w->settings.rate_window_ms, w->now))
+		said = RECORD_RATED;
+	record_say(&w->recorder, n, said);
+	if (said != RECORD_FENCED && said != RECORD_PROVED)
+		return;
+	if (!proved)
+		live_rate_note(&w->rate, w->now);
+	fence(w, n);
+}
+
+static void judge(struct night *w)
+{
+	enum live_verdict verdicts[HOSTS];
+
+	record_judge(&w->recorder, &w->settings, &w->view, w->now, w->db_waits_since);
+	if (live_judge(&w->chassis, &w->settings.live, w->hosts, HOSTS, w->now, w->db_waits_since,
+		       verdicts))
+		record_hold(&w->recorder, w->chassis.hold);
+	for (size_t i = 0; i < HOSTS; i++) {
+		if (verdicts[i] == LIVE_SUSPECTED || verdicts[i] == LIVE_RECOVERED)
+			record_say(&w->recorder, i,
+				   verdicts[i] == LIVE_SUSPECTED ? RECORD_SUSPECTED
+								 : RECORD_RECOVERED);
+		else if (verdicts[i] != LIVE_NOTHING)
+			dead(w, i, verdicts[i] == LIVE_DEAD_PROVED);
+	}
+}
+
+static void beat(struct night *w, size_t n)
+{
+	if (w->around[n].shut)
+		w->host[n].last_beat_ms = w->now;
+	else
+		live_beat(&w->host[n], &w->settings.live, w->now);
+	if (n || !w->forgets_beats)
+		record_beat(&w->recorder, n, w->now);
+}
+
+static void incidents_end(struct night *w)
+{
+	for (size_t i = 0; i < HOSTS; i++)
+		if (w->around[i].busy && w->now >= w->busy_until[i]) {
+			w->around[i].busy = false;
+			record_busy(&w->recorder, i, false, w->now);
+		}
+}
+
+static void pass(struct night *w, uint64_t ms)
+{
+	for (uint64_t end = w->now + ms; w->now < end;) {
+		w->now += TICK;
+		incidents_end(w);
+		for (size_t i = 0; i < HOSTS; i++)
+			if (!w->is_silent[i] && w->now % BEAT == i * 2 * TICK)
+				beat(w, i);
+		judge(w);
+	}
+}
+
+static void witness(struct night *w, size_t n, enum live_witness says)
+{
+	w->host[n].witness = says;
+	record_witness(&w->recorder, n, says, w->now);
+}
+
+static void door_open(struct night *w, size_t n)
+{
+	w->around[n].shut = false;
+	record_open(&w->recorder, n, w->now);
+	record_busy(&w->recorder, n, false, w->now);
+	w->around[n].busy = false;
+	live_watch(&w->host[n], w->now);
+	record_watch(&w->recorder, n, w->now);
+}
+
+static struct replay *opened(struct night *w)
+{
+	OWNED(buf_done) struct buf bytes = { 0 };
+	struct replay *replay = NULL;
+	char why[REPLAY_WHY_MAX];
+
+	assert_int_equal(
+		record_export(&w->recorder, &w->view, 2, START, w->now, name_of, NULL, &bytes), 0);
+	assert_int_equal(replay_open(bytes.data, bytes.length, why, &replay), 0);
+	assert_string_equal(why, "");
+	return replay;
+}
+
+static void run(const struct replay *replay, const struct replay_change *change,
+		struct replay_outcome *out)
+{
+	assert_int_equal(replay_run(replay, change, out), 0);
+}
+
+static void assert_same(struct night *w)
+{
+	OWNED(replay_free) struct replay *replay = opened(w);
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+
+	run(replay, &(struct replay_change){ 0 }, &out);
+
+	assert_string_equal(out.difference, "");
+	assert_true(out.is_same);
+}
+
+static void assert_differs(struct night *w, const char *words)
+{
+	OWNED(replay_free) struct replay *replay = opened(w);
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+
+	run(replay, &(struct replay_change){ 0 }, &out);
+
+	assert_false(out.is_same);
+	assert_non_null(strstr(out.difference, words));
+}
+
+/* Of @host, @what; NULL: it is not among the steps. */
+static const struct replay_step *find(const struct replay_outcome *out, uint16_t host,
+				      enum replay_what what)
+{
+	for (size_t i = 0; i < out->count; i++)
+		if (out->steps[i].host == host && out->steps[i].what == what)
+			return &out->steps[i];
+	return NULL;
+}
+
+/* ---- as it was ---- */
+
+static void a_quiet_night_runs_again_as_it_was(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 100000);
+
+	assert_same(&w);
+	night_end(&w);
+}
+
+static void a_death_runs_again_at_the_same_look(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.is_silent[2] = true;
+	pass(&w, 8000);
+	replay = opened(&w);
+	run(replay, &(struct replay_change){ 0 }, &out);
+
+	assert_true(out.is_same);
+	assert_non_null(find(&out, 2, REPLAY_SUSPECTED));
+	assert_non_null(find(&out, 2, REPLAY_FENCED));
+	assert_int_equal(find(&out, 2, REPLAY_FENCED)->at_ms, w.fenced_ms[2]);
+	assert_string_equal(replay->hosts[2].name, "bay3");
+	night_end(&w);
+}
+
+static void storms_stalls_witnesses_and_the_rate_run_again(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.settings.rate_count = 1;
+	pass(&w, 20000);
+	w.is_silent[1] = w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 9000);
+	assert_true(w.chassis.hold);
+	assert_same(&w);
+	w.is_silent[2] = w.is_silent[3] = false;
+	pass(&w, 9000);
+	assert_true(w.fenced_ms[1]);
+	assert_same(&w);
+	w.now += 7000; /* the manager was stopped */
+	pass(&w, 3000);
+	w.db_waits_since = w.now;
+	pass(&w, 3000);
+	w.db_waits_since = 0;
+	witness(&w, 4, LIVE_SAYS_DEAD);
+	pass(&w, 9000);
+	assert_true(w.fenced_ms[4]);
+	w.is_silent[5] = true;
+	pass(&w, 7000);
+	assert_false(w.fenced_ms[5]);
+	assert_same(&w);
+	w.host[6].aside = true;
+	w.is_silent[6] = true;
+	pass(&w, 9000);
+	assert_same(&w);
+	door_open(&w, 1);
+	w.is_silent[1] = false;
+	w.settings.live.missed = 7;
+	pass(&w, 9000);
+
+	assert_same(&w);
+	night_end(&w);
+}
+
+static void who_leaves_and_who_is_fenced_by_hand_run_again(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	record_leave(&w.recorder, 3, true, true, w.now);
+	live_rate_note(&w.rate, w.now);
+	fence(&w, 3);
+	pass(&w, 1000);
+	fence(&w, 4);
+	pass(&w, 1000);
+
+	assert_same(&w);
+	night_end(&w);
+}
+
+static void what_is_kept_reaches_back_and_is_bounded(void **state)
+{
+	OWNED(replay_free) struct replay *replay = NULL;
+	uint64_t window = 5 * BEAT;
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 1000 * BEAT);
+	replay = opened(&w);
+
+	assert_in_range(w.now - replay->begin_ms, RECORD_WINDOWS * window,
+			2 * RECORD_WINDOWS * window + BEAT);
+	assert_in_range(w.recorder.parts[0].room + w.recorder.parts[1].room, 1, 64 << 10);
+	night_end(&w);
+}
+
+static void beats_without_looks_do_not_fill_memory(void **state)
+{
+	OWNED(buf_done) struct buf bytes = { 0 };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	for (int i = 0; i < 1000000; i++) {
+		w.now++;
+		beat(&w, 1);
+	}
+
+	assert_in_range(w.recorder.parts[1].room, 1, 256 << 10);
+	assert_int_equal(
+		record_export(&w.recorder, &w.view, 2, START, w.now, name_of, NULL, &bytes),
+		-ENODATA);
+	pass(&w, 10000);
+	assert_same(&w);
+	night_end(&w);
+}
+
+/* ---- it can tell ---- */
+
+static void a_beat_that_was_not_recorded_is_found_out(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 30000);
+	w.forgets_beats = true;
+	pass(&w, BEAT);
+
+	assert_differs(&w, "bay1 is not in the state that was put down");
+	night_end(&w);
+}
+
+static void a_verdict_without_a_reason_is_found_out(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 30000);
+	record_say(&w.recorder, 3, RECORD_SUSPECTED);
+	pass(&w, 700);
+
+	assert_differs(&w, "bay4 was suspected, and is not now");
+	night_end(&w);
+}
+
+static void a_verdict_that_was_not_given_is_found_out(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 30000);
+	record_judge(&w.recorder, &w.settings, &w.view, w.now + 900, 0);
+	record_witness(&w.recorder, 5, LIVE_SAYS_DEAD, w.now);
+	record_judge(&w.recorder, &w.settings, &w.view, w.now + 950, 0);
+
+	assert_differs(&w, "bay6 is proved dead, and was not that night");
+	night_end(&w);
+}
+
+/* ---- as it might have been ---- */
+
+/* Host 2 dies; @after: how long it goes on. */
+static struct replay *one_death(struct night *w, uint64_t after)
+{
+	struct replay *replay;
+
+	night_begin(w);
+	pass(w, 40000);
+	w->is_silent[2] = true;
+	while (!w->fenced_ms[2])
+		pass(w, TICK);
+	pass(w, after);
+	replay = opened(w);
+	night_end(w);
+	return replay;
+}
+
+static void fewer_missed_beats_judge_earlier(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_MISSED, .settings.live.missed = 3 };
+	struct night w;
+
+	(void)state;
+	replay = one_death(&w, 0);
+	run(replay, &change, &out);
+
+	assert_non_null(find(&out, 2, REPLAY_FENCED));
+	assert_int_equal(find(&out, 2, REPLAY_FENCED)->at_ms, w.fenced_ms[2] - 2 * BEAT);
+	assert_false(find(&out, 2, REPLAY_FENCED)->assumed);
+	for (uint16_t i = 0; i < HOSTS; i++)
+		assert_true(i == 2 || !find(&out, i, REPLAY_FENCED));
+}
+
+static void more_missed_beats_judge_later_than_the_record_goes(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_MISSED, .settings.live.missed = 10 };
+	struct night w;
+
+	(void)state;
+	replay = one_death(&w, 0);
+	run(replay, &change, &out);
+
+	assert_non_null(find(&out, 2, REPLAY_FENCED));
+	assert_int_equal(find(&out, 2, REPLAY_FENCED)->at_ms, w.fenced_ms[2] + 5 * BEAT);
+	assert_true(find(&out, 2, REPLAY_FENCED)->assumed);
+	for (uint16_t i = 0; i < HOSTS; i++)
+		assert_true(i == 2 || !find(&out, i, REPLAY_SUSPECTED));
+}
+
+static void a_host_that_beat_again_after_its_fence_would_have_been_spared(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_MISSED, .settings.live.missed = 10 };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.is_silent[2] = true;
+	while (!w.fenced_ms[2])
+		pass(&w, TICK);
+	witness(&w, 2, LIVE_SAYS_DEAD); /* the fence has taken its link */
+	pass(&w, 2000);
+	w.is_silent[2] = false;
+	pass(&w, 9000);
+	replay = opened(&w);
+	run(replay, &change, &out);
+
+	assert_non_null(find(&out, 2, REPLAY_SUSPECTED));
+	assert_non_null(find(&out, 2, REPLAY_RECOVERED));
+	assert_null(find(&out, 2, REPLAY_FENCED));
+	assert_null(find(&out, 2, REPLAY_PROVED));
+	night_end(&w);
+}
+
+static void a_lower_storm_limit_would_have_held_it(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_STORM_PERCENT,
+					.settings.live.storm_percent = 20 };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 9000);
+	assert_true(w.fenced_ms[2] && w.fenced_ms[3]);
+	replay = opened(&w);
+	run(replay, &change, &out);
+
+	assert_non_null(find(&out, REPLAY_CHASSIS, REPLAY_HELD));
+	assert_non_null(find(&out, 2, REPLAY_BREAKER));
+	assert_non_null(find(&out, 3, REPLAY_BREAKER));
+	assert_null(find(&out, 2, REPLAY_FENCED));
+	night_end(&w);
+}
+
+static void a_lower_rate_would_have_made_the_second_wait(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_RATE_COUNT, .settings.rate_count = 1 };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 9000);
+	assert_true(w.fenced_ms[2] && w.fenced_ms[3]);
+	replay = opened(&w);
+	run(replay, &change, &out);
+
+	assert_non_null(find(&out, 2, REPLAY_FENCED));
+	assert_non_null(find(&out, 3, REPLAY_RATED));
+	assert_null(find(&out, 3, REPLAY_FENCED));
+	night_end(&w);
+}
+
+static void a_witness_that_is_not_asked_does_not_cut_the_wait_short(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_POLICY,
+					.settings.live.policy = LIVE_WITNESS_NONE };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.is_silent[2] = true;
+	witness(&w, 2, LIVE_SAYS_DEAD);
+	pass(&w, 9000);
+	assert_in_range(w.fenced_ms[2], START + 40000, START + 40000 + BEAT);
+	replay = opened(&w);
+	run(replay, &change, &out);
+
+	assert_null(find(&out, 2, REPLAY_PROVED));
+	assert_non_null(find(&out, 2, REPLAY_FENCED));
+	assert_in_range(find(&out, 2, REPLAY_FENCED)->at_ms, w.fenced_ms[2] + 3 * BEAT,
+			w.fenced_ms[2] + 6 * BEAT);
+	night_end(&w);
+}
+
+static void a_manager_that_was_stopped_would_not_have_looked_then_either(void **state)
+{
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(replay_free) struct replay *replay = NULL;
+	struct replay_change change = { .which = REPLAY_SET_MISSED, .settings.live.missed = 3 };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 40000);
+	w.now += 20000; /* stopped; nobody's beat was taken in */
+	pass(&w, 3000);
+	replay = opened(&w);
+	run(replay, &change, &out);
+
+	for (uint16_t i = 0; i < HOSTS; i++)
+		assert_null(find(&out, i, REPLAY_FENCED));
+	night_end(&w);
+}
+
+/* ---- bytes that are no record ---- */
+
+static void every_cut_and_every_changed_byte_is_refused_or_run(void **state)
+{
+	OWNED(buf_done) struct buf bytes = { 0 };
+	char why[REPLAY_WHY_MAX];
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 3000);
+	w.is_silent[2] = true;
+	pass(&w, 7000);
+	assert_int_equal(
+		record_export(&w.recorder, &w.view, 2, START, w.now, name_of, NULL, &bytes), 0);
+	for (size_t length = 0; length < bytes.length; length++) {
+		struct replay *replay = NULL;
+
+		if (!replay_open(bytes.data, length, why, &replay))
+			replay_free(replay);
+		else
+			assert_true(why[0]);
+	}
+	for (size_t i = 0; i < bytes.length; i++) {
+		struct replay *replay = NULL;
+		struct replay_outcome out = { 0 };
+
+		bytes.data[i] ^= 0x55;
+		if (!replay_open(bytes.data, bytes.length, why, &replay)) {
+			(void)!replay_run(replay, &(struct replay_change){ 0 }, &out);
+			replay_outcome_done(&out);
+			replay_free(replay);
+		}
+		bytes.data[i] ^= 0x55;
+	}
+	night_end(&w);
+}
+
+static void another_version_is_named(void **state)
+{
+	OWNED(buf_done) struct buf bytes = { 0 };
+	struct replay *replay = NULL;
+	char why[REPLAY_WHY_MAX];
+
+	(void)state;
+	buf_le32(&bytes, RECORD_MAGIC);
+	buf_u8(&bytes, RECORD_VERSION + 1);
+
+	assert_int_equal(replay_open(bytes.data, bytes.length, why, &replay), -EBADMSG);
+	assert_string_equal(why, "the record is of version 2; this program reads version 1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quiet_night_runs_again_as_it_was),
+		cmocka_unit_test(a_death_runs_again_at_the_same_look),
+		cmocka_unit_test(storms_stalls_witnesses_and_the_rate_run_again),
+		cmocka_unit_test(who_leaves_and_who_is_fenced_by_hand_run_again),
+		cmocka_unit_test(what_is_kept_reaches_back_and_is_bounded),
+		cmocka_unit_test(beats_without_looks_do_not_fill_memory),
+		cmocka_unit_test(a_beat_that_was_not_recorded_is_found_out),
+		cmocka_unit_test(a_verdict_without_a_reason_is_found_out),
+		cmocka_unit_test(a_verdict_that_was_not_given_is_found_out),
+		cmocka_unit_test(fewer_missed_beats_judge_earlier),
+		cmocka_unit_test(more_missed_beats_judge_later_than_the_record_goes),
+		cmocka_unit_test(a_host_that_beat_again_after_its_fence_would_have_been_spared),
+		cmocka_unit_test(a_lower_storm_limit_would_have_held_it),
+		cmocka_unit_test(a_lower_rate_would_have_made_the_second_wait),
+		cmocka_unit_test(a_witness_that_is_not_asked_does_not_cut_the_wait_short),
+		cmocka_unit_test(a_manager_that_was_stopped_would_not_have_looked_then_either),
+		cmocka_unit_test(every_cut_and_every_changed_byte_is_refused_or_run),
+		cmocka_unit_test(another_version_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
