@@ -29,11 +29,17 @@
 #include "hotplug/slot.h"
 #include "provider/provider.h"
 
-enum { FABRIC_NAME_MAX = 64 };
+enum {
+	FABRIC_NAME_MAX = 64,
+	FABRIC_PRIORITY = 100, /* of a profile that says none, and of what is in none */
+	FABRIC_PRIORITY_MAX = 1000,
+	FABRIC_PROFILES_MAX = 4096,
+};
 
 struct fabric;
 struct fabric_change;
 struct fabric_fence;
+struct fabric_profile;
 struct fabric_waiter;
 
 enum fabric_host_state {
@@ -109,6 +115,10 @@ struct fabric_host {
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
 	unsigned load[2];   /* scratch of admit.c: functions before and after a change */
+	/* private to groups.c and takeover.c */
+	unsigned promised;                     /* scratch: functions that are about to be moved */
+	const struct fabric_host *promised_to; /* scratch: of whom */
+	uint64_t took; /* the incident that it took functions of last; 0: none */
 	struct live_host live;
 	uint64_t suspected_ms;    /* since when it is suspect */
 	bool suspect_with_others; /* so many at once that it says nothing of this one (S10) */
@@ -172,6 +182,8 @@ struct fabric_function {
 	uint64_t highest; /* the highest that was ever given; a change under way has it already */
 	struct identity identity;
 	enum db_assignment_state assigned; /* meaningful while @host */
+	struct fabric_profile *profile;    /* that it is in; NULL: in none */
+	size_t member;                     /* its index there */
 
 	uint64_t bound_ms; /* since when the switch shows it where it does */
 	/* private to seen.c */
@@ -186,6 +198,19 @@ struct fabric_function {
 	uint64_t retry_ms;        /* when a repair may be tried again */
 	unsigned retries;
 };
+
+/* Functions that are with one host, or with none, and go from host to host together. */
+struct fabric_member {
+	struct fabric_function *fn;
+	struct identity identity; /* that it carries wherever it is */
+};
+struct fabric_profile {
+	char name[FABRIC_NAME_MAX];
+	unsigned priority; /* 0 .. FABRIC_PRIORITY_MAX; the highest goes first */
+	struct fabric_member *members;
+	size_t member_count;
+};
+
 /* State of the hot-plug slot at @port, "ready"; NULL: it has none. */
 const char *fabric_port_slot(const struct fabric_port *port);
 enum fabric_function_state fabric_function_state(const struct fabric_function *fn);

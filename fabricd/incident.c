@@ -239,6 +239,9 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 
 void incidents_advance(struct fabric *f)
 {
+	struct fabric_incident **ready = NULL;
+	size_t count = 0;
+
 	if (f->frozen)
 		return;
 	for (size_t i = 0; i < f->incident_count; i++) {
@@ -253,9 +256,18 @@ void incidents_advance(struct fabric *f)
 			if (f->now_ms >= incident->retry_ms && fence_start(f, host))
 				freeze(f, "out of memory");
 		} else if (host->state == FABRIC_HOST_FENCED && !incident_change(f, incident)) {
-			incident_move(f, incident);
+			if (!ready)
+				ready = calloc(f->incident_count, sizeof(struct fabric_incident *));
+			if (!ready) {
+				freeze(f, "out of memory");
+				return;
+			}
+			ready[count++] = incident;
 		}
 	}
+	if (count)
+		incidents_move(f, ready, count);
+	free(ready);
 }
 
 /* ---- the fence's answers ---- */
@@ -284,8 +296,7 @@ void incident_fenced(struct fabric *f, struct fabric_host *host, const char *pro
 		incident_step(f, incident, "fenced", "%s", proof);
 		incident_store(f, incident);
 	}
-	if (!incident_change(f, incident))
-		incident_move(f, incident);
+	/* What it had is moved by incidents_advance(), in the same turn. */
 }
 
 /* Nothing of it moves; an alarm; tried again, and a person may confirm. */

@@ -188,6 +188,8 @@ static void load_item(void *arg, const struct db_item *row)
 		}
 		change->items = items;
 	}
+	if (change->row.incident && host_get(l->f, row->host))
+		host_get(l->f, row->host)->took = change->row.incident;
 	change->items[change->item_count++] =
 		(struct fabric_item){ .row = *row, .fn = fn, .step = "" };
 }

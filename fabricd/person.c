@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fabricd/groups.h"
 #include "fabricd/state.h"
 
 int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
@@ -67,12 +68,15 @@ int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
 	return 0;
 }
 
+/* @out: all that it has, each group with its target. */
 static int failover_check(struct fabric *f, const char *name, struct fabric_problem *problem,
-			  struct fabric_host **out, struct fabric_host **target,
-			  struct fabric_function **fns, size_t *count)
+			  struct move **out)
 {
+	OWNED(move_free) struct move *m = NULL;
 	struct fabric_host *host = host_get(f, name);
-	char why[DB_TEXT_MAX] = "";
+	const struct move_group *waiting;
+	char group[DB_TEXT_MAX];
+	int r;
 
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
@@ -85,31 +89,34 @@ static int failover_check(struct fabric *f, const char *name, struct fabric_prob
 	if (!provider_is_usable(provider_of_host(f, host)))
 		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
 				   name);
-	*count = host_functions(f, host, true, fns);
-	*target = *count ? failover_target(f, host, "", fns, *count, why) : NULL;
-	if (*count && !*target)
-		return problem_say(problem, REFUSE_NO_SPARE, "%s",
-				   why[0] ? why
-					  : "no host is set as spare (host set HOST --spare on)");
-	*out = host;
+	r = move_new(f, host, true, &m);
+	if (!r)
+		r = moves_place(f, &m, 1);
+	if (r)
+		return r;
+	waiting = move_waiting(m);
+	if (waiting) {
+		group_say(waiting, group);
+		return problem_say(problem, REFUSE_NO_SPARE, "%s%s%s",
+				   waiting->profile ? group : "", waiting->profile ? ": " : "",
+				   waiting->why);
+	}
+	*out = TAKE(m);
 	return 0;
 }
 
 int fabric_host_failover(struct fabric *f, const char *name, uint32_t uid,
 			 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {
-	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
+	OWNED(move_free) struct move *m = NULL;
 	struct fabric_incident *incident;
-	struct fabric_host *target = NULL;
-	struct fabric_host *host = NULL;
 	char cause[DB_TEXT_MAX];
-	size_t count = 0;
-	int r = failover_check(f, name, problem, &host, &target, fns, &count);
+	int r = failover_check(f, name, problem, &m);
 
 	if (r)
 		return r;
 	(void)snprintf(cause, sizeof(cause), "asked for by uid %u", uid);
-	incident = incident_start(f, host, uid, cause);
+	incident = incident_start(f, m->from, uid, cause);
 	if (!incident)
 		return -ENOMEM;
 	batch_answer(f, fn, arg, incident->row.id);
@@ -120,31 +127,30 @@ int fabric_host_failover(struct fabric *f, const char *name, uint32_t uid,
 int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_problem *problem,
 			      struct fabric_plan *out)
 {
-	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
-	struct fabric_host *target = NULL;
-	struct fabric_host *host = NULL;
+	OWNED(move_free) struct move *m = NULL;
 	struct fabric_change *change;
 	char rungs[DB_TEXT_MAX];
-	size_t count = 0;
-	int r = failover_check(f, name, problem, &host, &target, fns, &count);
+	char moves[DB_TEXT_MAX];
+	int r = failover_check(f, name, problem, &m);
 
 	*out = (struct fabric_plan){ 0 };
 	if (r)
 		return r;
-	fabric_host_rungs(f, host, rungs);
-	if (!count) {
+	fabric_host_rungs(f, m->from, rungs);
+	if (!m->fn_count) {
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "%s is fenced (%.300s); it holds no function", name, rungs);
 		return 0;
 	}
-	change = failover_change(f, target, fns, count);
+	change = failover_change(f, m);
 	if (!change)
 		return -ENOMEM;
-	(void)snprintf(out->target, sizeof(out->target), "%s", target->name);
+	move_say(m, moves);
+	move_targets(m, out->target);
 	(void)snprintf(out->detail, sizeof(out->detail),
-		       "%s is fenced (%.250s: in this order, until its virtual switch is read back "
-		       "empty); then %zu function%s to %s",
-		       name, rungs, count, count == 1 ? " moves" : "s move", target->name);
+		       "%s is fenced (%.200s: in this order, until its virtual switch is read back "
+		       "empty); then %.200s",
+		       name, rungs, moves);
 	r = plan_steps(f, change, out);
 	change_free(change);
 	return r;

@@ -10,7 +10,8 @@
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
  * judge.c     beats, and verdicts on their absence
  * incident.c  from a verdict to its end: the time line, the fence's answers, the door
- * takeover.c  which spare, and what moves to it
+ * groups.c    what moves together, and which spare takes it
+ * takeover.c  the moves of incidents
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs, adoption
@@ -403,20 +404,16 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p);
 void host_store_epoch(struct fabric *f, struct fabric_host *host);
 void door_opened(struct fabric *f, struct fabric_host *host);
 
-/* ---- takeover.c ---- */
-/* Every function that is assigned to @host; without @all those that are free to be moved now. */
-size_t host_functions(struct fabric *f, const struct fabric_host *host, bool all,
-		      struct fabric_function **out);
+/* ---- groups.c ---- */
 unsigned host_free_vports(const struct fabric_host *host);
-/* The spare that takes over from @dead; NULL: none, and @why (DB_TEXT_MAX) says why. */
-struct fabric_host *failover_target(struct fabric *f, const struct fabric_host *dead,
-				    const char *preferred, struct fabric_function *const *fns,
-				    size_t count, char *why);
-/* The change that moves @fns to @target, kept by nobody yet. NULL: no memory. */
-struct fabric_change *failover_change(struct fabric *f, struct fabric_host *target,
-				      struct fabric_function *const *fns, size_t count);
-/* What is left of a fenced host goes to a spare, or waits for one. */
-void incident_move(struct fabric *f, struct fabric_incident *incident);
+
+/* ---- takeover.c ---- */
+struct move;
+/* The change that does @m, kept by nobody yet; groups without a target stay out of it. NULL: no
+ * memory. */
+struct fabric_change *failover_change(struct fabric *f, const struct move *m);
+/* What is left of fenced hosts goes to spares, or waits for one. */
+void incidents_move(struct fabric *f, struct fabric_incident *const *incidents, size_t count);
 /* The move that is under way; NULL: none is. */
 struct fabric_change *incident_change(struct fabric *f, const struct fabric_incident *incident);
 void incident_change_ended(struct fabric *f, struct fabric_change *change);

@@ -5,124 +5,67 @@
  * Nothing is remembered between two moves: what is still assigned to the fenced host is what is
  * left to be moved, also after a restart.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "fabricd/groups.h"
 #include "fabricd/state.h"
 
-/* ---- where to ---- */
-
-unsigned host_free_vports(const struct fabric_host *host)
+struct fabric_change *failover_change(struct fabric *f, const struct move *m)
 {
-	unsigned n = 0;
-
-	for (uint16_t v = 1; v <= host->as.vports && v <= PROVIDER_VPORTS_MAX; v++)
-		n += !host_vport_user(host, v);
-	return n;
-}
-
-/* Every function that is assigned to @host and free to be moved now. */
-size_t host_functions(struct fabric *f, const struct fabric_host *host, bool all,
-		      struct fabric_function **out)
-{
+	struct fabric_change *change = change_make(f, DB_CHANGE_FAILOVER, m->fn_count);
+	uint16_t vports[PROVIDER_VPORTS_MAX];
 	size_t n = 0;
-
-	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
-		struct fabric_function *fn = host->vports[v];
-
-		if (!fn || fn->host != host)
-			continue;
-		if (all ||
-		    (!fn->item && fn->present && !card_withheld(fn) && fn->retry_ms <= f->now_ms))
-			out[n++] = fn;
-	}
-	return n;
-}
-
-static bool is_reachable(const struct fabric_host *host, struct fabric_function *const *fns,
-			 size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!host->present || !fns[i]->adapter ||
-		    fns[i]->adapter->provider != host->provider)
-			return false;
-	return true;
-}
-
-struct fabric_host *failover_target(struct fabric *f, const struct fabric_host *dead,
-				    const char *preferred, struct fabric_function *const *fns,
-				    size_t count, char *why)
-{
-	const struct live_config live = live_config_of(f);
-	const struct target_need need = { (unsigned)count, dead->as.chassis,
-					  dead->as.switch_handle };
-	struct fabric_host *before = preferred[0] ? host_get(f, preferred) : NULL;
-	struct target_candidate *candidates;
-	int best;
-
-	/* A profile stays together: what is left goes where the rest went. */
-	if (before && before != dead && host_is_open(before) &&
-	    before->state != FABRIC_HOST_MAINTENANCE && is_reachable(before, fns, count) &&
-	    host_free_vports(before) >= count)
-		return before;
-	candidates = calloc(f->hosts.count + 1, sizeof(*candidates));
-	if (!candidates)
-		return NULL;
-	for (size_t i = 0; i < f->hosts.count; i++) {
-		const struct fabric_host *host = f->hosts.at[i];
-
-		candidates[i] = (struct target_candidate){
-			.name = host->name,
-			.spare = host->spare && host != dead,
-			.door_open = host_is_open(host) && host->state == FABRIC_HOST_ALIVE,
-			.steady = live_is_steady(&host->live, &live, f->config.spare_windows,
-						 f->now_ms),
-			.reachable = is_reachable(host, fns, count),
-			.used = host->functions,
-			.free_vports = host_free_vports(host),
-			.chassis = host->as.chassis,
-			.switch_handle = host->as.switch_handle,
-		};
-	}
-	best = target_choose(candidates, f->hosts.count, &need, why, DB_TEXT_MAX);
-	free(candidates);
-	return best < 0 ? NULL : f->hosts.at[best];
-}
-
-struct fabric_change *failover_change(struct fabric *f, struct fabric_host *target,
-				      struct fabric_function *const *fns, size_t count)
-{
-	struct fabric_change *change = change_make(f, DB_CHANGE_FAILOVER, count);
-	bool taken[PROVIDER_VPORTS_MAX + 1];
 
 	if (!change)
 		return NULL;
-	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++)
-		taken[v] = host_vport_user(target, v) || v > target->as.vports;
-	for (size_t i = 0; i < count; i++) {
-		uint16_t vport = fns[i]->vport;
+	move_vports(m, vports);
+	for (size_t i = 0; i < m->group_count; i++) {
+		const struct move_group *g = &m->groups[i];
 
-		if (taken[vport])
-			for (vport = 1; vport < PROVIDER_VPORTS_MAX && taken[vport]; vport++)
-				;
-		taken[vport] = true;
-		change_fill(f, &change->items[i], DB_OP_MOVE, fns[i], target, vport,
-			    &fns[i]->identity);
-		change->items[i].change = change; /* a plan is never kept, and looks at it */
-		change->item_count++;
+		for (size_t k = 0; k < g->count; k++, n++) {
+			struct fabric_item *item = &change->items[change->item_count];
+
+			if (!g->target || !vports[n])
+				continue;
+			change_fill(f, item, DB_OP_MOVE, g->fns[k], g->target, vports[n],
+				    &g->fns[k]->identity);
+			item->change = change; /* a plan is never kept, and looks at it */
+			change->item_count++;
+		}
 	}
 	return change;
 }
 
 /* ---- moving ---- */
 
-static void incident_wait(struct fabric *f, struct fabric_incident *incident, const char *why)
+/* Each group that has found no spare. */
+static void waiting_say(struct fabric *f, struct fabric_incident *incident, const struct move *m)
 {
+	for (size_t i = 0; i < m->group_count; i++) {
+		const struct move_group *g = &m->groups[i];
+		char group[DB_TEXT_MAX];
+
+		if (g->target)
+			continue;
+		group_say(g, group);
+		incident_step(f, incident, "waiting", "%s%sno spare is fit%s%s",
+			      g->profile ? group : "", g->profile ? ": " : "",
+			      g->why[0] ? ": " : "", g->why);
+	}
+}
+
+static void incident_wait(struct fabric *f, const struct move *m)
+{
+	struct fabric_incident *incident = m->incident;
+
 	if (incident->row.state == DB_INCIDENT_WAITING)
 		return;
 	incident->row.state = DB_INCIDENT_WAITING;
-	incident_step(f, incident, "waiting", "no spare is fit%s%s", why[0] ? ": " : "", why);
+	waiting_say(f, incident, m);
 	incident_store(f, incident);
 }
 
@@ -138,67 +81,153 @@ static bool is_led_to(const struct fabric_host *dead)
 	return false;
 }
 
-void incident_move(struct fabric *f, struct fabric_incident *incident)
+/* Return: it is over, or has nothing that could be moved now. */
+static bool incident_has_nothing(struct fabric *f, struct fabric_incident *incident)
 {
-	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
-	struct fabric_host *dead = incident->host;
-	struct fabric_host *target;
-	struct fabric_change *change;
-	char why[DB_TEXT_MAX] = "";
-	size_t count;
+	const struct fabric_host *dead = incident->host;
 
-	if (!dead->functions && is_led_to(dead))
-		return;
-	if (!dead->functions) {
+	if (dead->functions)
+		return false;
+	if (!is_led_to(dead))
 		incident_end(f, incident,
 			     incident->row.change ? "all functions have moved" : "nothing to move");
+	return true;
+}
+
+/* What went where, and why not elsewhere. */
+static void moves_say(struct fabric *f, struct fabric_incident *incident, const struct move *m)
+{
+	for (size_t i = 0; i < m->group_count; i++) {
+		const struct move_group *g = &m->groups[i];
+		char group[DB_TEXT_MAX];
+
+		if (!g->target)
+			continue;
+		group_say(g, group);
+		incident_step(f, incident, "move", "%s to %s, change %" PRIu64 "%s%s", group,
+			      g->target->name, incident->row.change,
+			      g->why[0] ? "; passed over: " : "", g->why);
+	}
+}
+
+/* All groups that have found a target go there in one change. */
+static void incident_move(struct fabric *f, struct move *m)
+{
+	struct fabric_incident *incident = m->incident;
+	struct fabric_change *change = failover_change(f, m);
+
+	if (change && !change->item_count) {
+		change_free(change);
+		incident_wait(f, m);
 		return;
 	}
-	count = host_functions(f, dead, false, fns);
-	if (!count)
-		return; /* locked, away, or to be tried again later */
-	target = failover_target(f, dead, incident->row.target, fns, count, why);
-	if (!target) {
-		incident_wait(f, incident, why);
-		return;
-	}
-	change = failover_change(f, target, fns, count);
 	if (!change || change_keep(f, change)) {
 		freeze(f, "out of memory");
 		return;
 	}
 	change->row.incident = incident->row.id;
-	target->spare = false;
-	host_store(f, target);
+	incident->row.target[0] = '\0';
+	for (size_t i = 0; i < m->group_count; i++) {
+		struct fabric_host *target = m->groups[i].target;
+
+		if (!target)
+			continue;
+		if (!incident->row.target[0] || !m->groups[i].profile)
+			(void)snprintf(incident->row.target, sizeof(incident->row.target), "%s",
+				       target->name);
+		target->spare = false;
+		target->took = incident->row.id;
+		host_store(f, target);
+	}
 	change_store_intent(f, change);
 	incident->row.state = DB_INCIDENT_MOVING;
 	incident->row.change = change->row.id;
-	(void)snprintf(incident->row.target, sizeof(incident->row.target), "%s", target->name);
-	incident_step(f, incident, "move", "%zu function%s to %s, change %" PRIu64, count,
-		      count == 1 ? "" : "s", target->name, change->row.id);
+	moves_say(f, incident, m);
+	waiting_say(f, incident, m);
 	incident_store(f, incident);
+}
+
+/* Return: 0 with @out, NULL when there is nothing to be moved now. */
+static int incident_plan(struct fabric *f, struct fabric_incident *incident, struct move **out)
+{
+	OWNED(move_free) struct move *m = NULL;
+	int r;
+
+	*out = NULL;
+	if (incident_has_nothing(f, incident))
+		return 0;
+	r = move_new(f, incident->host, false, &m);
+	if (r || !m->fn_count)
+		return r; /* locked, away, or to be tried again later */
+	m->incident = incident;
+	*out = TAKE(m);
+	return 0;
+}
+
+void incidents_move(struct fabric *f, struct fabric_incident *const *incidents, size_t count)
+{
+	struct move **moves = calloc(count + 1, sizeof(struct move *));
+	size_t n = 0;
+	int r = moves ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !r && i < count; i++) {
+		r = incident_plan(f, incidents[i], &moves[n]);
+		n += !r && moves[n];
+	}
+	if (!r)
+		r = moves_place(f, moves, n);
+	for (size_t i = 0; !r && i < n; i++)
+		incident_move(f, moves[i]);
+	if (r)
+		freeze(f, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		move_free(moves[i]);
+	free(moves);
+}
+
+/* For each target what has arrived there, in the order of the items. */
+static void arrivals_say(struct fabric *f, struct fabric_incident *incident,
+			 const struct fabric_change *change)
+{
+	for (size_t i = 0; i < change->item_count; i++) {
+		const char *target = change->items[i].row.host;
+		size_t done = 0;
+		size_t all = 0;
+
+		for (size_t k = 0; k < change->item_count; k++) {
+			const struct db_item *row = &change->items[k].row;
+
+			if (strcmp(row->host, target) != 0)
+				continue;
+			if (k < i)
+				break; /* told before */
+			all++;
+			done += row->state == DB_CHANGE_DONE;
+		}
+		if (all)
+			incident_step(f, incident, "moved",
+				      "%zu of %zu functions bound and read back at %s", done, all,
+				      target);
+	}
 }
 
 void incident_change_ended(struct fabric *f, struct fabric_change *change)
 {
 	struct fabric_incident *incident = incident_get(f, change->row.incident);
-	size_t done = 0;
 
 	if (!incident || incident->row.state != DB_INCIDENT_MOVING)
 		return;
 	for (size_t i = 0; i < change->item_count; i++) {
 		const struct db_item *row = &change->items[i].row;
 
-		done += row->state == DB_CHANGE_DONE;
 		if (row->state == DB_CHANGE_FAILED)
 			change->items[i].fn->retry_ms = f->now_ms + f->config.repair_retry_ms;
 		if (row->state != DB_CHANGE_DONE)
 			incident_step(f, incident, fabric_change_state_text(row->state), "%s: %s",
 				      row->function, row->reason);
 	}
-	incident_step(f, incident, "moved", "%zu of %zu functions bound and read back at %s", done,
-		      change->item_count, incident->row.target);
-	incident_move(f, incident);
+	arrivals_say(f, incident, change);
+	look(f); /* what is left of it */
 }
 
 struct fabric_change *incident_change(struct fabric *f, const struct fabric_incident *incident)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "fabricd/groups.h"
 #include "fabricd/state.h"
 
 /* ---- what is told and not acted on ---- */
@@ -145,21 +146,16 @@ void quarantine_leave(struct fabric *f, struct fabric_host *host)
 
 /* ---- a planned move of all that a host has ---- */
 
-struct drain {
-	struct fabric_host *host;
-	struct fabric_host *target;
-	struct fabric_function *fns[PROVIDER_VPORTS_MAX];
-	size_t count;
-};
-
+/* @out: all that it has, each group with its target. */
 static int drain_check(struct fabric *f, const char *name, const char *to,
-		       struct fabric_problem *problem, struct drain *d)
+		       struct fabric_problem *problem, struct move **out)
 {
+	OWNED(move_free) struct move *m = NULL;
 	struct fabric_host *host = host_get(f, name);
-	char why[DB_TEXT_MAX] = "";
+	struct fabric_host *target = host_get(f, to);
+	int r;
 
 	f->now_ms = f->io.now_ms(f->io.arg);
-	*d = (struct drain){ .host = host };
 	if (!host)
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
 	if (f->frozen)
@@ -168,39 +164,41 @@ static int drain_check(struct fabric *f, const char *name, const char *to,
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s is %s; incident %" PRIu64 " moves what it has", name,
 				   fabric_host_state_text(host->state), host->incident);
-	d->count = host_functions(f, host, true, d->fns);
-	if (to[0]) {
-		d->target = host_get(f, to);
-		return d->target ? 0
-				 : problem_say(problem, REFUSE_NO_HOST, "there is no host %s", to);
-	}
-	d->target = d->count ? failover_target(f, host, "", d->fns, d->count, why) : NULL;
-	if (d->count && !d->target)
-		return problem_say(problem, REFUSE_NO_SPARE, "%s; or name one: --to HOST", why);
+	if (to[0] && !target)
+		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", to);
+	r = move_new(f, host, true, &m);
+	if (!r && !to[0])
+		r = moves_place(f, &m, 1);
+	if (r)
+		return r;
+	for (size_t i = 0; target && i < m->group_count; i++)
+		m->groups[i].target = target;
+	if (move_waiting(m))
+		return problem_say(problem, REFUSE_NO_SPARE, "%s; or name one: --to HOST",
+				   move_waiting(m)->why);
+	*out = TAKE(m);
 	return 0;
 }
 
-/* Each goes to the vport that it has, where that is free. @count of them, the caller's. */
-static struct fabric_request_op *drain_ops(const struct drain *d)
+/* @m->fn_count of them, the caller's. */
+static struct fabric_request_op *drain_ops(const struct move *m)
 {
-	struct fabric_request_op *ops = calloc(d->count, sizeof(*ops));
-	bool taken[PROVIDER_VPORTS_MAX + 1];
+	struct fabric_request_op *ops = calloc(m->fn_count, sizeof(*ops));
+	uint16_t vports[PROVIDER_VPORTS_MAX];
+	size_t n = 0;
 
 	if (!ops)
 		return NULL;
-	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++)
-		taken[v] = host_vport_user(d->target, v) || v > d->target->as.vports;
-	for (size_t i = 0; i < d->count; i++) {
-		uint16_t vport = d->fns[i]->vport;
-
-		if (taken[vport])
-			for (vport = 1; vport < PROVIDER_VPORTS_MAX && taken[vport]; vport++)
-				;
-		ops[i].op = DB_OP_MOVE;
-		ops[i].vport = taken[vport] ? 0 : vport; /* admission says that there is none */
-		taken[vport] = true;
-		(void)snprintf(ops[i].function, sizeof(ops[i].function), "%s", d->fns[i]->name);
-		(void)snprintf(ops[i].host, sizeof(ops[i].host), "%s", d->target->name);
+	move_vports(m, vports);
+	for (size_t i = 0; i < m->group_count; i++) {
+		for (size_t k = 0; k < m->groups[i].count; k++, n++) {
+			ops[n].op = DB_OP_MOVE;
+			ops[n].vport = vports[n]; /* 0: admission says that there is none */
+			(void)snprintf(ops[n].function, sizeof(ops[n].function), "%s",
+				       m->groups[i].fns[k]->name);
+			(void)snprintf(ops[n].host, sizeof(ops[n].host), "%s",
+				       m->groups[i].target->name);
+		}
 	}
 	return ops;
 }
@@ -210,25 +208,27 @@ int fabric_host_drain(struct fabric *f, const char *name, const char *to, uint32
 {
 	struct fabric_request request = { .uid = uid };
 	struct fabric_request_op *ops;
-	struct drain d;
-	int r = drain_check(f, name, to, problem, &d);
+	OWNED(move_free) struct move *m = NULL;
+	char target[FABRIC_NAME_MAX];
+	int r = drain_check(f, name, to, problem, &m);
 
 	if (r)
 		return r;
-	if (!d.count)
+	if (!m->fn_count)
 		return problem_say(problem, REFUSE_FUNCTION_FREE, "%s holds no function", name);
-	ops = drain_ops(&d);
+	ops = drain_ops(m);
 	if (!ops)
 		return -ENOMEM;
 	request.ops = ops;
-	request.op_count = d.count;
+	request.op_count = m->fn_count;
 	r = fabric_change_request(f, &request, problem, fn, arg);
 	free(ops);
 	if (r)
 		return r;
-	history_audit(f, uid, "host.drain", name, 0, "to %s", d.target->name);
-	history_event(f, "host.drain", name, "%zu function%s to %s", d.count,
-		      d.count == 1 ? "" : "s", d.target->name);
+	move_targets(m, target);
+	history_audit(f, uid, "host.drain", name, 0, "to %s", target);
+	history_event(f, "host.drain", name, "%zu function%s to %s", m->fn_count,
+		      m->fn_count == 1 ? "" : "s", target);
 	return 0;
 }
 
@@ -237,24 +237,24 @@ int fabric_host_drain_plan(struct fabric *f, const char *name, const char *to,
 {
 	struct fabric_request request = { 0 };
 	struct fabric_request_op *ops;
-	struct drain d;
-	int r = drain_check(f, name, to, problem, &d);
+	OWNED(move_free) struct move *m = NULL;
+	int r = drain_check(f, name, to, problem, &m);
 
 	*out = (struct fabric_plan){ 0 };
 	if (r)
 		return r;
-	if (!d.count) {
+	if (!m->fn_count) {
 		(void)snprintf(out->detail, sizeof(out->detail), "%s holds no function", name);
 		return 0;
 	}
-	ops = drain_ops(&d);
+	ops = drain_ops(m);
 	if (!ops)
 		return -ENOMEM;
 	request.ops = ops;
-	request.op_count = d.count;
+	request.op_count = m->fn_count;
 	r = fabric_change_plan(f, &request, problem, out);
 	free(ops);
 	if (!r)
-		(void)snprintf(out->target, sizeof(out->target), "%s", d.target->name);
+		move_targets(m, out->target);
 	return r;
 }

@@ -12,7 +12,7 @@ static const char *unfit(const struct target_candidate *c, const struct target_n
 		return "is not admitted to the fabric";
 	if (!c->steady)
 		return "has not been alive for long enough";
-	if (c->used)
+	if (c->used && !c->ours)
 		return "holds functions already";
 	if (!c->reachable)
 		return "is not reached by every adapter";
@@ -30,6 +30,8 @@ static int compare(const struct target_candidate *a, const struct target_candida
 	bool a_switch = a_chassis && a->switch_handle == need->switch_handle;
 	bool b_switch = b_chassis && b->switch_handle == need->switch_handle;
 
+	if (a->ours != b->ours)
+		return a->ours ? -1 : 1;
 	if (a_chassis != b_chassis)
 		return a_chassis ? -1 : 1;
 	if (a_switch != b_switch)

@@ -57,6 +57,22 @@ static void s11_each_thing_that_is_missing_is_named(void **unused)
 				 "bay5 has too few free vports");
 }
 
+static void s11_who_has_taken_over_for_the_host_before_goes_on(void **unused)
+{
+	struct target_candidate c[] = { spare("bay15"), spare("bay16"), spare("bay17") };
+	char why[256];
+
+	(void)unused;
+	c[2].used = 4;
+	c[2].ours = true;
+	c[2].chassis = 2;
+
+	assert_int_equal(target_choose(c, 3, &need, why, sizeof(why)), 2);
+	c[2].free_vports = 3;
+	assert_int_equal(target_choose(c, 3, &need, why, sizeof(why)), 0);
+	assert_string_equal(why, "bay17 has too few free vports");
+}
+
 static void s11_its_own_chassis_comes_before_its_own_switch_before_the_name(void **unused)
 {
 	struct target_candidate c[] = { spare("bay1"), spare("bay2"), spare("bay10"),
@@ -164,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(s11_a_fit_spare_takes_over),
+		cmocka_unit_test(s11_who_has_taken_over_for_the_host_before_goes_on),
 		cmocka_unit_test(s11_each_thing_that_is_missing_is_named),
 		cmocka_unit_test(s11_its_own_chassis_comes_before_its_own_switch_before_the_name),
 		cmocka_unit_test(s11_a_switch_of_the_same_number_in_another_chassis_is_not_its_own),
