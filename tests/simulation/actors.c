@@ -154,17 +154,21 @@ void actors_init(struct world *w)
 	w->next_mac = 0x020000000001u;
 }
 
+/* A socket gives them out as they came. */
 static void beat_send(struct world *w, struct actor *a, uint64_t delay_ms)
 {
 	struct beat *b = calloc(1, sizeof(*b));
+	struct beat **at = &w->beats;
 
 	assert(b);
 	b->at_ms = w->now_ms + delay_ms;
 	b->actor = (unsigned)(a - w->actors);
 	b->seq = a->seq;
 	(void)snprintf(b->boot_id, sizeof(b->boot_id), "%s", a->boot_id);
-	b->next = w->beats;
-	w->beats = b;
+	while (*at && (*at)->at_ms <= b->at_ms)
+		at = &(*at)->next;
+	b->next = *at;
+	*at = b;
 }
 
 static void actor_beat(struct world *w, struct actor *a)
@@ -172,6 +176,8 @@ static void actor_beat(struct world *w, struct actor *a)
 	uint64_t luck = w->quiet ? 99 : world_random(w, 200);
 
 	a->next_beat_ms = w->now_ms + BEAT_MS - 20 + world_random(w, 40);
+	if (w->now_ms < w->skew_until_ms && a == w->actors)
+		w->wall_off_ms += (int64_t)world_random(w, 900);
 	a->seq++;
 	if (w->now_ms < a->quiet_until_ms || luck == 0)
 		return; /* lost */
@@ -259,6 +265,7 @@ static void act(struct world *w)
 		{ act_kill, 10, true },      { act_reboot, 1, false },
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
+		{ act_race, 3, true },       { act_clock, 2, false },
 		{ act_card, 4, false },      { act_maintain, 4, true },
 	};
 	unsigned sum = 0;
@@ -278,8 +285,36 @@ static void act(struct world *w)
 	}
 }
 
+/* It would be judged, as far as anyone can see. */
+static bool is_judged(const struct world *w, const struct actor *a)
+{
+	const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+	struct fabric_health health;
+
+	fabric_health_get(w->fabric, &health);
+	return a->runs && host && host->state == FABRIC_HOST_ALIVE && host->live.watched &&
+	       health.ready && !health.frozen && !health.hold;
+}
+
+static void trial_begin(struct world *w)
+{
+	static const int64_t steps_ms[] = { 0, -3600000, 3600000 };
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	w->trial.at_ms = w->now_ms + 5000;
+	if (!world_manager_runs(w) || !is_judged(w, a))
+		return;
+	w->trial = (struct trial){ .due_ms = w->now_ms + 8000, .dies = a };
+	w->wall_off_ms += steps_ms[w->seed % 3];
+	a->runs = false;
+	world_story(w, "%s dies, the last one; the wall clock is set by %" PRId64 " ms", a->name,
+		    steps_ms[w->seed % 3]);
+}
+
 void actors_advance(struct world *w)
 {
+	if (w->trial.at_ms && w->now_ms >= w->trial.at_ms)
+		trial_begin(w);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		actor_advance(w, &w->actors[i]);
 		program_advance(w, &w->actors[i]);
@@ -339,4 +374,5 @@ void actors_quiet(struct world *w)
 		}
 		a->readmit_ms = w->now_ms + 30000;
 	}
+	w->trial.at_ms = w->now_ms + 14 * 60000;
 }

@@ -26,6 +26,8 @@ void act_hint(struct world *w);
 void act_tell(struct world *w);
 void act_network(struct world *w);
 void act_stop(struct world *w);
+void act_race(struct world *w);
+void act_clock(struct world *w);
 void act_disconnect(struct world *w);
 void act_kill(struct world *w);
 void act_reboot(struct world *w);

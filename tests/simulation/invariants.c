@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fabricd/state.h"
 #include "tests/simulation/world.h"
 
 enum { MISSED = 5, INTERVAL_MS = 1000, REBOOT_GRACE_MS = 60000, IN_FLIGHT_MS = 10 };
@@ -29,10 +30,25 @@ static struct actor *actor_of(struct world *w, uint16_t host)
 
 /* ---- a command leaves ---- */
 
+/* S20: where a switch can, it cuts a host off before the fence unbinds what the host has. */
+static void check_cut_off(struct world *w, const struct provider_op *op)
+{
+	struct actor *a = actor_of(w, op->host);
+
+	if (!a || !w->chassis->can.isolate)
+		return;
+	if (op->verb == PROVIDER_ISOLATE && op->value)
+		a->cut_off = true;
+	if (op->verb == PROVIDER_UNBIND && !op->generation && !a->cut_off)
+		world_broken(w, "S20: a fence unbinds function %u from %s, which is not cut off",
+			     op->function, a->name);
+}
+
 void check_sent(struct world *w, const struct provider_op *op)
 {
 	struct known *k = known_of(w, op->function);
 
+	check_cut_off(w, op);
 	if (!is_effect(op->verb) || !k)
 		return;
 	/* 3: no bind before a settled read-back of "nowhere". */
@@ -269,8 +285,21 @@ static void check_done(struct world *w, const char *function)
 			     function);
 }
 
-/* 6: alive and reachable, and nobody asked for it. The verdict fell when the event was made; it is
- * told once it is durable, and by a manager that was stopped in between much later. */
+/* When the verdict on @a fell; it is told once it is durable, and by a manager that was stopped in
+ * between much later. */
+static uint64_t verdict_ms_of(const struct world *w, const struct actor *a)
+{
+	const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+	const struct fabric_incident *incident =
+		host ? fabric_incident_find(w->fabric, host->incident) : NULL;
+
+	for (size_t i = 0; incident && i < incident->step_count; i++)
+		if (!strcmp(incident->steps[i].what, "verdict"))
+			return incident->started_ms + incident->steps[i].offset_ms;
+	return w->now_ms;
+}
+
+/* 6: alive and reachable, and nobody asked for it. */
 static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 {
 	const struct provider_host_state *state =
@@ -287,6 +316,53 @@ static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 		world_broken(w,
 			     "invariant 6: %s is fenced, and its last beat was %" PRIu64 " ms ago",
 			     a->name, verdict_ms - last);
+}
+
+/* The window of @host had a beat to go, or less. */
+static bool is_near(const struct actor *a, const struct fabric_host *host, uint64_t verdict_ms)
+{
+	uint64_t since = a->heard_ms > host->live.fresh_ms ? a->heard_ms : host->live.fresh_ms;
+
+	return since + (MISSED - 1) * INTERVAL_MS <= verdict_ms;
+}
+
+/* S4: not one of many that fell silent together, nor before a fresh window after a hold. */
+static void check_storm(struct world *w, const struct actor *dead, uint64_t verdict_ms)
+{
+	const struct config *config = fabric_config(w->fabric);
+	unsigned watched = 0;
+	unsigned silent = 0;
+
+	if (w->resumed_ms && verdict_ms >= w->resumed_ms &&
+	    verdict_ms - w->resumed_ms < MISSED * INTERVAL_MS)
+		world_broken(w, "S4: %s is fenced %" PRIu64 " ms after the end of a hold",
+			     dead->name, verdict_ms - w->resumed_ms);
+	for (size_t i = 0; i < w->actor_count; i++) {
+		const struct actor *a = &w->actors[i];
+		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+
+		if (a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
+			return; /* what its witness said then, nobody knows any more */
+		if (!host || (a != dead && !host->live.watched) || host->live.aside ||
+		    host->live.witness == LIVE_SAYS_DEAD)
+			continue;
+		watched++;
+		silent += a == dead || is_near(a, host, verdict_ms);
+	}
+	if (silent >= config->storm_min && silent * 100 >= watched * config->storm_percent)
+		world_broken(w, "S4: %s is fenced, one of %u of %u hosts that are silent at once",
+			     dead->name, silent, watched);
+}
+
+static void check_verdict(struct world *w, struct actor *a, const char *cause)
+{
+	uint64_t verdict_ms = verdict_ms_of(w, a);
+
+	check_fencing(w, a, verdict_ms);
+	if (!strncmp(cause, "silent", 6))
+		check_storm(w, a, verdict_ms);
+	if (w->trial.dies == a)
+		w->trial.due_ms = 0;
 }
 
 /* 2: without an empty virtual switch a host counts as fenced only if it is off. */
@@ -309,7 +385,7 @@ void check_event(struct world *w, const struct db_event *event)
 		if (strcmp(a->name, event->subject) != 0)
 			continue;
 		if (!strcmp(event->type, "host.fencing"))
-			check_fencing(w, a, event->wall_ms - WORLD_EPOCH_MS);
+			check_verdict(w, a, event->detail);
 		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand)
 			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
 		if (!strcmp(event->type, "host.maintenance"))
@@ -322,6 +398,7 @@ void check_event(struct world *w, const struct db_event *event)
 		}
 		if (!strcmp(event->type, "host.readmitted")) {
 			a->fenced_ms = 0;
+			a->cut_off = false;
 			a->by_hand = false;
 		}
 	}
@@ -333,10 +410,25 @@ void check_event(struct world *w, const struct db_event *event)
 
 /* ---- every step ---- */
 
+static void check_hold(struct world *w)
+{
+	bool held = false;
+
+	for (size_t i = 0; i < w->fabric->chassis_count; i++)
+		held = held || w->fabric->chassis[i].live.hold;
+	if (w->held && !held)
+		w->resumed_ms = w->now_ms;
+	w->held = held;
+}
+
 void check_step(struct world *w)
 {
 	const struct sim_map *map = sim_model_map(w->model);
 
+	if (world_manager_runs(w))
+		check_hold(w);
+	if (w->trial.due_ms && w->now_ms > w->trial.due_ms)
+		world_broken(w, "%s is dead, and nobody misses it", w->trial.dies->name);
 	for (size_t i = 0; i < map->function_count; i++) {
 		const struct provider_binding *now = &map->functions[i].now;
 		const struct actor *a = now->host ? actor_of(w, now->host) : NULL;

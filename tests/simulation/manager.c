@@ -16,7 +16,9 @@ static uint64_t io_now(void *arg)
 
 static uint64_t io_wall(void *arg)
 {
-	return WORLD_EPOCH_MS + ((struct world *)arg)->now_ms;
+	const struct world *w = arg;
+
+	return WORLD_EPOCH_MS + w->now_ms + (uint64_t)w->wall_off_ms;
 }
 
 static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
@@ -94,6 +96,16 @@ void world_kill(struct world *w, const char *where)
 	w->start_ms = w->now_ms + 50 + world_random(w, 3000);
 }
 
+void manager_stop(struct world *w)
+{
+	w->stop_ms = 0;
+	if (!world_manager_runs(w) || w->stop_end_ms <= w->now_ms)
+		return;
+	w->stopped_until_ms = w->stop_end_ms;
+	world_story(w, "the manager is stopped for %" PRIu64 " ms",
+		    w->stopped_until_ms - w->now_ms);
+}
+
 /* The database has no reason to fail here: what it refuses is a fault of ours. */
 static void apply(struct world *w, const struct db_batch *batch)
 {
@@ -164,6 +176,8 @@ void manager_start(struct world *w)
 	fabric_provider_set(w->fabric, number, wire);
 	fabric_start(w->fabric);
 	w->reboot_untold = false;
+	w->held = false;
+	w->resumed_ms = 0;
 	actors_know(w);
 	w->start_ms = 0;
 }
@@ -187,28 +201,22 @@ void commits_advance(struct world *w)
 	}
 }
 
+/* While it is stopped they wait in its socket; while there is none they are lost. */
 void beats_advance(struct world *w)
 {
-	struct beat **at = &w->beats;
-
-	while (*at) {
-		struct beat *b = *at;
+	while (w->beats && w->beats->at_ms <= w->now_ms &&
+	       (!w->fabric || w->dead || world_manager_runs(w))) {
+		struct beat *b = w->beats;
 		struct actor *a = &w->actors[b->actor];
 		uint64_t epoch = 0;
 		int r;
 
-		if (b->at_ms > w->now_ms) {
-			at = &b->next;
-			continue;
-		}
-		if (w->fabric && !world_manager_runs(w) && !w->dead) {
-			at = &b->next; /* it waits in the socket of a stopped manager */
-			continue;
-		}
-		*at = b->next;
+		w->beats = b->next;
 		if (world_manager_runs(w)) {
 			r = fabric_beat(w->fabric, a->name, b->boot_id, b->seq, b->at_ms, &epoch);
 			a->fenced = r == REFUSE_HOST_FENCED;
+			if (!r && b->at_ms > a->heard_ms)
+				a->heard_ms = b->at_ms;
 		}
 		free(b);
 	}

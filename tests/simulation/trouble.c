@@ -128,9 +128,42 @@ void act_network(struct world *w)
 
 void act_stop(struct world *w)
 {
-	w->stopped_until_ms = w->now_ms + 300 + world_random(w, 12000);
-	world_story(w, "the manager is stopped for %" PRIu64 " ms",
-		    w->stopped_until_ms - w->now_ms);
+	w->stop_ms = w->now_ms;
+	w->stop_end_ms = w->now_ms + 300 + world_random(w, 12000);
+}
+
+/* A host is silent for almost a window, and the manager stops for less than a beat, too short for
+ * it to notice, as the host goes on: what it says meanwhile waits in the socket. */
+void act_race(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	if (!a->runs || a->hangs || w->stop_ms)
+		return;
+	a->hangs = true;
+	a->hangs_until_ms = w->now_ms + 3000 + world_random(w, 2000);
+	w->stop_ms = a->hangs_until_ms - world_random(w, 400);
+	w->stop_end_ms = a->hangs_until_ms + 100 + world_random(w, 450);
+	world_story(w, "%s hangs for %" PRIu64 " ms", a->name, a->hangs_until_ms - w->now_ms);
+}
+
+/* Somebody sets the wall clock, or a bad daemon corrects it. */
+void act_clock(struct world *w)
+{
+	switch (world_random(w, 3)) {
+	case 0:
+		w->wall_off_ms += 3600000;
+		world_story(w, "the wall clock is set forward by an hour");
+		break;
+	case 1:
+		w->wall_off_ms -= 3600000;
+		world_story(w, "the wall clock is set back by an hour");
+		break;
+	default:
+		w->skew_until_ms = w->now_ms + 20000;
+		world_story(w, "the wall clock leaps on, less than a beat at a time");
+		break;
+	}
 }
 
 void act_disconnect(struct world *w)

@@ -155,6 +155,18 @@ static void on_completed(void *arg, const struct provider_completion *done)
 		binding_hide(w, &n->bindings[i]);
 }
 
+void wire_answer_late(struct world *w, const struct sim_effect *effect)
+{
+	struct news *n;
+
+	if (effect->is_orphan || !w->wire || !w->wire->inner || w->dead)
+		return;
+	n = news_add(w, NEWS_COMPLETED);
+	n->done.attempt = effect->op->attempt;
+	n->done.outcome = effect->outcome;
+	n->done.why = effect->why;
+}
+
 static void on_scanned_take(void *arg, struct provider_scan *scan, const char *why)
 {
 	(void)why;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 
 uint64_t world_random(struct world *w, uint64_t below)
@@ -61,9 +62,12 @@ static uint64_t world_next_ms(const struct world *w)
 {
 	uint64_t next = earlier(actors_next_ms(w), w->background->ops->next_ms(w->background));
 
-	for (const struct beat *b = w->beats; b; b = b->next)
-		if (b->at_ms > w->now_ms)
-			next = earlier(next, b->at_ms);
+	if (w->beats && (w->beats->at_ms > w->now_ms || world_manager_runs(w)))
+		next = earlier(next, w->beats->at_ms);
+	if (w->trial.at_ms)
+		next = earlier(next, w->trial.at_ms);
+	if (w->stop_ms)
+		next = earlier(next, w->stop_ms);
 	if (w->commits && !w->commits->applied)
 		next = earlier(next, w->commits->due_ms);
 	if (w->dead)
@@ -79,6 +83,20 @@ static uint64_t world_next_ms(const struct world *w)
 	return earlier(next, fabric_next_ms(w->fabric));
 }
 
+/* The order of main.c: what has arrived is taken in before anything is decided (S3). */
+static void manager_turn(struct world *w)
+{
+	if (DEFECT(VERDICT_FIRST) && world_manager_runs(w))
+		fabric_advance(w->fabric);
+	commits_advance(w);
+	beats_advance(w);
+	news_advance(w);
+	if (world_manager_runs(w))
+		fabric_advance(w->fabric);
+	if (w->stop_ms && w->now_ms >= w->stop_ms)
+		manager_stop(w);
+}
+
 static void world_step(struct world *w)
 {
 	uint64_t next = world_next_ms(w);
@@ -92,11 +110,7 @@ static void world_step(struct world *w)
 		manager_start(w);
 	if (w->reconnect_ms && w->now_ms >= w->reconnect_ms && world_manager_runs(w))
 		wire_open(w);
-	commits_advance(w);
-	beats_advance(w);
-	news_advance(w);
-	if (world_manager_runs(w))
-		fabric_advance(w->fabric);
+	manager_turn(w);
 	actors_advance(w);
 	check_step(w);
 }
@@ -143,6 +157,8 @@ static void on_effect(void *arg, const struct sim_effect *effect)
 	struct world *w = arg;
 
 	check_effect(w, effect);
+	if (effect->is_late)
+		wire_answer_late(w, effect);
 	if (effect->op->verb == PROVIDER_HOST_POWER && effect->outcome == PROVIDER_DONE &&
 	    !effect->op->value)
 		actor_powered_off(w, effect->op->host);

@@ -61,12 +61,14 @@ struct actor {
 	bool fenced;                  /* told: it is fenced */
 	uint64_t fenced_ms;           /* since when it is told to be fenced; 0: it is not */
 	bool by_word;                 /* fenced as off by a program's word: it may hold something */
-	bool fence_void;  /* the switch has rebooted, and lets everybody in, since then */
-	uint64_t dark_ms; /* when the switch last saw it lose its power, or get it back */
-	bool by_hand;     /* an operator asked for its failover */
-	uint64_t run;     /* its fence program: cookie; 0: none runs */
-	uint64_t run_ms;  /* when it ends */
-	bool run_is_off;  /* action off; else status */
+	bool fence_void;   /* the switch has rebooted, and lets everybody in, since then */
+	uint64_t dark_ms;  /* when the switch last saw it lose its power, or get it back */
+	bool by_hand;      /* an operator asked for its failover */
+	bool cut_off;      /* the switch was told to isolate it, since it was let in last */
+	uint64_t heard_ms; /* last beat that the manager took, by when it came */
+	uint64_t run;      /* its fence program: cookie; 0: none runs */
+	uint64_t run_ms;   /* when it ends */
+	bool run_is_off;   /* action off; else status */
 };
 
 struct beat {
@@ -111,6 +113,13 @@ struct known {
 	uint64_t card_ms;     /* when somebody was last at its card's slot */
 };
 
+/* In quiet one more host dies, and has to be missed: not judging anybody would be safe, too. */
+struct trial {
+	uint64_t at_ms;  /* when it begins; 0: it has */
+	uint64_t due_ms; /* until when its verdict has to fall; 0: nobody is to be judged */
+	struct actor *dies;
+};
+
 struct acked {
 	uint64_t id;
 	bool ended;
@@ -123,7 +132,9 @@ struct world {
 	uint64_t seed;
 	uint64_t random;
 	uint64_t now_ms;
-	uint64_t end_ms; /* no more trouble from here on */
+	int64_t wall_off_ms;    /* how far somebody has set the wall clock */
+	uint64_t skew_until_ms; /* it is corrected by leaps of less than a beat */
+	uint64_t end_ms;        /* no more trouble from here on */
 	unsigned hosts;
 	double trouble_cpu_s; /* what it took until then */
 	bool quiet;
@@ -142,6 +153,8 @@ struct world {
 	struct wire *wire;
 	bool dead; /* killed in the middle of a step: nothing of it reaches the outside any more */
 	uint64_t stopped_until_ms;
+	uint64_t stop_ms; /* when it is stopped next, until stop_end_ms; 0: it is not */
+	uint64_t stop_end_ms;
 	uint64_t start_ms;     /* when it is started again */
 	uint64_t reconnect_ms; /* when its connection to the switch is back; 0: it is there */
 	unsigned kill_in;      /* points until it is killed; 0: not at all */
@@ -168,6 +181,9 @@ struct world {
 	bool reboot_untold; /* the manager that lives has not said so yet */
 	uint64_t failovers;
 	uint64_t moves;
+	bool held;           /* automatic failover is */
+	uint64_t resumed_ms; /* when it was not any more; 0: this manager did not hold it */
+	struct trial trial;
 
 	char broken[DB_TEXT_MAX]; /* the invariant that was broken; "": none */
 	char story[WORLD_STORY][192];
@@ -194,6 +210,8 @@ void world_changed(struct world *w);
 void manager_start(struct world *w);
 /* What was killed is over: its memory, and what had not got to the disk. */
 void manager_bury(struct world *w);
+/* From @w->stop_ms until @w->stop_end_ms. */
+void manager_stop(struct world *w);
 /* The database answers; beats arrive. */
 void commits_advance(struct world *w);
 void beats_advance(struct world *w);
@@ -204,6 +222,8 @@ struct provider *wire_new(struct world *w);
 struct provider_sink *wire_sink(struct world *w);
 /* With what was on its way. */
 void wire_free(struct world *w);
+/* A command that nobody waits for any more has been carried out: its answer comes after all. */
+void wire_answer_late(struct world *w, const struct sim_effect *effect);
 /* It is connected to the switch. */
 void wire_open(struct world *w);
 void news_advance(struct world *w);
