@@ -156,6 +156,12 @@ static void witness_get(const struct fabric *f, const void *object, struct value
 	value_text(v, texts[h->live.witness]);
 }
 
+static void traffic_get(const struct fabric *f, const void *object, struct value *v)
+{
+	(void)f;
+	value_text(v, fabric_host_traffic_text(object));
+}
+
 static void fence_get(const struct fabric *f, const void *object, struct value *v)
 {
 	char rungs[DB_TEXT_MAX];
@@ -261,6 +267,7 @@ static const struct field fields[] = {
 	{ .name = "link", .get = link_get },
 	{ .name = "isolated", .get = isolated_get },
 	{ .name = "witness", .get = witness_get },
+	{ .name = "traffic", .get = traffic_get },
 	{ .name = "fence", .get = fence_get },
 	{ .name = "incident", .get = incident_get },
 	{ .name = "vports", .get = vports_get },

@@ -30,9 +30,9 @@ static const struct config_key keys[] = {
 	  "commas between them; none: they are not" },
 	{ "failover", "witness", CONFIG_CHOICE, false, offsetof(struct config, witness), "any", 0,
 	  0, "", "none any all",
-	  "what the switch says of a silent host's power and link: none is not asked; any stops a "
-	  "verdict when it says alive and cuts the wait short when it says dead; all must say "
-	  "dead" },
+	  "what the switch says of a silent host's power, link and traffic: none is not asked; any "
+	  "stops a verdict when it says alive and cuts the wait short when it says dead; all must "
+	  "say dead" },
 	{ "failover", "storm-percent", CONFIG_NUMBER, false, offsetof(struct config, storm_percent),
 	  "34", 1, 100, "", NULL,
 	  "of the hosts watched in a chassis: when so many are silent at once, failover is held" },

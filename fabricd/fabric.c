@@ -530,6 +530,7 @@ static void provider_close_ready(struct fabric_provider *p, const char *why)
 			live_chassis_stop(&f->chassis[i].live); /* S6 */
 	views_lost(p, why);
 	items_void(p);
+	witnesses_void(p);
 	look(f);
 }
 
@@ -942,6 +943,23 @@ static const char *status_text(const struct fabric *f, const struct fabric_healt
 	return health->hold || function_bad(f) ? "degraded" : "ok";
 }
 
+static void hold_say(const struct fabric *f, char *out, size_t size)
+{
+	const struct fabric_host *unheard = NULL;
+
+	for (size_t i = 0; i < f->chassis_count && !unheard; i++)
+		if (f->chassis[i].live.hold)
+			unheard = witness_unheard(f, &f->chassis[i]);
+	if (unheard)
+		(void)snprintf(out, size,
+			       "%s is silent, but traffic comes from it: automatic failover is "
+			       "held",
+			       unheard->name);
+	else
+		(void)snprintf(out, size,
+			       "many hosts are silent at once: automatic failover is held");
+}
+
 void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 {
 	*out = (struct fabric_health){ .ready = f->started,
@@ -962,8 +980,7 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 		(void)snprintf(out->detail, sizeof(out->detail), "%.280s%s%.220s", f->frozen_why,
 			       *f->trouble ? "; " : "", f->trouble);
 	else if (out->hold)
-		(void)snprintf(out->detail, sizeof(out->detail),
-			       "many hosts are silent at once: automatic failover is held");
+		hold_say(f, out->detail, sizeof(out->detail));
 	else if (out->ready && f->restored)
 		(void)snprintf(
 			out->detail, sizeof(out->detail),

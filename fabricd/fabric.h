@@ -26,6 +26,7 @@
 #include "fabricd/beats.h"
 #include "fabricd/config.h"
 #include "failover/liveness.h"
+#include "failover/traffic.h"
 #include "hotplug/slot.h"
 #include "provider/provider.h"
 
@@ -120,8 +121,10 @@ struct fabric_host {
 	const struct fabric_host *promised_to; /* scratch: of whom */
 	uint64_t took; /* the incident that it took functions of last; 0: none */
 	struct live_host live;
-	uint64_t suspected_ms;    /* since when it is suspect */
-	bool suspect_with_others; /* so many at once that it says nothing of this one (S10) */
+	struct live_traffic traffic; /* what its port has counted while it was silent */
+	uint64_t unheard_ms;         /* when it was told that it sends, but is not heard */
+	uint64_t suspected_ms;       /* since when it is suspect */
+	bool suspect_with_others;    /* so many at once that it says nothing of this one (S10) */
 	bool verdict_told;        /* one that is not acted on (S10, S13) was told, since it beat */
 	struct live_rate flaps;   /* S10: when it came back from silence, or was found dead */
 	struct fabric_seen *seen; /* its own view; NULL: it has told none */
@@ -394,6 +397,10 @@ MUST_USE int fabric_new(const struct config *config, const struct fabric_io *io,
 			struct fabric **out);
 void fabric_free(struct fabric *f);
 OWNED_BY(struct fabric, fabric_free)
+
+/* What the counter of its port has done in this silence: "moves", "stands", "not-counted" (the
+ * switch has none); NULL: not read, or only once. */
+const char *fabric_host_traffic_text(const struct fabric_host *host);
 
 /* Takes in all that the database holds; before anything else. Return: 0 or -errno, @why set. */
 MUST_USE int fabric_load(struct fabric *f, struct db *db, char *why);

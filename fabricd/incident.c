@@ -204,13 +204,9 @@ void host_store_epoch(struct fabric *f, struct fabric_host *host)
 struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host, uint32_t uid,
 				       const char *cause)
 {
-	static const char *const witnesses[] = {
-		[LIVE_CANNOT_TELL] = "the switch cannot tell",
-		[LIVE_SAYS_ALIVE] = "the switch says: alive",
-		[LIVE_SAYS_DEAD] = "the switch says: dead",
-	};
 	struct fabric_incident *incident = incident_new(f, host, cause);
 	bool was_suspect = host->state == FABRIC_HOST_SUSPECT;
+	char witness[DB_TEXT_MAX];
 
 	if (!incident)
 		return NULL;
@@ -220,13 +216,14 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 	}
 	if (was_suspect && host->suspected_ms)
 		step_add(f, incident, host->suspected_ms, "suspected", "beats are missing");
+	witness_say(host, witness);
 	functions_retry_now(host);
 	host->state = FABRIC_HOST_FENCING;
 	host->epoch++;
 	live_unwatch(&host->live);
 	seen_forget(f, host);
 	host_store_epoch(f, host);
-	incident_step(f, incident, "witness", "%s", witnesses[host->live.witness]);
+	incident_step(f, incident, "witness", "%s", witness);
 	incident_step(f, incident, "verdict", "%s; epoch %" PRIu64, cause, host->epoch);
 	incident_store(f, incident);
 	history_audit(f, uid, "host.fence", host->name, 0, "%s", cause);

@@ -108,6 +108,27 @@ static uint64_t judged_ms(const struct fabric *f)
 	return f->now_ms;
 }
 
+static void hold_tell(struct fabric *f, const struct chassis *c)
+{
+	const struct fabric_host *unheard = witness_unheard(f, c);
+
+	if (!c->live.hold) {
+		log_err("chassis %u: automatic failover goes on", c->number);
+		history_event(f, "failover.resume", "fabric", "chassis %u", c->number);
+	} else if (unheard) {
+		log_err("chassis %u: automatic failover is held: %s is silent, but it sends",
+			c->number, unheard->name);
+		history_event(f, "failover.hold", "fabric",
+			      "chassis %u: %s is silent, but traffic comes from it", c->number,
+			      unheard->name);
+	} else {
+		log_err("chassis %u: automatic failover is held, many hosts are silent at once",
+			c->number);
+		history_event(f, "failover.hold", "fabric",
+			      "chassis %u: many hosts are silent at once", c->number);
+	}
+}
+
 static void chassis_judge(struct fabric *f, struct chassis *c, const struct live_config *live)
 {
 	bool turned;
@@ -116,12 +137,8 @@ static void chassis_judge(struct fabric *f, struct chassis *c, const struct live
 	turned = live_judge(&c->live, live, c->lives, c->host_count, judged_ms(f),
 			    f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
 
-	if (turned) {
-		log_err("chassis %u: automatic failover %s", c->number,
-			c->live.hold ? "is held, many hosts are silent at once" : "goes on");
-		history_event(f, c->live.hold ? "failover.hold" : "failover.resume", "fabric",
-			      "chassis %u", c->number);
-	}
+	if (turned)
+		hold_tell(f, c);
 	for (size_t i = 0; i < c->host_count; i++) {
 		switch (c->verdicts[i]) {
 		case LIVE_NOTHING:
@@ -156,23 +173,20 @@ void hosts_judge(struct fabric *f)
 	for (size_t i = 0; i < f->chassis_count; i++) {
 		struct chassis *c = &f->chassis[i];
 		uint64_t next;
+		uint64_t reading;
 
 		if (!c->live.judging)
 			continue;
+		reading = witnesses_advance(f, c, &live);
 		chassis_judge(f, c, &live);
 		next = live_next_ms(&c->live, &live, c->lives, c->host_count, f->now_ms);
+		if (reading < next)
+			next = reading;
 		if (next <= f->now_ms)
 			next = f->now_ms + 10;
 		if (next < f->judge_ms)
 			f->judge_ms = next;
 	}
-}
-
-void host_witness(struct fabric *f, struct fabric_host *host)
-{
-	(void)f;
-	host->live.witness = live_witness_of(host->as.state.power_known, host->as.state.power,
-					     host->as.state.link);
 }
 
 /* ---- beats ---- */

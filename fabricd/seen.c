@@ -430,27 +430,35 @@ int fabric_host_seen(struct fabric *f, const char *name, const char *boot_id,
 
 /* ---- hints ---- */
 
-/* One look at a time: a second hint has nothing to add to it. */
+/* One look at a time: a second one has nothing to add to it. */
+bool host_look(struct fabric *f, struct fabric_host *host)
+{
+	struct fabric_provider *p = provider_of_host(f, host);
+	struct provider_op op = { .verb = PROVIDER_READ_HOST };
+
+	if (!provider_is_usable(p) || host->hint_attempt)
+		return false;
+	op.attempt = attempt_next(f);
+	op.host = host->as.handle;
+	if (!op.attempt ||
+	    provider_queue_put(p->queue, host->as.switch_handle, &op, provider_timeout(p)))
+		return false;
+	host->hint_attempt = op.attempt;
+	live_traffic_ask(&host->traffic, &host->live, f->now_ms);
+	wake(f);
+	return true;
+}
+
 void fabric_host_hint(struct fabric *f, const char *name, const char *what)
 {
 	struct fabric_host *host = host_get(f, name);
-	struct fabric_provider *p = host ? provider_of_host(f, host) : NULL;
-	struct provider_op op = { .verb = PROVIDER_READ_HOST };
 
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
 		return;
 	log_notice("host %s: %s", host->name, what);
-	if (!provider_is_usable(p) || host->hint_attempt)
-		return;
-	op.attempt = attempt_next(f);
-	op.host = host->as.handle;
-	if (!op.attempt ||
-	    provider_queue_put(p->queue, host->as.switch_handle, &op, provider_timeout(p)))
-		return;
-	host->hint_attempt = op.attempt;
-	history_event(f, "host.hint", host->name, "%s", what);
-	wake(f);
+	if (host_look(f, host))
+		history_event(f, "host.hint", host->name, "%s", what);
 }
 
 /* S7: only what the switch says is a witness; no answer says nothing. */
@@ -463,6 +471,7 @@ bool hint_completed(struct fabric_provider *p, const struct provider_op *op,
 	if (!host || host->hint_attempt != op->attempt)
 		return false;
 	host->hint_attempt = 0;
+	witness_completed(p->f, host, done);
 	if (done->outcome == PROVIDER_DONE)
 		host_told(p, &done->host);
 	else

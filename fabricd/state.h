@@ -13,6 +13,7 @@
  * groups.c    what moves together, and which spare takes it
  * takeover.c  the moves of incidents
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
+ * witness.c   what the switch says of a host that is silent
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs, adoption
  * seen.c      what hosts say of themselves
@@ -375,7 +376,6 @@ void fences_free(struct fabric *f);
 /* ---- judge.c ---- */
 struct live_config live_config_of(const struct fabric *f);
 void hosts_judge(struct fabric *f);
-void host_witness(struct fabric *f, struct fabric_host *host);
 /* It beat within the last window. */
 bool host_beats(const struct fabric *f, const struct fabric_host *host);
 
@@ -422,6 +422,21 @@ void incident_change_ended(struct fabric *f, struct fabric_change *change);
 int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* ---- witness.c ---- */
+/* What is known of @host now, for the next verdict. */
+void host_witness(struct fabric *f, struct fabric_host *host);
+/* Before each look at @c: asks for what has not been asked. Return: when there is more to ask. */
+uint64_t witnesses_advance(struct fabric *f, struct chassis *c, const struct live_config *live);
+/* A read of @host that host_look() asked for has ended. */
+void witness_completed(struct fabric *f, struct fabric_host *host,
+		       const struct provider_completion *done);
+/* The switch was lost or has rebooted: what it had counted counts no more. */
+void witnesses_void(struct fabric_provider *p);
+/* One that is silent and sends: we are the ones who are cut off. NULL: none. */
+const struct fabric_host *witness_unheard(const struct fabric *f, const struct chassis *c);
+/* For the time line. */
+void witness_say(const struct fabric_host *host, char out[static DB_TEXT_MAX]);
+
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */
 bool upkeep_verdict(struct fabric *f, struct fabric_host *host, const char *cause);
@@ -445,6 +460,8 @@ void seen_advance(struct fabric *f);
 void seen_forget(struct fabric *f, struct fabric_host *host);
 /* @host beats under another boot id, and has it by now. */
 void seen_booted(struct fabric *f, struct fabric_host *host);
+/* Reads all of @host, where its switch can be asked and is not being asked; false: not now. */
+bool host_look(struct fabric *f, struct fabric_host *host);
 /* A read of a whole host has ended; false: it was no hint's. */
 bool hint_completed(struct fabric_provider *p, const struct provider_op *op,
 		    const struct provider_completion *done);

@@ -196,6 +196,10 @@ class Fabric:
     def power(self, host, state):
         self.run("fabricsim", "host", "--socket", self.sim_socket, host, "power", state)
 
+    def traffic(self, host, state):
+        """Whether anything comes from the blade at its port; nothing, in a new switch."""
+        self.run("fabricsim", "host", "--socket", self.sim_socket, host, "traffic", state)
+
     # ---- the manager ----
 
     def start_manager(self, env=None, ready=True):

@@ -131,13 +131,50 @@ class Blade:
         shutil.rmtree(os.path.join(self.devices, address))
 
 
+class Network:
+    """Between an agent and the manager: what an agent sends to .port goes to @to, and back, until
+    it is cut."""
+
+    def __init__(self, to):
+        self.to = ("127.0.0.1", to)
+        self.inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.inside.bind(("127.0.0.1", 0))
+        self.outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.outside.bind(("127.0.0.1", 0))
+        self.port = self.inside.getsockname()[1]
+        self.is_cut = False
+        self.ends = False
+        self.agent = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.ends:
+            for one in select.select([self.inside, self.outside], [], [], 0.1)[0]:
+                data, where = one.recvfrom(2048)
+                if one == self.inside:
+                    self.agent = where
+                if not self.is_cut and self.agent:
+                    (self.outside if one == self.inside else self.inside).sendto(
+                        data, self.to if one == self.inside else self.agent)
+
+    def close(self):
+        self.ends = True
+        self.thread.join(60)
+        self.inside.close()
+        self.outside.close()
+
+
 class Agent(Case):
     generate = (4, 1, 2, 4)
     COLD = ("bay1",)
 
     def setUp(self):
         self.udp = self.free_port()
-        self.config = CONFIG.replace("[heartbeat]\n", f"[heartbeat]\nudp = 127.0.0.1:{self.udp}\n")
+        self.udp_b = self.free_port()
+        self.config = CONFIG.replace(
+            "[heartbeat]\n",
+            f"[heartbeat]\nudp = 127.0.0.1:{self.udp}, 127.0.0.1:{self.udp_b}\n")
         super().setUp()
         fabric = self.fabric
         self.port = Port(fabric.at("bay1.port"))
@@ -261,6 +298,27 @@ class Agent(Case):
         self.fabric.wait("it beats on", lambda: self.fabric.get("/v1/hosts/bay1")["seq"] > seq + 20)
         self.assertEqual(self.fabric.list("incidents"), [])
         self.assertNotIn("not believed", self.log())
+
+    def test_s7_a_host_is_silent_only_when_all_of_its_networks_are(self):
+        networks = [Network(self.udp), Network(self.udp_b)]
+        for network in networks:
+            self.addCleanup(network.close)
+        self.agent(*(word for network in networks
+                     for word in ("--udp", f"127.0.0.1:{network.port}")), "--key-file", self.key)
+        follower = Follower(self.fabric)
+        for network in networks:
+            beats = self.fabric.get("/v1/hosts/bay1")["beats"]["counted"]
+            network.is_cut = True
+            self.fabric.wait("two windows pass", lambda n=beats: self.fabric.get(
+                "/v1/hosts/bay1")["beats"]["counted"] > n + 25)
+            network.is_cut = False
+        self.assertEqual(self.fabric.list("incidents"), [])
+        self.assertNotIn("host.fencing", follower.types())
+
+        for network in networks:
+            network.is_cut = True
+
+        self.wait_state("fenced")
 
     def test_a_host_is_enrolled_while_it_beats(self):
         self.agent(*self.by_udp())

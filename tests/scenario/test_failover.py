@@ -49,6 +49,29 @@ class Failover(Case):
         types = follower.types()
         self.assertLess(types.index("host.suspect"), types.index("host.fenced"))
 
+    def test_s7_a_blade_that_sends_and_does_not_beat_is_left_alone(self):
+        follower = Follower(self.fabric)
+        for host in self.hosts:
+            self.fabric.traffic(host, "on")
+        self.fabric.kill("agent-" + self.victim)
+
+        self.fabric.wait("it is told", lambda: "failover.hold" in follower.types())
+        detail = self.fabric.get("/v1/health")["detail"]
+        self.assertIn(f"{self.victim} is silent, but traffic comes from it", detail)
+        shown = self.fabric.get("/v1/hosts/" + self.victim)
+        self.assertEqual((shown["witness"], shown["traffic"]), ("alive", "moves"))
+        looks = []
+        self.fabric.wait("two windows pass", lambda: looks.append(
+            self.fabric.list("incidents")) or len(looks) > 150)
+        self.assertEqual(looks[-1], [])
+        self.fabric.check()
+
+        # It dies in earnest: its counter stands, and the window begins anew.
+        self.fabric.traffic(self.victim, "off")
+        self.wait_for_failover(self.victim, self.spare)
+        self.assertIn("traffic from it: stands", self.fabric.ctl(
+            "incident", "show", str(self.fabric.incident_of(self.victim)["id"])))
+
     def test_s9_a_fenced_host_is_told_so_and_comes_back_only_when_readmitted(self):
         self.fabric.kill_blade(self.victim)
         self.wait_for_failover(self.victim, self.spare)

@@ -515,6 +515,12 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 	return r || dry_run ? r : noted(f, uid, NULL, fn, arg);
 }
 
+const char *fabric_host_traffic_text(const struct fabric_host *host)
+{
+	(void)host;
+	return NULL;
+}
+
 void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
 		       char out[static DB_TEXT_MAX])
 {

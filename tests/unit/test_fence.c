@@ -327,8 +327,9 @@ static void a_host_that_cannot_be_read_goes_up_and_not_round(void **state)
 	struct rig *rig = *state;
 
 	begin(rig, CANNOT_ISOLATE);
-	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 2);
 	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCING); /* what is read before is its witness */
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 2);
 	run_until(rig, FABRIC_HOST_FENCED);
 
 	assert_int_equal(said(rig, "next: power off by the switch, for the switch does not answer"),
@@ -341,8 +342,9 @@ static void a_read_that_is_answered_with_no_goes_up_at_once(void **state)
 	struct rig *rig = *state;
 
 	begin(rig, CANNOT_ISOLATE);
-	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_REFUSED, 0, 1);
 	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCING); /* what is read before is its witness */
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_REFUSED, 0, 1);
 	run_until(rig, FABRIC_HOST_FENCED);
 
 	assert_int_equal(said(rig, "next: power off by the switch, for told to refuse"), 1);
@@ -354,8 +356,9 @@ static void one_lost_answer_takes_nobodys_power(void **state)
 	struct rig *rig = *state;
 
 	begin(rig, CANNOT_ISOLATE);
-	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1);
 	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCING); /* what is read before is its witness */
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1);
 	run_until(rig, FABRIC_HOST_FENCED);
 
 	assert_true(has_power(rig));
@@ -368,8 +371,9 @@ static void a_switch_that_is_lost_says_nothing_about_the_host(void **state)
 
 	begin(rig, POWERLESS | HAS_PROGRAM);
 	hello = *sim_model_hello(rig->b.model);
-	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1);
 	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCING); /* what is read before is its witness */
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1);
 	run_until_taken(rig);
 	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 400, 1);
 	run_until_taken(rig); /* one answer is lost, the second read is under way */
