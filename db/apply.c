@@ -58,6 +58,13 @@ static int bind_word(sqlite3_stmt *write, int at, const struct db_column *column
 	return sqlite3_bind_text(write, at, word, -1, SQLITE_STATIC);
 }
 
+static int bind_bytes(sqlite3_stmt *write, int at, const uint8_t **from)
+{
+	struct db_bytes bytes = db_row_bytes(from);
+
+	return sqlite3_bind_blob64(write, at, bytes.at, bytes.length, SQLITE_STATIC);
+}
+
 static int bind_column(sqlite3_stmt *write, int at, const struct db_column *column,
 		       const uint8_t **from)
 {
@@ -69,6 +76,8 @@ static int bind_column(sqlite3_stmt *write, int at, const struct db_column *colu
 	case DB_COLUMN_NUMBER:
 	case DB_COLUMN_BOOL:
 		return bind_number(write, at, column, from);
+	case DB_COLUMN_BYTES:
+		return bind_bytes(write, at, from);
 	}
 	return SQLITE_MISUSE;
 }

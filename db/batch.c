@@ -111,6 +111,11 @@ void db_put_step(struct db_batch *b, const struct db_step *row)
 	batch_add(b, DB_STEP, row);
 }
 
+void db_put_record(struct db_batch *b, const struct db_record *row)
+{
+	batch_add(b, DB_RECORD, row);
+}
+
 void db_put_event(struct db_batch *b, const struct db_event *row)
 {
 	batch_add(b, DB_EVENT, row);

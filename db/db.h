@@ -173,6 +173,18 @@ struct db_step {
 	char detail[DB_TEXT_MAX];
 };
 
+struct db_bytes {
+	const uint8_t *at; /* borrowed */
+	size_t length;
+};
+
+/* What the judging of its host's chassis was told around an incident. */
+struct db_record {
+	uint64_t incident;          /* key */
+	char settings[DB_TEXT_MAX]; /* that it was judged by, KEY=VALUE with blanks between */
+	struct db_bytes data;       /* as failover/record.h puts it */
+};
+
 struct db_event {
 	uint64_t n; /* key; rises without gaps */
 	uint64_t wall_ms;
@@ -228,6 +240,7 @@ void db_put_change(struct db_batch *b, const struct db_change *row);
 void db_put_item(struct db_batch *b, const struct db_item *row);
 void db_put_incident(struct db_batch *b, const struct db_incident *row);
 void db_put_step(struct db_batch *b, const struct db_step *row);
+void db_put_record(struct db_batch *b, const struct db_record *row);
 void db_put_event(struct db_batch *b, const struct db_event *row);
 void db_put_audit(struct db_batch *b, const struct db_audit *row);
 void db_put_idempotency(struct db_batch *b, const struct db_idempotency *row);
@@ -282,11 +295,14 @@ struct db_reader {
 	void (*item)(void *arg, const struct db_item *row);     /* of those changes */
 	void (*incident)(void *arg, const struct db_incident *row);
 	void (*step)(void *arg, const struct db_step *row);
+	/* Of the newest incidents, as many as have @record_bytes together. */
+	void (*record)(void *arg, const struct db_record *row);
 	void (*event)(void *arg, const struct db_event *row); /* the last @events, by number */
 	void (*idempotency)(void *arg, const struct db_idempotency *row);
 	size_t changes;
 	size_t incidents;
 	size_t events;
+	size_t record_bytes;
 	void *arg;
 };
 MUST_USE int db_load(struct db *db, const struct db_reader *reader, char *why);

@@ -29,6 +29,11 @@ static const struct {
 	  " AND (ended_wall_ms < ?1 OR id <= (SELECT max(id) FROM incident) - ?2)"
 	  " AND EXISTS (SELECT 1 FROM step s WHERE s.incident=i.id) ORDER BY id LIMIT 200)",
 	  false },
+	{ "DELETE FROM record WHERE incident IN (SELECT id FROM incident i WHERE state='done'"
+	  " AND id <= (SELECT max(id) FROM incident) - ?3"
+	  " AND (ended_wall_ms < ?1 OR id <= (SELECT max(id) FROM incident) - ?2)"
+	  " AND EXISTS (SELECT 1 FROM record r WHERE r.incident=i.id) ORDER BY id LIMIT 200)",
+	  false },
 	{ "DELETE FROM item WHERE change IN (" ENDED_CHANGES ")", false },
 	{ "DELETE FROM change WHERE id IN (" ENDED_CHANGES ")", false },
 };

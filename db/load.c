@@ -14,6 +14,7 @@ union any_row {
 	struct db_item item;
 	struct db_incident incident;
 	struct db_step step;
+	struct db_record record;
 	struct db_event event;
 	struct db_idempotency idempotency;
 	struct db_profile profile;
@@ -36,6 +37,7 @@ TELLER(change)
 TELLER(item)
 TELLER(incident)
 TELLER(step)
+TELLER(record)
 TELLER(event)
 TELLER(idempotency)
 TELLER(profile)
@@ -74,6 +76,11 @@ static const struct load {
 	  "WHERE incident IN (SELECT id FROM incident WHERE " SOME_INCIDENTS
 	  ") ORDER BY incident, n",
 	  offsetof(struct db_reader, incidents), tell_step },
+	{ DB_RECORD,
+	  "WHERE incident IN (SELECT incident FROM (SELECT incident,"
+	  " sum(length(data)) OVER (ORDER BY incident DESC) AS room FROM record)"
+	  " WHERE room <= ?1) ORDER BY incident",
+	  offsetof(struct db_reader, record_bytes), tell_record },
 	{ DB_EVENT, "WHERE n IN (SELECT n FROM event ORDER BY n DESC LIMIT ?1) ORDER BY n",
 	  offsetof(struct db_reader, events), tell_event },
 	{ DB_IDEMPOTENCY, "ORDER BY key, uid", 0, tell_idempotency },
@@ -134,6 +141,15 @@ static int read_word(sqlite3_stmt *rows, int at, const struct db_column *column,
 	return -EBADMSG;
 }
 
+static int read_bytes(sqlite3_stmt *rows, int at, uint8_t *member)
+{
+	struct db_bytes bytes = { .at = sqlite3_column_blob(rows, at) };
+
+	bytes.length = (size_t)sqlite3_column_bytes(rows, at);
+	memcpy(member, &bytes, sizeof(bytes));
+	return 0;
+}
+
 static int read_column(sqlite3_stmt *rows, int at, const struct db_column *column, uint8_t *row)
 {
 	uint8_t *member = row + column->offset;
@@ -147,6 +163,8 @@ static int read_column(sqlite3_stmt *rows, int at, const struct db_column *colum
 		return read_bool(rows, at, member);
 	case DB_COLUMN_WORD:
 		return read_word(rows, at, column, member);
+	case DB_COLUMN_BYTES:
+		return read_bytes(rows, at, member);
 	}
 	return -EBADMSG;
 }

@@ -124,6 +124,7 @@ IGNORER(change)
 IGNORER(item)
 IGNORER(incident)
 IGNORER(step)
+IGNORER(record)
 IGNORER(event)
 IGNORER(idempotency)
 
@@ -142,11 +143,13 @@ static int rows_check(struct db *db, const char *path, char *why)
 		.item = ignore_item,
 		.incident = ignore_incident,
 		.step = ignore_step,
+		.record = ignore_record,
 		.event = ignore_event,
 		.idempotency = ignore_idempotency,
 		.changes = SIZE_MAX,
 		.incidents = SIZE_MAX,
 		.events = SIZE_MAX,
+		.record_bytes = SIZE_MAX,
 	};
 	char reason[DB_TEXT_MAX] = "";
 	int r = db_load(db, &reader, reason);

@@ -19,6 +19,10 @@
 	{                                                                \
 		.name = #member, .type = DB_COLUMN_BOOL, AT(row, member) \
 	}
+#define BYTES(row, member)                                                \
+	{                                                                 \
+		.name = #member, .type = DB_COLUMN_BYTES, AT(row, member) \
+	}
 #define WORD(row, member, list)                                                          \
 	{                                                                                \
 		.name = #member, .type = DB_COLUMN_WORD, AT(row, member), .words = list, \
@@ -156,6 +160,12 @@ static const struct db_column step_columns[] = {
 	NUMBER(db_step, offset_ms), TEXT(db_step, what), TEXT(db_step, detail),
 };
 
+static const struct db_column record_columns[] = {
+	NUMBER(db_record, incident),
+	TEXT(db_record, settings),
+	BYTES(db_record, data),
+};
+
 static const struct db_column event_columns[] = {
 	NUMBER(db_event, n),     NUMBER(db_event, wall_ms), TEXT(db_event, type),
 	TEXT(db_event, subject), TEXT(db_event, detail),
@@ -205,6 +215,7 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_ITEM] = TABLE(item, 2),
 	[DB_INCIDENT] = TABLE(incident, 1),
 	[DB_STEP] = TABLE(step, 2),
+	[DB_RECORD] = TABLE(record, 1),
 	[DB_EVENT] = TABLE(event, 1),
 	[DB_IDEMPOTENCY] = TABLE(idempotency, 2),
 	[DB_PROFILE] = TABLE(profile, 1),
@@ -281,6 +292,17 @@ static uint8_t *pack_column(uint8_t *to, const struct db_column *column, const u
 	return pack_bytes(to, &number, sizeof(number));
 }
 
+/* The bytes themselves come behind all that is packed. */
+static uint8_t *pack_length(uint8_t *to, const struct db_column *column, const uint8_t *row,
+			    struct db_bytes *bytes)
+{
+	uint64_t length;
+
+	memcpy(bytes, row + column->offset, sizeof(*bytes));
+	length = bytes->length;
+	return pack_bytes(to, &length, sizeof(length));
+}
+
 struct row_head {
 	uint32_t kind;
 	uint32_t length;
@@ -292,13 +314,18 @@ void db_row_pack(struct buf *out, enum db_kind kind, const void *row)
 	uint8_t packed[DB_ROW_MAX];
 	uint8_t *to = packed + sizeof(struct row_head);
 	struct row_head head = { .kind = kind };
+	struct db_bytes bytes = { 0 };
 
 	for (size_t i = 0; i < table->n; i++)
-		to = pack_column(to, &table->columns[i], row);
+		to = table->columns[i].type == DB_COLUMN_BYTES
+			     ? pack_length(to, &table->columns[i], row, &bytes)
+			     : pack_column(to, &table->columns[i], row);
 	assert(to <= packed + sizeof(packed));
-	head.length = (uint32_t)(to - packed);
+	head.length = (uint32_t)((size_t)(to - packed) + bytes.length);
 	memcpy(packed, &head, sizeof(head));
-	buf_bytes(out, packed, head.length);
+	buf_bytes(out, packed, (size_t)(to - packed));
+	if (bytes.length)
+		buf_bytes(out, bytes.at, bytes.length);
 }
 
 struct db_row db_row_next(const uint8_t **at)
@@ -330,6 +357,15 @@ const char *db_row_text(const uint8_t **at, size_t *length)
 	*length = n;
 	*at += sizeof(n) + n + 1u;
 	return text;
+}
+
+struct db_bytes db_row_bytes(const uint8_t **at)
+{
+	uint64_t length = db_row_number(at);
+	struct db_bytes bytes = { .at = *at, .length = length };
+
+	*at += length;
+	return bytes;
 }
 
 static void write_names(struct buf *out, const struct db_table *table, size_t from, size_t to,

@@ -24,6 +24,7 @@ enum db_kind {
 	DB_ITEM,
 	DB_INCIDENT,
 	DB_STEP,
+	DB_RECORD,
 	DB_EVENT,
 	DB_IDEMPOTENCY,
 	DB_PROFILE,
@@ -42,7 +43,8 @@ enum db_column_type {
 	DB_COLUMN_TEXT,   /* char[size] */
 	DB_COLUMN_NUMBER, /* unsigned of size bytes */
 	DB_COLUMN_BOOL,
-	DB_COLUMN_WORD, /* an enum, stored as one of @words */
+	DB_COLUMN_WORD,  /* an enum, stored as one of @words */
+	DB_COLUMN_BYTES, /* struct db_bytes; the last column of its row */
 };
 
 struct db_column {
@@ -65,10 +67,12 @@ struct db_table {
 
 extern const struct db_table db_tables[DB_KINDS];
 
-enum { DB_ROW_MAX = 1536 /* bytes of a packed row and, separately, of any row struct */ };
+/* Bytes of a packed row, without its DB_COLUMN_BYTES; and, separately, of any row struct. */
+enum { DB_ROW_MAX = 1536 };
 
 /* A packed row: its kind, its length, then each column: 8 bytes of number, or 2 bytes of length and
- * the text with its NUL. Lives within one process: native byte order, no alignment. */
+ * the text with its NUL, or 8 bytes of length and the bytes. Lives within one process: native byte
+ * order, no alignment. */
 struct db_row {
 	enum db_kind kind;
 	const uint8_t *at; /* of the first column */
@@ -80,6 +84,7 @@ struct db_row db_row_next(const uint8_t **at);
 /* One column; moves @at behind it. */
 uint64_t db_row_number(const uint8_t **at);
 const char *db_row_text(const uint8_t **at, size_t *length);
+struct db_bytes db_row_bytes(const uint8_t **at);
 /* "INSERT ... ON CONFLICT ..." as text, or "SELECT ... FROM ...". */
 void db_row_write_sql(struct buf *out, const struct db_table *table);
 void db_row_read_sql(struct buf *out, const struct db_table *table);

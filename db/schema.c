@@ -176,6 +176,15 @@ static const char version_3[] =
 	") STRICT, WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX member_function ON member(function);";
 
-static const char *const steps[] = { version_1, version_2, version_3 };
+/* What the judging of its chassis was told around an incident (failover/record.h), and the settings
+ * that it was judged by, for people. */
+static const char version_4[] = "CREATE TABLE record ("
+				" incident INTEGER NOT NULL PRIMARY KEY"
+				" REFERENCES incident(id) DEFERRABLE INITIALLY DEFERRED,"
+				" settings TEXT NOT NULL,"
+				" data BLOB NOT NULL"
+				") STRICT;";
+
+static const char *const steps[] = { version_1, version_2, version_3, version_4 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

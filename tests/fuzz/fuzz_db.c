@@ -78,6 +78,14 @@ LISTENER(step, detail)
 LISTENER(event, detail)
 LISTENER(idempotency, key)
 
+static void on_record(void *arg, const struct db_record *row)
+{
+	++*(size_t *)arg;
+	text_check(row->settings, sizeof(row->settings));
+	for (size_t i = 0; i < row->data.length; i++)
+		*(size_t *)arg += row->data.at[i];
+}
+
 static void on_change(void *arg, const struct db_change *row)
 {
 	++*(size_t *)arg;
@@ -103,11 +111,13 @@ static void database_use(struct db *db)
 		.item = on_item,
 		.incident = on_incident,
 		.step = on_step,
+		.record = on_record,
 		.event = on_event,
 		.idempotency = on_idempotency,
 		.changes = 100,
 		.incidents = 100,
 		.events = 100,
+		.record_bytes = 100000,
 		.arg = &rows,
 	};
 

@@ -57,6 +57,8 @@ struct told {
 	struct db_item item;
 	struct db_incident incident;
 	struct db_step step;
+	struct db_record record;
+	char bytes[16]; /* of the record */
 	struct db_event event;
 	struct db_idempotency idempotency;
 	int n[DB_KINDS];
@@ -110,6 +112,18 @@ static void on_change(void *arg, const struct db_change *row)
 	note_order(told, "ch");
 }
 
+static void on_record(void *arg, const struct db_record *row)
+{
+	struct told *told = arg;
+
+	told->record = *row;
+	assert_in_range(row->data.length, 0, sizeof(told->bytes));
+	if (row->data.length)
+		memcpy(told->bytes, row->data.at, row->data.length);
+	told->n[DB_RECORD]++;
+	note_order(told, "re");
+}
+
 static void on_event(void *arg, const struct db_event *row)
 {
 	struct told *told = arg;
@@ -132,11 +146,13 @@ static int load(struct db *db, size_t limit, struct told *told)
 		.item = on_item,
 		.incident = on_incident,
 		.step = on_step,
+		.record = on_record,
 		.event = on_event,
 		.idempotency = on_idempotency,
 		.changes = limit,
 		.incidents = limit,
 		.events = limit,
+		.record_bytes = limit,
 		.arg = told,
 	};
 
@@ -241,6 +257,9 @@ static const struct db_step a_step = { .incident = 3,
 				       .offset_ms = UINT32_MAX,
 				       .what = "fence",
 				       .detail = "epoch 9" };
+static const struct db_record a_record = { .incident = 3,
+					   .settings = "heartbeat.missed=5",
+					   .data = { (const uint8_t *)"a\0b\xff", 4 } };
 static const struct db_event an_event = {
 	.n = 77, .wall_ms = 13, .type = "host", .subject = "bay7", .detail = "'quoted'"
 };
@@ -262,6 +281,7 @@ static void put_one_of_each(struct db_batch *b)
 	db_put_item(b, &an_item);
 	db_put_incident(b, &an_incident);
 	db_put_step(b, &a_step);
+	db_put_record(b, &a_record);
 	db_put_event(b, &an_event);
 	db_put_audit(b, &an_audit);
 	db_put_idempotency(b, &a_key);
@@ -274,7 +294,7 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	uint64_t audits = 0;
 
 	put_one_of_each(b);
-	assert_int_equal(db_batch_size(b), 12);
+	assert_int_equal(db_batch_size(b), 13);
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
@@ -313,6 +333,9 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	assert_int_equal(told.incident.change, 5);
 	assert_true(told.step.offset_ms == UINT32_MAX);
 	assert_string_equal(told.step.detail, "epoch 9");
+	assert_string_equal(told.record.settings, "heartbeat.missed=5");
+	assert_int_equal(told.record.data.length, 4);
+	assert_memory_equal(told.bytes, "a\0b\xff", 4);
 	assert_int_equal(told.event.n, 77);
 	assert_string_equal(told.event.detail, "'quoted'");
 	assert_string_equal(told.idempotency.key, "k-1");
@@ -331,7 +354,7 @@ static void kinds_are_told_in_the_order_of_the_reader(void **state)
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
-	assert_string_equal(told.order, "nuadhofuaschitinstevid");
+	assert_string_equal(told.order, "nuadhofuaschitinstreevid");
 }
 
 static void every_word_of_every_enum_is_taken_by_the_tables(void **state)
@@ -667,6 +690,43 @@ static void all_open_incidents_come_and_the_last_ended_ones(void **state)
 	assert_int_equal(told.step.incident, 5);
 }
 
+static void the_newest_records_come_that_have_room_together(void **state)
+{
+	struct db_batch *b = batch_new();
+	struct told told;
+
+	put_host(b, "bay1");
+	for (uint64_t id = 1; id < 6; id++) {
+		const struct db_incident incident = { .id = id, .host = "bay1" };
+		const struct db_record record = { .incident = id,
+						  .data = { (const uint8_t *)"0123", 4 } };
+
+		db_put_incident(b, &incident);
+		db_put_record(b, &record);
+	}
+	assert_int_equal(apply(*state, b, NULL), 0);
+
+	assert_int_equal(load(*state, 11, &told), 0);
+	assert_int_equal(told.n[DB_RECORD], 2);
+	assert_int_equal(told.record.incident, 5);
+}
+
+static void a_record_is_put_again_when_it_has_grown(void **state)
+{
+	struct db_record record = a_record;
+	struct db_batch *b = batch_new();
+	struct told told;
+
+	put_one_of_each(b);
+	record.data = (struct db_bytes){ (const uint8_t *)"longer", 6 };
+	db_put_record(b, &record);
+	assert_int_equal(apply(*state, b, NULL), 0);
+
+	assert_int_equal(load(*state, 10, &told), 0);
+	assert_int_equal(told.n[DB_RECORD], 1);
+	assert_memory_equal(told.bytes, "longer", 6);
+}
+
 static void the_last_events_come_by_number(void **state)
 {
 	struct db_batch *b = batch_new();
@@ -943,6 +1003,8 @@ int main(void)
 		TEST(the_audit_can_be_neither_changed_nor_deleted),
 		TEST(all_running_changes_come_and_the_last_ended_ones),
 		TEST(all_open_incidents_come_and_the_last_ended_ones),
+		TEST(the_newest_records_come_that_have_room_together),
+		TEST(a_record_is_put_again_when_it_has_grown),
 		TEST(the_last_events_come_by_number),
 		TEST(idempotency_keys_go_when_they_are_old),
 		TEST(one_key_of_two_users_is_two_keys),

@@ -400,7 +400,9 @@ static void put_history(struct db *db, uint64_t n)
 						      .change = i == 5 ? 5 : 0,
 						      .ended_wall_ms = i == 4 ? 0 : i };
 		const struct db_step step = { .incident = i, .n = 1 };
+		const struct db_record record = { .incident = i };
 
+		db_put_record(b, &record);
 		db_put_event(b, &event);
 		db_put_change(b, &change);
 		db_put_item(b, &item);
@@ -429,6 +431,8 @@ static void history_goes_by_count_and_what_is_open_stays(void **state)
 	assert_int_equal(ask(db, "SELECT count(*) FROM incident"), 100);
 	assert_int_equal(ask(db, "SELECT count(*) FROM step"), 31);
 	assert_int_equal(ask(db, "SELECT count(*) FROM step WHERE incident=4"), 1);
+	assert_int_equal(ask(db, "SELECT count(*) FROM record"), 31);
+	assert_int_equal(ask(db, "SELECT count(*) FROM record WHERE incident=4"), 1);
 	db_close(db);
 }
 
