@@ -10,6 +10,7 @@
 
 #include "common/defect.h"
 
+/* A whole host is read for its fence: it does not wait for what others give and take. */
 enum lane { LANE_ISOLATE, LANE_UNBIND, LANE_BETWEEN, LANE_BIND, LANE_READ, LANES };
 
 static const enum lane lanes[PROVIDER_VERBS] = {
@@ -17,7 +18,7 @@ static const enum lane lanes[PROVIDER_VERBS] = {
 	[PROVIDER_RESET] = LANE_BETWEEN,          [PROVIDER_IDENTITY] = LANE_BETWEEN,
 	[PROVIDER_NUM_VFS] = LANE_BETWEEN,        [PROVIDER_BIND] = LANE_BIND,
 	[PROVIDER_HOST_POWER] = LANE_ISOLATE,     [PROVIDER_READ] = LANE_READ,
-	[PROVIDER_READ_HOST] = LANE_READ,         [PROVIDER_SLOT_POWER] = LANE_BETWEEN,
+	[PROVIDER_READ_HOST] = LANE_UNBIND,       [PROVIDER_SLOT_POWER] = LANE_BETWEEN,
 	[PROVIDER_SLOT_ATTENTION] = LANE_BETWEEN,
 };
 

@@ -2,12 +2,12 @@
 /*
  * What waits for a provider: one queue for each, in it one for each switch. Pure.
  *
- * An operation is put, waits in its lane (isolate and power, unbind, the steps between owners,
- * bind, read; first in, first out within each), passes the gate, is sent, and completes exactly
- * once. Each switch has a window of commands outstanding, kept so small that what must go first (a
- * fence) never waits long behind what is under way: about 5 ms of the switch's own time, 2 to 64
- * commands, never more than the switch's depth. An isolate command may go beyond the window, not
- * beyond the depth.
+ * An operation is put, waits in its lane (isolate and power; unbind, and read a whole host; the
+ * steps between owners; bind; read: first in, first out within each), passes the gate, is sent, and
+ * completes exactly once. Each switch has a window of commands outstanding, kept so small that what
+ * must go first (a fence) never waits long behind what is under way: about 5 ms of the switch's own
+ * time, 2 to 64 commands, never more than the switch's depth. An isolate command may go beyond the
+ * window, not beyond the depth.
  *
  * The deadline of a command allows for those before it in its switch: timeout_ms each until the
  * switch has answered at all, then twice the mean of what each takes. So a switch of 15 s per
