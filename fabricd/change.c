@@ -18,6 +18,7 @@
  *   ENDED     not stored yet
  *   STORED    the end: unlocked
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,8 +71,7 @@ static struct flow *flow_of(struct fabric *f, const struct fabric_item *item)
 
 static void item_ready(struct fabric *f, struct fabric_item *item)
 {
-	if (item->run.at == ITEM_READY)
-		return;
+	assert(item->run.at != ITEM_READY); /* it would cut off those behind it */
 	item->run.at = ITEM_READY;
 	item->run.next = NULL;
 	*f->ready_last = item;
@@ -177,6 +177,7 @@ static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_
 	if (state == DB_CHANGE_PARKED && identity_elsewhere(item) != ELSEWHERE_NOT)
 		state = DB_CHANGE_FAILED;
 	item->run.at = ITEM_ENDED;
+	item->run.attempt = 0; /* nobody waits for it any more */
 	item->row.state = state;
 	item->step = fabric_change_state_text(state);
 	if (reason != item->row.reason)
@@ -400,8 +401,7 @@ void change_effect_durable(struct fabric *f, uint64_t id)
 {
 	struct fabric_change *change = change_find(f, id);
 
-	if (!change)
-		return;
+	assert(change); /* it cannot end before its first effect */
 	change->row.effect = true;
 	for (size_t i = 0; i < change->item_count; i++)
 		if (change->items[i].run.at == ITEM_HOLD)
@@ -807,8 +807,7 @@ static void effect_done(struct fabric *f, struct fabric_item *item, enum provide
 static void settle_completed(struct fabric *f, struct fabric_item *item,
 			     const struct provider_completion *done)
 {
-	if (item->run.at != ITEM_SETTLING)
-		return;
+	assert(item->run.at == ITEM_SETTLING);
 	if (done->outcome != PROVIDER_DONE) {
 		item_wait(f, item, 100);
 		return; /* still in doubt: item_decide() settles again */
@@ -830,19 +829,12 @@ static enum provider_outcome outcome_of(const struct provider_completion *done)
 void item_completed(struct fabric *f, struct fabric_item *item, const struct provider_op *op,
 		    const struct provider_completion *done)
 {
-	if (op->verb != PROVIDER_SETTLE) {
-		struct flow *flow = flow_of(f, item);
-
-		flow_end(f, flow);
-	}
-	if (item->run.attempt != op->attempt && !DEFECT(LATE_ANSWER))
-		return; /* of an attempt that nobody waits for any more */
 	if (op->verb == PROVIDER_SETTLE) {
 		settle_completed(f, item, done);
 		return;
 	}
-	if (item->run.at != ITEM_EFFECT)
-		return;
+	assert(item->run.at == ITEM_EFFECT);
+	flow_end(f, flow_of(f, item));
 	switch (outcome_of(done)) {
 	case PROVIDER_DONE:
 		effect_done(f, item, op->verb);
@@ -996,17 +988,12 @@ static bool item_must_wait(struct fabric *f, struct fabric_item *item)
 		return true;
 	}
 	/* Bound nowhere, for it is nowhere; when it is back it is scrubbed first. */
-	if (provider_is_usable(p) && p->reconciled && !item->fn->present &&
-	    card_withheld(item->fn)) {
+	if (provider_is_usable(p) && !item->fn->present && card_withheld(item->fn)) {
 		item_end(f, item, DB_CHANGE_PARKED, card_withheld(item->fn));
 		return true;
 	}
 	if (!provider_is_usable(p) || !item->fn->present) {
 		item_hold(item, "waits for the switch");
-		return true;
-	}
-	if (!p->reconciled) {
-		item_hold(item, "waits until the switch has been compared");
 		return true;
 	}
 	return false;
@@ -1061,12 +1048,11 @@ static bool item_waits_for_card(struct fabric *f, struct fabric_item *item, enum
 	if (item->fn->as.flr || (next != HANDOVER_RESET && next != HANDOVER_BIND) ||
 	    DEFECT(NO_BLAST_SET))
 		return false;
+	/* Of itself nothing of this is true: it is not in doubt, and was just read back nowhere. */
 	for (const struct fabric_function *o = item->fn->adapter->first; o;
 	     o = o->next_in_adapter) {
 		bool resets = next == HANDOVER_RESET;
 
-		if (o == item->fn)
-			continue;
 		if (o->doubt || o->as.now.unknown ||
 		    (resets ? is_being_bound(o->item) : is_being_reset(o->item)) ||
 		    (resets && o->item && o->as.now.host)) {
@@ -1260,8 +1246,7 @@ void change_intent_durable(struct fabric *f, uint64_t id)
 {
 	struct fabric_change *change = change_find(f, id);
 
-	if (!change)
-		return;
+	assert(change); /* its end is stored after its intent */
 	change->durable = true;
 	for (size_t i = 0; i < change->item_count; i++)
 		if (change->items[i].run.at == ITEM_INTENT)
@@ -1297,20 +1282,39 @@ void change_resume(struct fabric *f, struct fabric_change *change)
 	}
 }
 
-/* Items of running changes, each once. */
-static void items_each(struct fabric *f, void (*fn)(struct fabric *f, struct fabric_item *item))
-{
-	size_t left = f->change_running;
+/* Running changes, newest first. */
+struct running {
+	size_t at;
+	size_t left;
+};
 
-	for (size_t c = f->change_count; left && c-- > 0;) {
-		struct fabric_change *change = f->changes[c];
+static struct running running_all(const struct fabric *f)
+{
+	return (struct running){ .at = f->change_count, .left = f->change_running };
+}
+
+/* NULL: there are no more. */
+static struct fabric_change *running_next(const struct fabric *f, struct running *r)
+{
+	while (r->left && r->at) {
+		struct fabric_change *change = f->changes[--r->at];
 
 		if (change->row.state != DB_CHANGE_RUNNING)
 			continue;
-		left--;
+		r->left--;
+		return change;
+	}
+	return NULL;
+}
+
+/* Items of running changes, each once. */
+static void items_each(struct fabric *f, void (*fn)(struct fabric *f, struct fabric_item *item))
+{
+	struct running all = running_all(f);
+
+	for (struct fabric_change *change; (change = running_next(f, &all));)
 		for (size_t i = 0; change->durable && i < change->item_count; i++)
 			fn(f, &change->items[i]);
-	}
 }
 
 static void look_at(struct fabric *f, struct fabric_item *item)
@@ -1340,21 +1344,15 @@ static void wait_over(struct fabric *f, struct fabric_item *item)
 struct fabric_item *item_of_op(struct fabric *f, const struct fabric_function *fn,
 			       const struct provider_op *op)
 {
-	size_t left = f->change_running;
+	struct running all = running_all(f);
 
 	if (fn && fn->item && fn->item->run.attempt == op->attempt)
 		return fn->item;
-	for (size_t c = f->change_count; left && c-- > 0;) {
-		struct fabric_change *change = f->changes[c];
-
-		if (change->row.state != DB_CHANGE_RUNNING)
-			continue;
-		left--;
+	for (struct fabric_change *change; (change = running_next(f, &all));)
 		for (size_t i = 0; i < change->item_count; i++)
 			if (change->items[i].run.attempt == op->attempt)
 				return &change->items[i];
-	}
-	return fn ? fn->item : NULL;
+	return NULL;
 }
 
 void items_card_lost(struct fabric *f, const struct fabric_adapter *card)
@@ -1374,14 +1372,9 @@ void items_card_lost(struct fabric *f, const struct fabric_adapter *card)
 void items_void(struct fabric_provider *p)
 {
 	struct fabric *f = p->f;
-	size_t left = f->change_running;
+	struct running all = running_all(f);
 
-	for (size_t c = f->change_count; left && c-- > 0;) {
-		struct fabric_change *change = f->changes[c];
-
-		if (change->row.state != DB_CHANGE_RUNNING)
-			continue;
-		left--;
+	for (struct fabric_change *change; (change = running_next(f, &all));)
 		for (size_t i = 0; i < change->item_count; i++) {
 			struct fabric_item *item = &change->items[i];
 
@@ -1390,7 +1383,6 @@ void items_void(struct fabric_provider *p)
 			item->run.seen_valid = false;
 			item->run.reset_done = false;
 		}
-	}
 }
 
 static void ready_decide(struct fabric *f)

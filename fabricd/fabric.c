@@ -346,7 +346,7 @@ struct fabric_provider *provider_of_host(const struct fabric *f, const struct fa
 
 bool provider_is_usable(const struct fabric_provider *p)
 {
-	return p && p->connected && p->scanned;
+	return p && p->connected && p->reconciled;
 }
 
 uint32_t provider_timeout(const struct fabric_provider *p)

@@ -535,7 +535,7 @@ static bool may_change(const struct fabric *f, const struct fabric_adapter *card
 {
 	const struct fabric_provider *p = f->providers[card->provider];
 
-	return !f->frozen && card->present && provider_is_usable(p) && p->reconciled;
+	return !f->frozen && card->present && provider_is_usable(p);
 }
 
 static void quarantine_end(struct fabric *f, struct fabric_adapter *card)

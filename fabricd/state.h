@@ -237,7 +237,7 @@ struct fabric_function *function_get(struct fabric *f, const char *name);
 struct fabric_provider *provider_of_function(const struct fabric *f,
 					     const struct fabric_function *fn);
 struct fabric_provider *provider_of_host(const struct fabric *f, const struct fabric_host *host);
-/* Connected, settled and scanned: operations may be put. */
+/* Connected, settled, scanned and compared: operations may be put. */
 bool provider_is_usable(const struct fabric_provider *p);
 uint32_t provider_timeout(const struct fabric_provider *p);
 /* The door is open: it may be bound to. */
@@ -340,7 +340,7 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 struct fabric_change *change_find(struct fabric *f, uint64_t id);
 /* Every running item that holds looks again at what it waits for. */
 void items_look(struct fabric *f);
-/* Of whom a completion of @op tells, though handles may mean something else by now; NULL: nobody.
+/* Who waits for a completion of @op, though handles may mean something else by now; NULL: nobody.
  */
 struct fabric_item *item_of_op(struct fabric *f, const struct fabric_function *fn,
 			       const struct provider_op *op);

@@ -79,6 +79,9 @@ struct house {
 	struct commit *commits;
 	bool holds_commits;
 	int commit_fails; /* -errno for the next ones; 0: they succeed */
+	/* Set before manager_start(): agents can be asked. */
+	int (*on_ask)(struct house *h, const char *host, const struct fabric_ask *ask);
+	unsigned asks;
 	struct agent agents[HOSTS];
 	uint64_t next_beat_ms;
 	struct provider_op sent[SENT];
@@ -187,6 +190,14 @@ static inline void io_published(void *arg, const struct db_event *event)
 	h->events[n].at_ms = h->now_ms;
 }
 
+static inline int io_ask(void *arg, const char *host, const struct fabric_ask *ask)
+{
+	struct house *h = arg;
+
+	h->asks++;
+	return h->on_ask(h, host, ask);
+}
+
 static inline void on_answer(void *arg, int r, uint64_t id)
 {
 	struct house *h = arg;
@@ -271,6 +282,7 @@ static inline void manager_start(struct house *h)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
+				      .agent_ask = h->on_ask ? io_ask : NULL,
 				      .arg = h };
 	char why[DB_TEXT_MAX] = "";
 

@@ -815,6 +815,53 @@ static void what_a_host_has_not_found_yet_is_not_asked_for(void **state)
 	assert_int_equal(at_switch(DISK1), 2);
 }
 
+/* Somebody else's command, straight at the switch. */
+static void foreign(enum provider_verb verb, const char *fn, uint16_t host, uint16_t vport)
+{
+	const struct provider_op op = { .attempt = 1ull << 60,
+					.verb = verb,
+					.function = handle(fn),
+					.host = host,
+					.vport = vport,
+					.deadline_ms = b.now_ms + 1000 };
+
+	assert_int_equal(b.provider->ops->submit(b.provider, &op), 0);
+	brain_run(&b, 20);
+}
+
+/* bay1 has nothing to let go of any more. */
+static void an_agent_is_not_asked_for_what_the_switch_shows_elsewhere(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	foreign(PROVIDER_UNBIND, DISK1, 1, 0);
+	foreign(PROVIDER_BIND, DISK1, 2, 8);
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(lies.asks, 0);
+	assert_int_equal(at_switch(DISK1), 2);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+}
+
+static void what_stops_answering_is_given_to_nobody_and_may_be_let_go(void **state)
+{
+	(void)state;
+	assert_int_equal(request(DB_OP_ASSIGN, DISK1, "bay1", 0), 0);
+	lies.dead = handle(DISK1);
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(at_switch(DISK1), 0);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_PARKED);
+	assert_string_equal(last_item()->row.reason, "the device does not answer");
+
+	assert_int_equal(request(DB_OP_RELEASE, DISK1, "", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	assert_int_equal(last_item()->row.state, DB_CHANGE_DONE);
+	assert_string_equal(last_item()->row.reason, "the device does not answer");
+	assert_null(function(DISK1)->host);
+}
+
 static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
 {
 	uint64_t generation;
@@ -1156,6 +1203,8 @@ int main(void)
 		TEST(s7_nor_is_a_host_that_cannot_be_read),
 		TEST(a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it),
 		TEST(what_a_host_has_not_found_yet_is_not_asked_for),
+		TEST(an_agent_is_not_asked_for_what_the_switch_shows_elsewhere),
+		TEST(what_stops_answering_is_given_to_nobody_and_may_be_let_go),
 		TEST(a_hook_that_says_no_ends_the_change_and_nothing_has_moved),
 		TEST(an_agent_that_has_failed_is_not_waited_for_again),
 		TEST(without_an_answer_nothing_is_taken),
