@@ -5,6 +5,7 @@ over the control socket, and how a figure is judged and printed.
 Environment: FABRIC_BENCH_BIN is the folder of the programs (release build); the folders are made
 under $TMPDIR, so that database, switch and reference stand on the same file system."""
 
+import datetime
 import http.client
 import json
 import os
@@ -179,6 +180,11 @@ class Rig:
                  str(interval_ms), "--sysfs", "none"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.processes["agent-" + host] = process
         return process
+
+
+def wall_ms(text):
+    """A time of the API, as milliseconds."""
+    return datetime.datetime.fromisoformat(text).timestamp() * 1000
 
 
 def mac_of(n):
