@@ -228,6 +228,7 @@ static const char makes_it_another_one[] =
 	" ON CONFLICT (name) DO UPDATE SET value=0;"
 	"INSERT INTO number VALUES ('attempt', " ATTEMPT_LEAP ")"
 	" ON CONFLICT (name) DO UPDATE SET value=value+" ATTEMPT_LEAP ";"
+	"DELETE FROM number WHERE name LIKE 'cold %';"
 	"UPDATE function SET generation=generation+" LEAP ";"
 	"UPDATE host SET epoch=epoch+" LEAP ", boot_id='', incident=NULL,"
 	" state=CASE WHEN state='maintenance' OR state='quarantined' THEN state ELSE 'unknown' END;"

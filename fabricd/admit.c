@@ -603,7 +603,8 @@ static unsigned short_of(const struct fabric *f, const struct fabric_provider *p
 			continue;
 		if (host->load[when])
 			loads[load_count++] = host->load[when];
-		else if (host->spare && host->present && host->state == FABRIC_HOST_ALIVE)
+		else if (host->spare && host->present &&
+			 (host->state == FABRIC_HOST_ALIVE || cold_is_off(f, host)))
 			rooms[room_count++] = host_free_vports(host) + (when ? 0 : host->load[1]);
 	}
 	return reserve_short(loads, load_count, rooms, room_count, f->config.reserve);

@@ -46,6 +46,9 @@ static const struct config_key keys[] = {
 	{ "failover", "spare-windows", CONFIG_NUMBER, false, offsetof(struct config, spare_windows),
 	  "3", 1, 100, "", NULL,
 	  "a spare must have been alive for so many times interval x missed to take over" },
+	{ "failover", "cold-start", CONFIG_DURATION, false, offsetof(struct config, cold_start_ms),
+	  "5min", 10000, 3600000, "ms", NULL,
+	  "a cold spare that was powered on must beat within this, or the next spare takes over" },
 	{ "failover", "flap-count", CONFIG_NUMBER, false, offsetof(struct config, flap_count), "3",
 	  0, 64, "", NULL,
 	  "a host that comes back from silence, or is found dead, so often within flap-window is "

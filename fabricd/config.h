@@ -51,6 +51,7 @@ struct config {
 	uint32_t rate_count;     /* failover.rate-count */
 	uint32_t rate_window_ms; /* failover.rate-window */
 	uint32_t spare_windows;  /* failover.spare-windows: S11, alive for so many windows */
+	uint32_t cold_start_ms;  /* failover.cold-start: S11, until its first beat */
 	uint32_t flap_count;     /* failover.flap-count: S10, turns within flap_window_ms; 0: any */
 	uint32_t flap_window_ms; /* failover.flap-window */
 	uint32_t reserve;        /* failover.reserve: S12, failures that there must be room for */

@@ -469,6 +469,8 @@ static bool queue_gate(void *arg, const struct provider_op *op)
 	/* Owner generations start at 1: what carries none is a fence's, and stands on an epoch. */
 	if (op->generation)
 		pass = fn && fn->item && item_gate(fn->item, host, op);
+	else if (op->verb == PROVIDER_HOST_POWER && op->value)
+		pass = host && cold_gate(host, op);
 	else
 		pass = host && fence_gate(f, host, op);
 	op_log(p, op, pass ? "leaves" : "is not let through");
@@ -507,6 +509,8 @@ static void queue_completed(void *arg, const struct provider_op *op,
 	item = op->generation ? item_of_op(f, fn, op) : NULL;
 	if (item)
 		item_completed(f, item, op, done);
+	else if (!op->generation && op->verb == PROVIDER_HOST_POWER && op->value)
+		cold_completed(p, op, done);
 	else if (!op->generation)
 		fence_completed(p, op, done);
 }
@@ -858,6 +862,7 @@ void fabric_advance(struct fabric *f)
 	tick(f);
 	hosts_judge(f);
 	fences_advance(f);
+	colds_advance(f);
 	incidents_advance(f);
 	slots_advance(f);
 	reconcile_advance(f);
@@ -893,6 +898,7 @@ uint64_t fabric_next_ms(const struct fabric *f)
 	next = earlier(next, f->seen_due_ms);
 	next = earlier(next, slots_next_ms(f));
 	next = earlier(next, fences_next_ms(f));
+	next = earlier(next, colds_next_ms(f));
 	return earlier(next, items_next_ms(f));
 }
 

@@ -56,6 +56,15 @@ enum fabric_host_state {
 };
 const char *fabric_host_state_text(enum fabric_host_state state);
 
+/* What kind of spare a host is now (S11). */
+enum fabric_spare_kind {
+	FABRIC_SPARE_NONE,     /* none, or one that could not take over */
+	FABRIC_SPARE_WARM,     /* it beats; it counts after some windows */
+	FABRIC_SPARE_COLD,     /* proved off, and can be turned on */
+	FABRIC_SPARE_STARTING, /* a cold one that takes over: until its first beat */
+	FABRIC_SPARE_KINDS,
+};
+
 enum fabric_function_state {
 	FABRIC_FUNCTION_FREE,
 	FABRIC_FUNCTION_BOUND,
@@ -100,6 +109,16 @@ struct fabric_port {
 	struct fabric_slot_want led;
 };
 
+/* A cold spare that is being started; private to cold.c. */
+struct fabric_cold {
+	uint64_t incident;   /* for which it is; stored; 0: it is not */
+	uint64_t since_ms;   /* when that began, or was gone on with */
+	uint64_t attempt;    /* the power-on under way; 0: none */
+	uint64_t beat_by_ms; /* its first beat is waited for until then; 0: not yet */
+	unsigned unknowns;   /* power-ons that were not answered */
+	bool had_power;      /* while its first beat was waited for */
+};
+
 struct fabric_host {
 	char name[FABRIC_NAME_MAX]; /* "bay7" */
 	unsigned provider;
@@ -136,6 +155,7 @@ struct fabric_host {
 	uint64_t seen_due_ms;            /* when its functions are looked at again */
 	uint64_t hint_attempt;           /* the look that a hint led to; 0: none is under way */
 	struct fabric_fence *fence;      /* under way; NULL: none (private to fence.c) */
+	struct fabric_cold cold;
 	uint64_t off_ms;  /* fenced by a program's word alone, given then; 0: it is not */
 	uint64_t off_run; /* cookie of the program that is powering it off; 0: none is */
 	struct fabric_function *vports[PROVIDER_VPORTS_MAX + 1]; /* reserved or taken; [0] unused */
@@ -446,6 +466,9 @@ const struct fabric_function *const *fabric_functions(const struct fabric *f, si
 /* By id, oldest first; what the memory keeps (all running ones, and the last ended). */
 const struct fabric_change *const *fabric_changes(const struct fabric *f, size_t *count);
 const struct fabric_incident *const *fabric_incidents(const struct fabric *f, size_t *count);
+
+enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
+					      const struct fabric_host *host);
 
 const struct fabric_switch *fabric_switch_find(const struct fabric *f, const char *name);
 const struct fabric_port *fabric_port_find(const struct fabric *f, const char *name);

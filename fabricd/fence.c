@@ -96,7 +96,8 @@ static bool is_to_host(const struct provider_op *op, void *arg)
 {
 	const struct fabric_host *host = arg;
 
-	return op->host == host->as.handle && op->generation && op->verb == PROVIDER_BIND;
+	return op->host == host->as.handle && ((op->generation && op->verb == PROVIDER_BIND) ||
+					       (op->verb == PROVIDER_HOST_POWER && op->value));
 }
 
 /* An unbind is its function's switch's matter: it stands in that one's queue. */

@@ -10,6 +10,7 @@
 #include "fabricd/groups.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -150,13 +151,17 @@ static struct fabric_host *spare_choose(struct fabric *f, const struct move *m,
 	for (size_t i = 0; i < f->hosts.count; i++) {
 		const struct fabric_host *host = f->hosts.at[i];
 		bool ours = is_ours(m, host);
+		bool is_silent = host->state == FABRIC_HOST_UNKNOWN;
 
 		candidates[i] = (struct target_candidate){
 			.name = host->name,
 			.spare = (host->spare || ours) && host != m->from,
 			.ours = ours,
-			.door_open = host_is_open(host) && host->state == FABRIC_HOST_ALIVE,
-			.steady = live_is_steady(&host->live, &live, f->config.spare_windows,
+			.door_open = is_silent || host->state == FABRIC_HOST_ALIVE,
+			.silent = is_silent,
+			.cold = host_is_cold(f, host) || (ours && host->cold.incident),
+			.steady = host->live.witness != LIVE_SAYS_DEAD &&
+				  live_is_steady(&host->live, &live, f->config.spare_windows,
 						 f->now_ms),
 			.reachable = is_reachable(host, fns, count),
 			.used = host->functions + host->promised,
@@ -374,6 +379,27 @@ void move_targets(const struct move *m, char out[static FABRIC_NAME_MAX])
 		if (!is_first)
 			continue;
 		n = snprintf(out + at, FABRIC_NAME_MAX - at, "%s%s", at ? ", " : "", host->name);
+		at += n < 0 ? 0 : (size_t)n;
+	}
+}
+
+void colds_say(const struct fabric *f, const struct move *m, char out[static DB_TEXT_MAX])
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < m->group_count && at < DB_TEXT_MAX; i++) {
+		const struct fabric_host *host = m->groups[i].target;
+		bool is_first = host && host_is_cold(f, host);
+		int n;
+
+		for (size_t k = 0; k < i; k++)
+			is_first = is_first && m->groups[k].target != host;
+		if (!is_first)
+			continue;
+		n = snprintf(out + at, DB_TEXT_MAX - at,
+			     "; powers on %s, waits up to %" PRIu32 " s for its first beat",
+			     host->name, f->config.cold_start_ms / 1000);
 		at += n < 0 ? 0 : (size_t)n;
 	}
 }

@@ -41,5 +41,7 @@ void move_vports(const struct move *m, uint16_t vports[static PROVIDER_VPORTS_MA
 void group_say(const struct move_group *g, char out[static DB_TEXT_MAX]);
 /* "4 functions move to bay8, ..." */
 void move_say(const struct move *m, char out[static DB_TEXT_MAX]);
+/* "; powers on bay9, waits up to 300 s for its first beat", for each that is a cold spare. */
+void colds_say(const struct fabric *f, const struct move *m, char out[static DB_TEXT_MAX]);
 /* "bay8, bay9" */
 void move_targets(const struct move *m, char out[static FABRIC_NAME_MAX]);

@@ -32,6 +32,9 @@ static bool rate_allows(struct fabric *f, struct chassis *c, const struct fabric
 	for (size_t i = 0; i < f->incident_count; i++) {
 		const struct fabric_incident *o = f->incidents[i];
 
+		/* One that waits for a cold spare's first beat leaves the switch alone. */
+		if (cold_is_awaited(f, o) && !incident_change(f, o))
+			continue;
 		if ((o->row.state == DB_INCIDENT_FENCING || o->row.state == DB_INCIDENT_MOVING) &&
 		    o->host && o->host->provider == host->provider &&
 		    o->host->as.switch_handle == host->as.switch_handle)
@@ -86,6 +89,8 @@ static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *h
 	char cause[DB_TEXT_MAX];
 
 	if (host_is_shut(host) || host->state == FABRIC_HOST_UNKNOWN)
+		return;
+	if (proved && cold_retire(f, host))
 		return;
 	cause_say(f, host, proved, cause);
 	if (upkeep_verdict(f, host, cause))
@@ -263,7 +268,7 @@ void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)
 	       name, epoch, host->epoch);
 }
 
-static struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
+struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
 {
 	for (size_t i = 0; i < f->chassis_count; i++)
 		for (size_t j = 0; j < f->chassis[i].host_count; j++)

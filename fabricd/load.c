@@ -22,6 +22,16 @@ static void load_quarantine(struct loading *l, const char *name, bool quarantine
 		adapter->quarantined = quarantined;
 }
 
+static void load_cold(struct loading *l, const char *name, uint64_t incident)
+{
+	struct fabric_host *host = incident ? named_get(&l->f->hosts, sizeof(*host), name) : NULL;
+
+	if (host)
+		cold_load(l->f, host, incident);
+	else if (incident)
+		l->r = -ENOMEM;
+}
+
 static struct fabric_port *port_known(struct loading *l, const char *name)
 {
 	struct fabric_port *port = named_get(&l->f->ports, sizeof(*port), name);
@@ -57,6 +67,8 @@ static void load_number(void *arg, const struct db_number *row)
 		/* Never written as 0 but by a restore. */
 		l->f->adopted = row->value != 0;
 		l->f->restored = row->value == 0;
+	} else if (!strncmp(row->name, COLD_NUMBER, strlen(COLD_NUMBER))) {
+		load_cold(l, row->name + strlen(COLD_NUMBER), row->value);
 	} else if (!strncmp(row->name, QUARANTINE_NUMBER, strlen(QUARANTINE_NUMBER)))
 		load_quarantine(l, row->name + strlen(QUARANTINE_NUMBER), row->value != 0);
 	else if (row->value)

@@ -131,6 +131,7 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	struct fabric_change *change;
 	char rungs[DB_TEXT_MAX];
 	char moves[DB_TEXT_MAX];
+	char start[DB_TEXT_MAX];
 	int r = failover_check(f, name, problem, &m);
 
 	*out = (struct fabric_plan){ 0 };
@@ -142,6 +143,7 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 			       "%s is fenced (%.300s); it holds no function", name, rungs);
 		return 0;
 	}
+	colds_say(f, m, start); /* before functions lead there */
 	change = failover_change(f, m);
 	if (!change)
 		return -ENOMEM;
@@ -149,8 +151,8 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	move_targets(m, out->target);
 	(void)snprintf(out->detail, sizeof(out->detail),
 		       "%s is fenced (%.200s: in this order, until its virtual switch is read back "
-		       "empty); then %.200s",
-		       name, rungs, moves);
+		       "empty); then %.120s%.130s",
+		       name, rungs, moves, start);
 	r = plan_steps(f, change, out);
 	change_free(change);
 	return r;

@@ -12,6 +12,7 @@
  * incident.c  from a verdict to its end: the time line, the fence's answers, the door
  * groups.c    what moves together, and which spare takes it
  * takeover.c  the moves of incidents
+ * cold.c      spares that are off: bound, powered on, waited for
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * witness.c   what the switch says of a host that is silent
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
@@ -222,6 +223,9 @@ struct fabric {
 	uint64_t slots_ms;     /* when slots are looked at again; UINT64_MAX: on a change */
 	uint64_t reconcile_ms; /* when differences are looked at again; UINT64_MAX: on a change */
 
+	unsigned cold_count;     /* cold spares that are being started */
+	uint64_t cold_looked_ms; /* when they were last looked at (S3) */
+
 	struct view *views;
 	uint64_t next_view;
 };
@@ -378,6 +382,7 @@ struct live_config live_config_of(const struct fabric *f);
 void hosts_judge(struct fabric *f);
 /* It beat within the last window. */
 bool host_beats(const struct fabric *f, const struct fabric_host *host);
+struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host);
 
 /* ---- incident.c ---- */
 struct fabric_incident *incident_get(struct fabric *f, uint64_t id);
@@ -417,6 +422,27 @@ void incidents_move(struct fabric *f, struct fabric_incident *const *incidents, 
 /* The move that is under way; NULL: none is. */
 struct fabric_change *incident_change(struct fabric *f, const struct fabric_incident *incident);
 void incident_change_ended(struct fabric *f, struct fabric_change *change);
+
+/* ---- cold.c ---- */
+#define COLD_NUMBER "cold " /* and the host's name: a number in the database, the incident's */
+/* A spare that holds nothing, can be turned on, and that the switch shows without power. */
+bool cold_is_off(const struct fabric *f, const struct fabric_host *host);
+/* S11: likewise, and nothing speaks against it: it may take over. */
+bool host_is_cold(const struct fabric *f, const struct fabric_host *host);
+/* A verdict on a spare that was turned off: nobody needs to fence it. False: it is none. */
+bool cold_retire(struct fabric *f, struct fabric_host *host);
+/* @host, a cold spare, takes over: in the batch of the change that moves functions to it. */
+void cold_begin(struct fabric *f, struct fabric_host *host, const struct fabric_incident *incident);
+/* As the database has it. */
+void cold_load(struct fabric *f, struct fabric_host *host, uint64_t incident);
+/* S14: the last look before a power-on leaves. */
+bool cold_gate(const struct fabric_host *host, const struct provider_op *op);
+void cold_completed(struct fabric_provider *p, const struct provider_op *op,
+		    const struct provider_completion *done);
+void colds_advance(struct fabric *f);
+uint64_t colds_next_ms(const struct fabric *f);
+/* A cold spare is being started for it. */
+bool cold_is_awaited(const struct fabric *f, const struct fabric_incident *incident);
 
 /* ---- person.c ---- */
 int problem_say(struct fabric_problem *problem, int refusal, const char *format, ...)

@@ -88,7 +88,7 @@ static bool incident_has_nothing(struct fabric *f, struct fabric_incident *incid
 
 	if (dead->functions)
 		return false;
-	if (!is_led_to(dead))
+	if (!is_led_to(dead) && !cold_is_awaited(f, incident))
 		incident_end(f, incident,
 			     incident->row.change ? "all functions have moved" : "nothing to move");
 	return true;
@@ -135,6 +135,8 @@ static void incident_move(struct fabric *f, struct move *m)
 		if (!incident->row.target[0] || !m->groups[i].profile)
 			(void)snprintf(incident->row.target, sizeof(incident->row.target), "%s",
 				       target->name);
+		if (cold_is_off(f, target))
+			cold_begin(f, target, incident);
 		target->spare = false;
 		target->took = incident->row.id;
 		host_store(f, target);

@@ -176,6 +176,12 @@ static int drain_check(struct fabric *f, const char *name, const char *to,
 	if (move_waiting(m))
 		return problem_say(problem, REFUSE_NO_SPARE, "%s; or name one: --to HOST",
 				   move_waiting(m)->why);
+	for (size_t i = 0; !target && i < m->group_count; i++)
+		if (host_is_cold(f, m->groups[i].target))
+			return problem_say(problem, REFUSE_NO_SPARE,
+					   "%s is a cold spare: power it on first; or name one: "
+					   "--to HOST",
+					   m->groups[i].target->name);
 	*out = TAKE(m);
 	return 0;
 }

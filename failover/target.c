@@ -10,7 +10,9 @@ static const char *unfit(const struct target_candidate *c, const struct target_n
 {
 	if (!c->door_open)
 		return "is not admitted to the fabric";
-	if (!c->steady)
+	if (c->silent && !c->cold)
+		return "does not beat, and is not proved off";
+	if (!c->steady && !c->cold)
 		return "has not been alive for long enough";
 	if (c->used && !c->ours)
 		return "holds functions already";
@@ -32,6 +34,8 @@ static int compare(const struct target_candidate *a, const struct target_candida
 
 	if (a->ours != b->ours)
 		return a->ours ? -1 : 1;
+	if (a->cold != b->cold)
+		return a->cold ? 1 : -1;
 	if (a_chassis != b_chassis)
 		return a_chassis ? -1 : 1;
 	if (a_switch != b_switch)

@@ -11,6 +11,8 @@ struct target_candidate {
 	bool spare;
 	bool ours;      /* has taken over for the same host before: what it holds is no reason */
 	bool door_open; /* not fencing, fenced, blocked, in maintenance, quarantined */
+	bool cold;      /* proved off, and can be turned on: it need not beat */
+	bool silent;    /* has not beaten, and its door is open */
 	bool steady;    /* alive for so many windows */
 	bool reachable; /* by every adapter of the profile */
 	unsigned used;  /* functions assigned to it */
@@ -29,8 +31,9 @@ struct target_need {
  * target_choose() - the best fit spare
  * @why: size @why_size: one clause per candidate that is a spare and was passed over
  *
- * A spare with an open door, steady, that holds no profile and has room. Among those: one that has
- * taken over for the same host, same chassis, same switch, then by name. Return: index, or -1.
+ * A spare with an open door, steady or cold, that holds no profile and has room. Among those: one
+ * that has taken over for the same host, warm before cold, same chassis, same switch, then by name.
+ * Return: index, or -1.
  */
 int target_choose(const struct target_candidate *candidates, size_t count,
 		  const struct target_need *need, char *why, size_t why_size);

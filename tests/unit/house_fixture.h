@@ -65,7 +65,8 @@ struct reach {
 	struct provider_sink sink; /* the brain's */
 	struct sim_chassis *chassis;
 	struct sim_model *model;
-	bool is_cut; /* nothing of it gets through: neither time nor news */
+	bool is_cut;  /* nothing of it gets through: neither time nor news */
+	bool is_full; /* it takes no more: what is put waits */
 };
 
 struct house {
@@ -104,6 +105,8 @@ static inline int reach_submit(struct provider *p, const struct provider_op *op)
 	struct reach *reach = (struct reach *)p;
 	struct house *h = reach->house;
 
+	if (reach->is_full)
+		return -ENOBUFS;
 	assert_true(h->sent_count < SENT);
 	h->sent[h->sent_count++] = *op;
 	return reach->inner->ops->submit(reach->inner, op);
