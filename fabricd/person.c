@@ -150,7 +150,7 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	move_say(m, moves);
 	move_targets(m, out->target);
 	(void)snprintf(out->detail, sizeof(out->detail),
-		       "%s is fenced (%.200s: in this order, until its virtual switch is read back "
+		       "%s is fenced (%.180s: in this order, until its virtual switch is read back "
 		       "empty); then %.120s%.130s",
 		       name, rungs, moves, start);
 	r = plan_steps(f, change, out);
