@@ -43,6 +43,18 @@ static void spare_get(const struct fabric *f, const void *object, struct value *
 	value_bool(v, h->spare);
 }
 
+/* Null: it is none, or could not take over. */
+static void spare_kind_get(const struct fabric *f, const void *object, struct value *v)
+{
+	static const char *const texts[FABRIC_SPARE_KINDS] = {
+		[FABRIC_SPARE_WARM] = "warm",
+		[FABRIC_SPARE_COLD] = "cold",
+		[FABRIC_SPARE_STARTING] = "starting",
+	};
+
+	value_text(v, texts[fabric_host_spare_kind(f, object)]);
+}
+
 static void epoch_get(const struct fabric *f, const void *object, struct value *v)
 {
 	const struct fabric_host *h = object;
@@ -257,6 +269,7 @@ static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "state", .get = state_get },
 	{ .name = "spare", .get = spare_get },
+	{ .name = "spare_kind", .get = spare_kind_get },
 	{ .name = "epoch", .get = epoch_get },
 	{ .name = "bay", .get = bay_get },
 	{ .name = "chassis", .get = chassis_get },

@@ -315,6 +315,13 @@ static void request_note(struct fabric *f, const struct fabric_request *request)
 	f->hash = request->hash;
 }
 
+enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
+					      const struct fabric_host *host)
+{
+	(void)f;
+	return host->spare ? FABRIC_SPARE_WARM : FABRIC_SPARE_NONE;
+}
+
 const char *fabric_join_text(enum fabric_join condition)
 {
 	return condition == FABRIC_JOIN_SEEN ? "seen" : "";

@@ -73,6 +73,32 @@ static void s11_who_has_taken_over_for_the_host_before_goes_on(void **unused)
 	assert_string_equal(why, "bay17 has too few free vports");
 }
 
+static void s11_a_warm_spare_comes_before_a_cold_one(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2") };
+	char why[256];
+
+	(void)unused;
+	c[0].cold = true;
+	c[1].chassis = 2;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 1);
+}
+
+static void s11_a_cold_spare_need_not_beat_and_one_that_is_not_proved_off_must(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2") };
+	char why[256];
+
+	(void)unused;
+	c[0].silent = c[1].silent = true;
+	c[0].steady = c[1].steady = false;
+	c[1].cold = true;
+
+	assert_int_equal(target_choose(c, 2, &need, why, sizeof(why)), 1);
+	assert_string_equal(why, "bay1 does not beat, and is not proved off");
+}
+
 static void s11_its_own_chassis_comes_before_its_own_switch_before_the_name(void **unused)
 {
 	struct target_candidate c[] = { spare("bay1"), spare("bay2"), spare("bay10"),
@@ -182,6 +208,9 @@ int main(void)
 		cmocka_unit_test(s11_a_fit_spare_takes_over),
 		cmocka_unit_test(s11_who_has_taken_over_for_the_host_before_goes_on),
 		cmocka_unit_test(s11_each_thing_that_is_missing_is_named),
+		cmocka_unit_test(s11_a_warm_spare_comes_before_a_cold_one),
+		cmocka_unit_test(
+			s11_a_cold_spare_need_not_beat_and_one_that_is_not_proved_off_must),
 		cmocka_unit_test(s11_its_own_chassis_comes_before_its_own_switch_before_the_name),
 		cmocka_unit_test(s11_a_switch_of_the_same_number_in_another_chassis_is_not_its_own),
 		cmocka_unit_test(s11_exactly_enough_vports_are_enough),
