@@ -158,12 +158,12 @@ static bool is_any(const struct fabric_function *fn)
 
 static bool is_free(const struct fabric_function *fn)
 {
-	return !fn->host && !fabric_function_is_kept(fn);
+	return !fabric_function_owner(fn).host && !fabric_function_is_kept(fn);
 }
 
 static bool is_assigned(const struct fabric_function *fn)
 {
-	return fn->host;
+	return fabric_function_owner(fn).host;
 }
 
 static void functions_get(const struct fabric *f, const void *object, struct value *v)

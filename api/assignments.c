@@ -26,42 +26,42 @@ static void id_get(const struct fabric *f, const void *object, struct value *v)
 
 static void host_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_text(v, fn->host->name);
+	value_text(v, owner.host->name);
 }
 
 static void vport_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_number_or_null(v, fn->vport);
+	value_number_or_null(v, owner.vport);
 }
 
 static void generation_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_number(v, fn->generation);
+	value_number(v, owner.generation);
 }
 
 static void state_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_text(v, assigned_text(fn->assigned));
+	value_text(v, assigned_text(owner.assigned));
 }
 
 static void identity_put(const struct fabric *f, const void *object, struct buf *out)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	identity_write(&fn->identity, out);
+	identity_write(&owner.identity, out);
 }
 
 static void bound_put(const struct fabric *f, const void *object, struct buf *out)
@@ -105,9 +105,9 @@ static const void *function_find(const struct fabric *f, const char *id)
 
 static bool is_assigned(const void *object)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
-	return fn->host;
+	return owner.host;
 }
 
 const struct resource resource_assignments = {

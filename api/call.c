@@ -104,11 +104,27 @@ void api_send_text(struct api *api, struct server_conn *c, const char *type)
 	answer(api, c, 200, type);
 }
 
-void api_send_problem(struct api *api, struct server_conn *c, const struct problem *p)
+/* Before every switch has been read, what is not known may be there all the same. */
+static int refusal_for_now(const struct api *api, int refusal)
+{
+	struct fabric_health health;
+
+	if (refusal != REFUSE_NO_FUNCTION && refusal != REFUSE_NO_HOST &&
+	    refusal != REFUSE_NO_ADAPTER)
+		return refusal;
+	fabric_health_get(api->fabric, &health);
+	return health.ready || health.frozen ? refusal : REFUSE_PROVIDER_AWAY;
+}
+
+void api_send_problem(struct api *api, struct server_conn *c, const struct problem *problem)
 {
 	struct buf *headers = headers_begin(api);
-	int status = refusal_http_status(p->refusal);
+	struct problem now = *problem;
+	const struct problem *p = &now;
+	int status;
 
+	now.refusal = refusal_for_now(api, problem->refusal);
+	status = refusal_http_status(now.refusal);
 	if (p->allow) {
 		buf_text(headers, "Allow: ");
 		buf_text(headers, p->allow);

@@ -93,7 +93,7 @@ struct buf *call_body(struct api *api);
 /* For those that answer later. @location: "changes/17" behind /v1/, or NULL. */
 void api_send(struct api *api, struct server_conn *c, int status, const char *location);
 void api_send_text(struct api *api, struct server_conn *c, const char *type);
-void api_send_problem(struct api *api, struct server_conn *c, const struct problem *p);
+void api_send_problem(struct api *api, struct server_conn *c, const struct problem *problem);
 
 /* 64 bits of @bytes, going on from @hash; start with 0. Not for what an enemy may choose. */
 uint64_t api_hash(uint64_t hash, const void *bytes, size_t length);

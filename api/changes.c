@@ -165,6 +165,14 @@ static const void *change_find(const struct fabric *f, const char *id)
 	return n ? fabric_change_find(f, n) : NULL;
 }
 
+/* It would not be there, and its number another's, if the manager died now. */
+static bool is_durable(const void *object)
+{
+	const struct fabric_change *c = object;
+
+	return c->durable;
+}
+
 const struct resource resource_changes = {
 	.name = "changes",
 	.fields = fields,
@@ -172,6 +180,7 @@ const struct resource resource_changes = {
 	.find = change_find,
 	.count = change_count,
 	.at = change_at,
+	.has = is_durable,
 };
 
 void plan_write(const struct fabric_plan *plan, bool dry_run, struct buf *out)

@@ -43,34 +43,34 @@ static void adapter_get(const struct fabric *f, const void *object, struct value
 
 static void host_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_text(v, fn->host ? fn->host->name : NULL);
+	value_text(v, owner.host ? owner.host->name : NULL);
 }
 
 static void vport_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_number_or_null(v, fn->host ? fn->vport : 0);
+	value_number_or_null(v, owner.host ? owner.vport : 0);
 }
 
 static void generation_get(const struct fabric *f, const void *object, struct value *v)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	value_number(v, fn->generation);
+	value_number(v, owner.generation);
 }
 
 static void identity_put(const struct fabric *f, const void *object, struct buf *out)
 {
-	const struct fabric_function *fn = object;
+	const struct fabric_owner owner = fabric_function_owner(object);
 
 	(void)f;
-	identity_write(&fn->identity, out);
+	identity_write(&owner.identity, out);
 }
 
 static void state_get(const struct fabric *f, const void *object, struct value *v)

@@ -141,6 +141,14 @@ static const void *incident_find(const struct fabric *f, const char *id)
 	return n ? fabric_incident_find(f, n) : NULL;
 }
 
+/* As for a change. */
+static bool is_durable(const void *object)
+{
+	const struct fabric_incident *i = object;
+
+	return i->durable;
+}
+
 const struct resource resource_incidents = {
 	.name = "incidents",
 	.fields = fields,
@@ -148,6 +156,7 @@ const struct resource resource_incidents = {
 	.find = incident_find,
 	.count = incident_count,
 	.at = incident_at,
+	.has = is_durable,
 };
 
 static void incident_get(struct api_call *call)

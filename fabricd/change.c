@@ -216,13 +216,16 @@ static void assignment_store(struct fabric *f, const struct fabric_function *fn)
 	db_put_assignment(batch_open(f), &row);
 }
 
-/* What the end of @item means for its function, in memory and in the open batch. */
+/* What the end of @item means for its function, in memory and in the open batch. Others are told
+ * once it is durable: fabric_function_owner(). */
 static void item_settle_owner(struct fabric *f, struct fabric_item *item)
 {
 	struct fabric_function *fn = item->fn;
 	struct fabric_host *goal =
 		item->row.op == DB_OP_RELEASE ? NULL : host_get(f, item->row.host);
 
+	fn->stored = fabric_function_owner(fn);
+	fn->unstored = true;
 	if (goal && goal->vports[item->row.vport] == fn &&
 	    !(fn->host == goal && fn->vport == item->row.vport))
 		goal->vports[item->row.vport] = NULL;
@@ -326,6 +329,7 @@ void change_items_durable(struct fabric *f, uint64_t id, uint64_t cookie)
 		struct fabric_item *item = items_take(&change->run.stored);
 
 		item->fn->item = NULL;
+		item->fn->unstored = false;
 		if (change->run.identities_move)
 			look(f); /* who waits for its identity may go on */
 		function_noticed(f, item->fn);

@@ -108,25 +108,38 @@ bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_h
 	       fn->as.now.vport == vport;
 }
 
+struct fabric_owner fabric_function_owner(const struct fabric_function *fn)
+{
+	if (fn->unstored)
+		return fn->stored;
+	return (struct fabric_owner){ .host = fn->host,
+				      .vport = fn->vport,
+				      .generation = fn->generation,
+				      .identity = fn->identity,
+				      .assigned = fn->assigned };
+}
+
 enum fabric_function_state fabric_function_state(const struct fabric_function *fn)
 {
+	const struct fabric_owner owner = fabric_function_owner(fn);
+
 	if (fn->bad)
 		return FABRIC_FUNCTION_BAD;
 	if (fn->doubt)
 		return FABRIC_FUNCTION_DOUBT;
-	if (!fn->host)
+	if (!owner.host)
 		return !function_is_nowhere(fn) && !fabric_function_is_kept(fn)
 			       ? FABRIC_FUNCTION_DOUBT
 			       : FABRIC_FUNCTION_FREE;
-	if (host_is_unproved(fn->host))
+	if (host_is_unproved(owner.host))
 		return FABRIC_FUNCTION_BLOCKED;
 	if (fn->as.now.unknown)
 		return FABRIC_FUNCTION_DOUBT;
-	if (fn->assigned == DB_ASSIGNMENT_PARKED || fn->host->state == FABRIC_HOST_FENCED)
+	if (owner.assigned == DB_ASSIGNMENT_PARKED || owner.host->state == FABRIC_HOST_FENCED)
 		return FABRIC_FUNCTION_PARKED;
-	if (fn->assigned == DB_ASSIGNMENT_BLOCKED)
+	if (owner.assigned == DB_ASSIGNMENT_BLOCKED)
 		return FABRIC_FUNCTION_BLOCKED;
-	if (fn->item || function_is_seen_at(fn, fn->host, fn->vport))
+	if (fn->item || function_is_seen_at(fn, owner.host, owner.vport))
 		return FABRIC_FUNCTION_BOUND;
 	return FABRIC_FUNCTION_DOUBT;
 }

@@ -191,6 +191,15 @@ enum fabric_join {
 	FABRIC_JOINS,
 };
 
+/* Who has a function: the desired state. */
+struct fabric_owner {
+	struct fabric_host *host; /* NULL: assigned to nobody */
+	uint16_t vport;
+	uint64_t generation; /* its owner's; of the last owner when free; 0: never owned */
+	struct identity identity;
+	enum db_assignment_state assigned; /* meaningful while @host */
+};
+
 struct fabric_function {
 	char name[FABRIC_NAME_MAX]; /* "nic-3fa2/pf0/vf3" */
 	struct fabric_adapter *adapter;
@@ -207,6 +216,8 @@ struct fabric_function {
 	enum db_assignment_state assigned; /* meaningful while @host */
 	struct fabric_profile *profile;    /* that it is in; NULL: in none */
 	size_t member;                     /* its index there */
+	bool unstored;                     /* the five above are not durable yet; ... */
+	struct fabric_owner stored;        /* ... these are */
 
 	uint64_t bound_ms; /* since when the switch shows it where it does */
 	/* private to seen.c */
@@ -237,6 +248,9 @@ struct fabric_profile {
 /* State of the hot-plug slot at @port, "ready"; NULL: it has none. */
 const char *fabric_port_slot(const struct fabric_port *port);
 enum fabric_function_state fabric_function_state(const struct fabric_function *fn);
+/* Who has @fn as it may be told: durable. What is under way to the disk would be taken back if the
+ * manager died now. */
+struct fabric_owner fabric_function_owner(const struct fabric_function *fn);
 /* True when no host may ever be given it: a BF, or the PF of a shared adapter. */
 bool fabric_function_is_kept(const struct fabric_function *fn);
 
@@ -308,6 +322,7 @@ struct fabric_incident {
 	uint64_t retry_ms;   /* blocked: when its fence is tried again */
 	unsigned unstored;   /* batches with @row that are not durable yet */
 	size_t told;         /* steps that are durable, and were given to the hooks */
+	bool durable;        /* at least one was: it may be told */
 };
 
 struct fabric_provider_view {

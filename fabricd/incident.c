@@ -125,8 +125,10 @@ void incident_durable(struct fabric *f, uint64_t id)
 {
 	struct fabric_incident *incident = incident_get(f, id);
 
-	if (incident)
-		incident->unstored--;
+	if (!incident)
+		return;
+	incident->unstored--;
+	incident->durable = true;
 }
 
 void incident_end(struct fabric *f, struct fabric_incident *incident, const char *how)

@@ -222,6 +222,7 @@ static void load_incident(void *arg, const struct db_incident *row)
 		return;
 	}
 	incident->row = *row;
+	incident->durable = true;
 	incident->host = host_get(f, row->host);
 	f->incident_room = ++f->incident_count;
 	f->incidents[f->incident_count - 1] = incident;

@@ -68,6 +68,7 @@ class Fabric:
     """A fabric that belongs to one test, and goes with it."""
 
     provider = "sim"
+    switch_log = "notice"  # fabricsim's; "debug": all that it carries out
 
     def __init__(self, case, chassis=None, generate=(4, 1, 2, 4), config=CONFIG):
         """@chassis: a chassis file; else one is made: @generate hosts, switches, adapters, VFs."""
@@ -175,7 +176,7 @@ class Fabric:
 
     def start_switch(self):
         self.start("fabricsim", "fabricsim", "run", "--chassis", self.chassis, "--state",
-                   self.at("switch.state"), "--socket", self.sim_socket)
+                   self.at("switch.state"), "--socket", self.sim_socket, "--log", self.switch_log)
         self.wait("fabricsim listens", lambda: self.answers(self.sim_socket))
 
     def bindings(self):

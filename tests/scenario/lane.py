@@ -7,7 +7,6 @@ Environment: FABRIC_SANITIZE, if set, means that everything is slower."""
 import http.client
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import time
@@ -172,7 +171,7 @@ class Lane:
 
     def check_promises(self, journal):
         """Nothing that was acknowledged is missing from the disk (invariant 5)."""
-        for number, (operations, state) in self.promises.items():
+        for number, (operations, state) in list(self.promises.items()):  # clients add to it meanwhile
             row = journal.changes.get(number)
             self.case.assertIsNotNone(row, f"change {number} was accepted, and is lost")
             if state != "running":

@@ -83,7 +83,8 @@ static void change_fill(struct fabric *f)
 					.step = "bind" };
 	f->change = (struct fabric_change){ .row = { .id = 7, .uid = 10, .started_wall_ms = 1000 },
 					    .items = &f->item,
-					    .item_count = 1 };
+					    .item_count = 1,
+					    .durable = true };
 	f->functions[2].item = &f->item;
 	f->change_list[0] = &f->change;
 	f->step = (struct db_step){ .wall_ms = 2000, .what = "suspected", .detail = "2 beats" };
@@ -94,7 +95,8 @@ static void change_fill(struct fabric *f)
 							 .change = 7,
 							 .started_wall_ms = 1000 },
 						.steps = &f->step,
-						.step_count = 1 };
+						.step_count = 1,
+						.durable = true };
 	f->incident_list[0] = &f->incident;
 }
 
@@ -142,6 +144,13 @@ const char *fabric_function_state_text(enum fabric_function_state state)
 								   "blocked", "doubt", "bad" };
 
 	return texts[state];
+}
+
+struct fabric_owner fabric_function_owner(const struct fabric_function *fn)
+{
+	return fn->unstored ? fn->stored
+			    : (struct fabric_owner){ fn->host, fn->vport, fn->generation,
+						     fn->identity, fn->assigned };
 }
 
 enum fabric_function_state fabric_function_state(const struct fabric_function *fn)

@@ -260,6 +260,31 @@ static void every_collection_has_a_list_and_objects(void **state)
 	assert_int_equal(get(rig, "/v1/assignments/nic-3fa2/pf0/vf2"), 404);
 }
 
+static void what_is_not_durable_is_not_told(void **state)
+{
+	struct rig *rig = *state;
+	struct fabric *f = &rig->fabric;
+	struct fabric_function *fn = &f->functions[1];
+
+	fn->stored = (struct fabric_owner){ .host = fn->host, .vport = 9, .generation = 77 };
+	fn->unstored = true;
+	fn->host = NULL; /* released, and that is under way to the disk */
+	assert_int_equal(get(rig, "/v1/functions/nic-3fa2/pf0/vf1"), 200);
+	assert_string_equal(text_at(rig, "host"), fn->stored.host->name);
+	assert_int_equal(json_object_get_int(at(rig, "vport")), 9);
+	assert_int_equal(json_object_get_int(at(rig, "generation")), 77);
+	assert_int_equal(get(rig, "/v1/assignments/nic-3fa2/pf0/vf1"), 200);
+	fn->unstored = false;
+	assert_int_equal(get(rig, "/v1/assignments/nic-3fa2/pf0/vf1"), 404);
+
+	f->change.durable = false;
+	f->incident.durable = false;
+	assert_int_equal(get(rig, "/v1/changes/7"), 404);
+	assert_int_equal(get(rig, "/v1/incidents/3"), 404);
+	assert_int_equal(get(rig, "/v1/incidents"), 200);
+	assert_int_equal(json_object_array_length(at(rig, "items")), 0);
+}
+
 static void pages_cover_a_list_once_and_in_order(void **state)
 {
 	struct rig *rig = *state;
@@ -895,6 +920,23 @@ static void health_is_503_until_ready(void **state)
 	assert_string_equal(text_at(rig, "status"), "starting");
 }
 
+static void what_is_not_known_yet_is_503_until_ready(void **state)
+{
+	static const char *const targets[] = { "/v1/hosts/none", "/v1/functions/none",
+					       "/v1/adapters/none" };
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++) {
+		rig->fabric.health.ready = true;
+		assert_int_equal(get(rig, targets[i]), 404);
+		rig->fabric.health.ready = false;
+		assert_int_equal(get(rig, targets[i]), 503);
+		assert_string_equal(text_at(rig, "code"), "provider-away");
+	}
+	assert_int_equal(get(rig, "/v1/changes/999"), 404);
+	assert_int_equal(get(rig, "/v1/nonsense"), 404);
+}
+
 static void config_lists_every_key(void **state)
 {
 	struct rig *rig = *state;
@@ -1319,6 +1361,7 @@ int main(void)
 		WITH_RIG(where_a_function_is_may_be_unknown_or_outside),
 		WITH_RIG(an_encoded_slash_names_the_same_thing),
 		WITH_RIG(every_collection_has_a_list_and_objects),
+		WITH_RIG(what_is_not_durable_is_not_told),
 		WITH_RIG(pages_cover_a_list_once_and_in_order),
 		WITH_RIG(lists_are_filtered_by_their_scalar_fields),
 		WITH_RIG(queries_that_mean_nothing_are_refused_by_name),
@@ -1348,6 +1391,7 @@ int main(void)
 		WITH_RIG(enrolling_tells_the_key_once_it_is_in_the_audit),
 		WITH_RIG(adopting_tells_what_was_taken_in),
 		WITH_RIG(health_is_503_until_ready),
+		WITH_RIG(what_is_not_known_yet_is_503_until_ready),
 		WITH_RIG(config_lists_every_key),
 		WITH_RIG(topology_and_views_are_made_of_configuration_space),
 		WITH_RIG(a_large_topology_is_written_in_slices),

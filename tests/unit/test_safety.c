@@ -514,6 +514,32 @@ static void s8_the_first_effect_is_announced_before_it_leaves(void **state)
 	assert_int_equal(at_switch(h, VF3), BAY3);
 }
 
+/* Else who reads it, and reads again after a crash, has seen time go back. */
+static void s8_who_has_a_function_is_told_once_that_is_durable(void **state)
+{
+	struct house *h = *state;
+	uint64_t generation;
+	size_t from;
+
+	usual(h);
+	generation = fabric_function_owner(function(h, VF1)).generation;
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay3", 0), 0);
+	run_until_sent(h, PROVIDER_BIND, from);
+	h->holds_commits = true;
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_string_equal(fabric_function_owner(function(h, VF1)).host->name, "bay1");
+	assert_int_equal(fabric_function_owner(function(h, VF1)).generation, generation);
+
+	manager_kill(h);
+	manager_start(h);
+	assert_string_equal(fabric_function_owner(function(h, VF1)).host->name, "bay1");
+	run(h, 2 * BEAT);
+	assert_string_equal(fabric_function_owner(function(h, VF1)).host->name, "bay3");
+	assert_true(fabric_function_owner(function(h, VF1)).generation > generation);
+}
+
 static void s8_what_was_under_way_is_completed_after_a_crash(void **state)
 {
 	struct house *h = *state;
@@ -2029,6 +2055,7 @@ int main(void)
 		TEST(s7_a_host_without_power_or_link_is_fenced_at_once),
 		TEST(s8_nothing_leaves_before_the_intent_is_durable),
 		TEST(s8_the_first_effect_is_announced_before_it_leaves),
+		TEST(s8_who_has_a_function_is_told_once_that_is_durable),
 		TEST(s8_what_was_under_way_is_completed_after_a_crash),
 		TEST(a_change_may_be_cancelled_before_its_first_effect_and_not_after),
 		TEST(a_function_is_locked_by_the_change_that_has_it),
