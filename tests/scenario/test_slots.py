@@ -59,6 +59,8 @@ class Slots(Case):
 
         self.fabric.fault("clear")
         self.wait_for("ready")
+        self.fabric.wait("the scrub has let go of it",
+                         lambda: not self.fabric.list("changes", state="running"))
         self.fabric.acknowledged.pop(self.function)  # its card is gone; the claim is not
         self.fabric.assign(other, self.hosts[1])
         self.fabric.check()
