@@ -15,7 +15,7 @@
 #include "agent/transport.h"
 #include "common/result.h"
 
-enum { AGENT_UDP = 4, AGENT_TRANSPORTS = 2 + AGENT_UDP };
+enum { AGENT_UDP = 4, AGENT_TRANSPORTS = 3 + AGENT_UDP };
 
 struct agent;
 
@@ -24,7 +24,7 @@ struct agent_config {
 	char boot_id[AGENT_BOOT_ID_MAX];
 	const char *sysfs;    /* NULL: it tells nothing of what this host sees */
 	const char *hooks;    /* folder */
-	const char *key_file; /* udp */
+	const char *key_file; /* of datagrams */
 	uint64_t interval_ms;
 	uint32_t hook_ms; /* deadline of each hook */
 	struct {

@@ -29,7 +29,7 @@ static const char default_port[] = "fabric";
 
 static const char help[] =
 	"usage: fabric-agent [--host ID] [--serial PORT] [--udp ADDRESS:PORT --key-file FILE]\n"
-	"                    [--socket PATH] [--interval-ms N]\n"
+	"                    [--datagram PATH] [--socket PATH] [--interval-ms N]\n"
 	"\n"
 	"Tells fabricd that this host is alive and what it sees of its adapters, and takes part\n"
 	"when one of them is to leave.\n"
@@ -42,6 +42,7 @@ static const char help[] =
 	"  --serial PORT     a virtio port by its name, or a character device by its path\n"
 	"  --udp ADDRESS:PORT  beats as datagrams; needs --key-file, carries nothing else;\n"
 	"                    up to four times, for networks that do not fail together\n"
+	"  --datagram PATH   the same to a Unix socket of this machine\n"
 	"  --socket PATH     fabricd's control socket, /run/fabricd/fabricd.sock by default;\n"
 	"                    carries no requests to let go (environment: FABRIC_SOCKET)\n"
 	"  --key-file FILE   the key that this host shares with fabricd: 32 bytes, or 64 hex "
@@ -56,7 +57,8 @@ static const char help[] =
 	"                    (environment: FABRIC_SYSFS)\n"
 	"  --leave           on SIGTERM: says that this host leaves, so that fabricd fences it "
 	"and\n"
-	"                    hands over what it has without waiting; by --udp alone. It must be\n"
+	"                    hands over what it has without waiting; by datagrams alone. It must "
+	"be\n"
 	"                    readmitted when it comes back\n"
 	"  --boot-id UUID    in place of the kernel's boot id, for tests\n"
 	"                    (environment: FABRIC_BOOT_ID)\n"
@@ -73,6 +75,7 @@ struct options {
 	const char *serial;
 	const char *udp[AGENT_UDP];
 	size_t udp_count;
+	const char *datagram;
 	const char *socket;
 	const char *boot_id;
 	bool leaves;
@@ -156,6 +159,9 @@ static int option_take(struct options *o, int option)
 			return usage("more than four ways by UDP: ", optarg);
 		o->udp[o->udp_count++] = optarg;
 		return -1;
+	case 'D':
+		o->datagram = optarg;
+		return -1;
 	case 'k':
 		o->agent.key_file = optarg;
 		return -1;
@@ -191,6 +197,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 		{ "host", required_argument, NULL, 'H' },
 		{ "serial", required_argument, NULL, 'p' },
 		{ "udp", required_argument, NULL, 'u' },
+		{ "datagram", required_argument, NULL, 'D' },
 		{ "socket", required_argument, NULL, 's' },
 		{ "key-file", required_argument, NULL, 'k' },
 		{ "interval-ms", required_argument, NULL, 'i' },
@@ -258,6 +265,7 @@ static void ways_find(struct options *o)
 	way_add(&o->agent, &transport_serial, o->serial);
 	for (size_t i = 0; i < o->udp_count; i++)
 		way_add(&o->agent, &transport_udp, o->udp[i]);
+	way_add(&o->agent, &transport_datagram, o->datagram);
 	way_add(&o->agent, &transport_http, o->socket);
 	if (o->agent.way_count)
 		return;

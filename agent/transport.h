@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ways to fabricd, behind one table: http.c (its own Unix socket), serial.c (a virtio port, a
- * serial line), udp.c. Several may be used at once. Each finds its way by itself and again whenever
- * it is lost, for as long as it takes; none ever blocks, and none keeps a beat for later.
+ * serial line), datagram.c (UDP, or a Unix socket). Several may be used at once. Each finds its way
+ * by itself and again whenever it is lost, for as long as it takes; none ever blocks, and none
+ * keeps a beat for later.
  */
 #pragma once
 
@@ -29,7 +30,7 @@ struct transport_sink {
 
 struct transport_config {
 	const char *where;    /* path, name of a port, ADDRESS:PORT */
-	const char *key_file; /* udp */
+	const char *key_file; /* of datagrams */
 	const char *host;
 	const char *boot_id;
 	const char *sysfs;
@@ -64,6 +65,7 @@ struct transport {
 extern const struct transport_ops transport_http;
 extern const struct transport_ops transport_serial;
 extern const struct transport_ops transport_udp;
+extern const struct transport_ops transport_datagram;
 
 /* Each is said once, until the other is so. */
 void transport_say_away(struct transport *t, const char *why);

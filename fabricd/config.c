@@ -28,6 +28,10 @@ static const struct config_key keys[] = {
 	  "", NULL,
 	  "address and port, in digits, on which beats are heard as datagrams, up to four with "
 	  "commas between them; none: they are not" },
+	{ "heartbeat", "unix", CONFIG_STRING, true, offsetof(struct config, unix_path), CONFIG_NONE,
+	  0, 0, "", NULL,
+	  "path of a Unix socket on which the same datagrams are heard from this machine, by its "
+	  "owner and group; none: they are not" },
 	{ "failover", "witness", CONFIG_CHOICE, false, offsetof(struct config, witness), "any", 0,
 	  0, "", "none any all",
 	  "what the switch says of a silent host's power, link and traffic: none is not asked; any "

@@ -76,7 +76,8 @@ struct config {
 	size_t provider_count;
 	struct config_host hosts[CONFIG_HOSTS];
 	size_t host_count;
-	char udp[CONFIG_TEXT_MAX]; /* heartbeat.udp: ADDRESS:PORT, or CONFIG_NONE */
+	char udp[CONFIG_TEXT_MAX];       /* heartbeat.udp: ADDRESS:PORT, or CONFIG_NONE */
+	char unix_path[CONFIG_TEXT_MAX]; /* heartbeat.unix: a path, or CONFIG_NONE */
 	struct config_fence fences[CONFIG_FENCES];
 	size_t fence_count;
 	char group_ro[CONFIG_TEXT_MAX];    /* access.group-ro */

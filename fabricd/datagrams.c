@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +22,17 @@
 enum {
 	WHY_MAX = 512,
 	AT_ONCE = 64,
-	ROUNDS = 64, /* of AT_ONCE, before others have their turn */
+	/* Of AT_ONCE, before others have their turn: more than ROOM holds (which the kernel
+	 * doubles, and of which a datagram takes 768 bytes), so that what had come is taken in
+	 * whole. */
+	ROUNDS = 256,
 	ROOM = 4 << 20,
+	BUSY_MS = 1, /* two wakeups so close together: from now on it is looked at */
+	REST_MS = 2, /* so often, for as long as something comes */
 	BEAT_GAP_MS = 5,
 	COMPLAIN_MS = 60000,
-	LISTENERS = 4,
+	UDP_LISTENERS = 4,
+	LISTENERS = UDP_LISTENERS + 1,
 	NONCE_MS = 2000, /* a response that takes longer is none */
 	FORMER = 8,
 	WINDOW = 64, /* numbers that are told apart from one that came before */
@@ -58,11 +66,14 @@ struct listener {
 	unsigned n;
 	int fd; /* -1: none */
 	struct event *readable;
+	struct event *rest; /* in its place while much comes */
+	uint64_t woken_ms;
 	uint64_t empty_ms; /* the queue was seen empty */
+	const char *path;  /* of a Unix socket that is ours; NULL: none */
 	char way[BEAT_WAY_MAX];
 };
 
-/* One recvmmsg(). */
+/* One recvmmsg(), and the sendmmsg() with the answers to it. */
 struct batch {
 	struct mmsghdr messages[AT_ONCE];
 	struct iovec vectors[AT_ONCE];
@@ -72,6 +83,10 @@ struct batch {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(struct timespec))];
 	} control[AT_ONCE];
+	struct mmsghdr answers[AT_ONCE];
+	struct iovec answer_vectors[AT_ONCE];
+	uint8_t answer_bytes[AT_ONCE][DATAGRAM_SIZE];
+	unsigned answer_count;
 };
 
 struct datagrams {
@@ -81,6 +96,7 @@ struct datagrams {
 	const char *folder; /* of enrolled keys; NULL: none */
 	struct listener listeners[LISTENERS];
 	size_t listener_count;
+	char unix_path[CONFIG_TEXT_MAX];
 	struct key *keys; /* sorted by hash */
 	size_t key_count;
 	uint64_t bad;
@@ -313,7 +329,9 @@ static void doubt(struct datagrams *d, const struct sockaddr_storage *from, cons
 	if (d->complained_ms && now - d->complained_ms < COMPLAIN_MS)
 		return;
 	d->complained_ms = now;
-	if (from->ss_family == AF_INET)
+	if (from->ss_family == AF_UNIX)
+		(void)snprintf(name, sizeof(name), "this machine");
+	else if (from->ss_family == AF_INET)
 		(void)evutil_inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, name,
 				       sizeof(name));
 	else if (from->ss_family == AF_INET6)
@@ -344,13 +362,34 @@ static uint64_t wall_ns(void)
 static void answer(const struct listener *l, const struct key *key, struct datagram *d,
 		   const struct msghdr *to)
 {
-	uint8_t bytes[DATAGRAM_SIZE];
+	struct batch *b = &l->all->batch;
+	unsigned n = b->answer_count;
 
+	/* Who did not bind his socket cannot be answered, and each is answered once. */
+	if (n == AT_ONCE || to->msg_namelen <= sizeof(sa_family_t))
+		return;
+	b->answer_count++;
 	d->incarnation = l->all->incarnation;
-	datagram_seal(d, key->by_old ? key->keys.old : key->keys.key, bytes);
-	/* One that is lost is as good as one that could not leave. */
-	(void)sendto(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL, to->msg_name,
-		     to->msg_namelen);
+	datagram_seal(d, key->by_old ? key->keys.old : key->keys.key, b->answer_bytes[n]);
+	b->answer_vectors[n] = (struct iovec){ b->answer_bytes[n], DATAGRAM_SIZE };
+	b->answers[n].msg_hdr = (struct msghdr){ .msg_name = to->msg_name,
+						 .msg_namelen = to->msg_namelen,
+						 .msg_iov = &b->answer_vectors[n],
+						 .msg_iovlen = 1 };
+}
+
+/* One that is lost is as good as one that could not leave. */
+static void answers_send(const struct listener *l, struct batch *b)
+{
+	unsigned at = 0;
+
+	while (at < b->answer_count) {
+		int n = sendmmsg(l->fd, b->answers + at, b->answer_count - at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		at += n > 0 ? (unsigned)n : 1; /* the first of them cannot leave */
+	}
+	b->answer_count = 0;
 }
 
 static void heard(const struct listener *l, const struct key *key, enum beat_kind kind,
@@ -428,8 +467,8 @@ static bool boot_prove(struct session *s, const struct datagram *d, uint64_t rec
 	return true;
 }
 
-static void beat_pass(struct listener *l, struct key *key, struct datagram *d, uint64_t received_ms,
-		      const struct msghdr *to)
+static void beat_pass(struct listener *l, struct key *key, struct datagram *d, enum beat_kind kind,
+		      uint64_t received_ms, const struct msghdr *to)
 {
 	const struct channel_sink *sink = &l->all->sink;
 	uint64_t epoch = 0;
@@ -439,6 +478,8 @@ static void beat_pass(struct listener *l, struct key *key, struct datagram *d, u
 	datagram_boot_id_format(d->boot_id, boot_id);
 	r = (d->type == DATAGRAM_LEAVING && sink->leaving ? sink->leaving : sink->beat)(
 		sink->arg, key->keys.host, boot_id, d->seq, received_ms, &epoch);
+	if (r == REFUSE_FIELD && kind == BEAT_REORDERED)
+		r = 0; /* a later one has told all of it */
 	if (r && r != REFUSE_HOST_FENCED) {
 		doubt(l->all, to->msg_name, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
@@ -477,7 +518,7 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 		l->all->sink.told(l->all->sink.arg, key->keys.host, d->epoch);
 	if (key->keys.has_old && !key->by_old)
 		key_settle(l->all, key);
-	beat_pass(l, key, d, received_ms, to);
+	beat_pass(l, key, d, kind, received_ms, to);
 }
 
 /* Opens it with the key, or with the one before. */
@@ -532,8 +573,8 @@ static void batch_prepare(struct batch *b)
 	}
 }
 
-/* Return: false when there is no more. */
-static bool batch_take(struct listener *l)
+/* Return: how many; less than AT_ONCE: there is no more. */
+static int batch_take(struct listener *l)
 {
 	struct datagrams *d = l->all;
 	uint64_t before_ms = clock_boot_ms();
@@ -550,18 +591,65 @@ static bool batch_take(struct listener *l)
 			      datagrams_received_ms(boot_ms, wall,
 						    stamp_of(&d->batch.messages[i].msg_hdr),
 						    l->empty_ms));
-	if (n == AT_ONCE)
-		return true;
-	l->empty_ms = before_ms; /* it was empty at some time since */
-	return false;
+	answers_send(l, &d->batch);
+	if (n < AT_ONCE)
+		l->empty_ms = before_ms; /* it was empty at some time since */
+	return n > 0 ? n : 0;
 }
 
+/* Return: how many there were. */
+static int listener_take(struct listener *l)
+{
+	int all = 0;
+	int n = AT_ONCE;
+
+	for (int i = 0; i < ROUNDS && n == AT_ONCE; i++) {
+		n = batch_take(l);
+		all += n;
+	}
+	return all;
+}
+
+static void rest(struct listener *l)
+{
+	const struct timeval tv = { .tv_usec = REST_MS * 1000 };
+
+	/* Where there is no memory for a timer it stays as it was. */
+	if (!event_add(l->rest, &tv))
+		event_del(l->readable);
+}
+
+/* Where many beat, each would wake us by itself. The kernel has noted when each came, and before a
+ * verdict all are taken in (datagrams_drain()): they may lie for a while. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	struct listener *l = arg;
+	uint64_t now = clock_boot_ms();
+
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < ROUNDS && batch_take(arg); i++)
-		;
+	(void)listener_take(l);
+	if (now - l->woken_ms <= BUSY_MS)
+		rest(l);
+	l->woken_ms = now;
+}
+
+static void on_rest(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	if (listener_take(l))
+		rest(l);
+	else
+		(void)!event_add(l->readable, NULL); /* fails for want of memory alone: at start */
+}
+
+void datagrams_drain(struct datagrams *d)
+{
+	for (size_t i = 0; i < d->listener_count; i++)
+		(void)listener_take(&d->listeners[i]);
 }
 
 /* ---- the socket ---- */
@@ -573,13 +661,28 @@ static bool has_port(const struct sockaddr_storage *address)
 	return ((const struct sockaddr_in *)address)->sin_port != 0;
 }
 
-static int socket_open(struct listener *l, const char *where, char *why)
+static int socket_bind(struct listener *l, const struct sockaddr *address, socklen_t length)
 {
-	struct sockaddr_storage address;
-	int length = sizeof(address);
 	int on = 1;
 	int room = ROOM;
 
+	l->fd = socket(address->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* With less room, more is lost while the manager stands still. */
+	if (l->fd >= 0 && setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) ||
+	    bind(l->fd, address, length))
+		return -errno;
+	return 0;
+}
+
+static int udp_open(struct listener *l, const char *where, char *why)
+{
+	struct sockaddr_storage address;
+	int length = sizeof(address);
+	int r;
+
+	(void)snprintf(l->way, sizeof(l->way), "udp %.*s", BEAT_WAY_MAX - 5, where);
 	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&address, &length) ||
 	    !has_port(&address)) {
 		(void)snprintf(why, WHY_MAX,
@@ -587,50 +690,104 @@ static int socket_open(struct listener *l, const char *where, char *why)
 			       where);
 		return REFUSE_FIELD;
 	}
-	l->fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* With less room, more is lost while the manager stands still. */
-	if (l->fd >= 0 && setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
-		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) ||
-	    bind(l->fd, (struct sockaddr *)&address, (socklen_t)length)) {
-		int error = errno;
-
-		(void)snprintf(why, WHY_MAX, "heartbeat.udp: %s: %s", where, strerror(error));
-		return -error;
-	}
-	return 0;
+	r = socket_bind(l, (struct sockaddr *)&address, (socklen_t)length);
+	if (r)
+		(void)snprintf(why, WHY_MAX, "heartbeat.udp: %s: %s", where, strerror(-r));
+	return r;
 }
 
-static int listener_open(struct datagrams *d, const char *where, char *why)
+/* A socket that nobody hears any more was left by one who died. */
+static bool is_left_over(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+	bool is;
+
+	if (fd < 0)
+		return false;
+	is = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
+	     errno == ECONNREFUSED && !stat(address->sun_path, &st) && S_ISSOCK(st.st_mode);
+	close(fd);
+	return is;
+}
+
+static int unix_open(struct listener *l, const char *path, char *why)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int r = -ENAMETOOLONG;
+
+	(void)snprintf(l->way, sizeof(l->way), "unix %.*s", BEAT_WAY_MAX - 6, path);
+	if (strlen(path) < sizeof(address.sun_path)) {
+		memcpy(address.sun_path, path, strlen(path));
+		if (is_left_over(&address))
+			(void)unlink(path); /* if it cannot be, bind() says why */
+		r = socket_bind(l, (const struct sockaddr *)&address, sizeof(address));
+	}
+	if (!r)
+		l->path = path;
+	if (!r && chmod(path, 0660))
+		r = -errno;
+	if (r)
+		(void)snprintf(why, WHY_MAX, "heartbeat.unix: %s: %s", path, strerror(-r));
+	return r;
+}
+
+typedef int open_fn(struct listener *l, const char *where, char *why);
+
+static int listener_open(struct datagrams *d, open_fn *open, const char *where, char *why)
 {
 	struct listener *l = &d->listeners[d->listener_count];
 	int r;
 
-	if (d->listener_count == LISTENERS) {
-		(void)snprintf(why, WHY_MAX, "heartbeat.udp: more than %d addresses", LISTENERS);
-		return REFUSE_FIELD;
-	}
 	*l = (struct listener){ .all = d, .n = (unsigned)d->listener_count++, .fd = -1 };
 	l->empty_ms = clock_boot_ms();
-	(void)snprintf(l->way, sizeof(l->way), "udp %.*s", BEAT_WAY_MAX - 5, where);
-	r = socket_open(l, where, why);
+	r = open(l, where, why);
 	if (r)
 		return r;
 	l->readable = event_new(d->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
-	return l->readable && !event_add(l->readable, NULL) ? 0 : -ENOMEM;
+	l->rest = evtimer_new(d->base, on_rest, l);
+	return l->readable && l->rest && !event_add(l->readable, NULL) ? 0 : -ENOMEM;
+}
+
+static bool is_set(const char *key)
+{
+	return strcmp(key, CONFIG_NONE) != 0;
+}
+
+bool datagrams_are_wanted(const struct config *config)
+{
+	return is_set(config->udp) || is_set(config->unix_path);
+}
+
+static int udps_open(struct datagrams *d, const char *udp, char *why)
+{
+	char list[CONFIG_TEXT_MAX];
+	char *rest_of = list;
+	char *where;
+	int r = 0;
+
+	(void)snprintf(list, sizeof(list), "%s", udp);
+	while (!r && (where = strsep(&rest_of, ", "))) {
+		if (!*where)
+			continue;
+		if (d->listener_count == UDP_LISTENERS) {
+			(void)snprintf(why, WHY_MAX, "heartbeat.udp: more than %d addresses",
+				       UDP_LISTENERS);
+			return REFUSE_FIELD;
+		}
+		r = listener_open(d, udp_open, where, why);
+	}
+	return r;
 }
 
 static int datagrams_open(struct datagrams *d, const struct config *config, char *why)
 {
-	char list[CONFIG_TEXT_MAX];
-	char *rest = list;
-	char *where;
 	int r = datagram_setup();
 
-	(void)snprintf(list, sizeof(list), "%s", config->udp);
-	while (!r && (where = strsep(&rest, ", ")))
-		if (*where)
-			r = listener_open(d, where, why);
+	if (!r && is_set(config->udp))
+		r = udps_open(d, config->udp, why);
+	if (!r && is_set(config->unix_path))
+		r = listener_open(d, unix_open, d->unix_path, why);
 	if (!r)
 		r = datagrams_configure(d, config);
 	return r;
@@ -650,6 +807,7 @@ int datagrams_new(struct event_base *base, const struct config *config, const ch
 	d->sink = *sink;
 	d->folder = keys;
 	d->incarnation = datagram_host_hash(incarnation);
+	(void)snprintf(d->unix_path, sizeof(d->unix_path), "%s", config->unix_path);
 	r = datagrams_open(d, config, why);
 	if (r) {
 		datagrams_free(d);
@@ -666,6 +824,10 @@ void datagrams_free(struct datagrams *d)
 	for (size_t i = 0; i < d->listener_count; i++) {
 		if (d->listeners[i].readable)
 			event_free(d->listeners[i].readable);
+		if (d->listeners[i].rest)
+			event_free(d->listeners[i].rest);
+		if (d->listeners[i].path)
+			(void)unlink(d->listeners[i].path); /* the next one does so too */
 		if (d->listeners[i].fd >= 0)
 			close(d->listeners[i].fd);
 	}

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,7 @@
 struct datagrams;
 
 /**
- * datagrams_new() - hear config.udp
+ * datagrams_new() - hear config.udp and config.unix_path
  * @incarnation: of the database; borrowed
  * @keys: folder of enrolled hosts' keys, see host_keys.h; borrowed; NULL: none
  * @sink: its beat(), leaving() and heard() alone are used
@@ -30,6 +31,11 @@ MUST_USE int datagrams_new(struct event_base *base, const struct config *config,
 			   const struct channel_sink *sink, char *why, struct datagrams **out);
 /* NULL does nothing. */
 void datagrams_free(struct datagrams *d);
+/* Does @config name an address to hear them on? */
+bool datagrams_are_wanted(const struct config *config);
+/* S3: takes in all that had come when it was called. Before a verdict, for what comes may lie
+ * unread for some milliseconds. */
+void datagrams_drain(struct datagrams *d);
 /* Reads the keys again. Return: 0 or -ENOMEM: the old ones stay. */
 MUST_USE int datagrams_configure(struct datagrams *d, const struct config *config);
 /* Makes a key for @host, stores it and accepts it, beside the one before until the first beat under

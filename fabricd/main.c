@@ -359,8 +359,10 @@ static int daemon_drain(struct daemon *d)
 		if (event_base_loop(d->base, EVLOOP_NONBLOCK) < 0)
 			return -EIO;
 		if (!event_base_get_num_events(d->base, EVENT_BASE_COUNT_ACTIVE))
-			return 0;
+			break;
 	}
+	if (d->datagrams)
+		datagrams_drain(d->datagrams);
 	return 0;
 }
 
@@ -379,12 +381,13 @@ static int daemon_run(struct daemon *d)
 {
 	while (!d->stopping && !d->thaw.is_wanted) {
 		int r = daemon_wait(d);
+		bool is_due = !r && daemon_next_ms(d) <= clock_boot_ms();
 
-		if (!r && daemon_next_ms(d) <= clock_boot_ms())
+		if (is_due)
 			r = daemon_drain(d);
 		if (r)
 			return r;
-		if (!d->stopping)
+		if (is_due && !d->stopping)
 			daemon_act(d);
 	}
 	return 0;
@@ -520,7 +523,7 @@ static int daemon_open_fabric(struct daemon *d)
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
 				      .backup = io_backup,
-				      .host_enroll = strcmp(d->config.udp, CONFIG_NONE) != 0
+				      .host_enroll = datagrams_are_wanted(&d->config)
 							     ? io_host_enroll
 							     : NULL,
 				      .published = io_published,
@@ -580,7 +583,7 @@ static int daemon_open_agents(struct daemon *d)
 
 	(void)snprintf(d->keys, sizeof(d->keys), "%.*s%s", slash ? (int)(slash - d->options.db) : 1,
 		       slash ? d->options.db : ".", "/keys");
-	if (!r && strcmp(d->config.udp, CONFIG_NONE) != 0)
+	if (!r && datagrams_are_wanted(&d->config))
 		r = datagrams_new(d->base, &d->config, fabric_incarnation(d->fabric), d->keys,
 				  &sink, why, &d->datagrams);
 	if (r)

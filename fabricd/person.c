@@ -53,7 +53,8 @@ int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
 		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
 	if (!f->io.host_enroll)
 		return problem_say(problem, REFUSE_HOST_STATE,
-				   "no beats are heard by datagrams: heartbeat.udp is none");
+				   "no beats are heard by datagrams: heartbeat.udp and "
+				   "heartbeat.unix are none");
 	r = f->io.host_enroll(f->io.arg, name, key);
 	if (r == -EEXIST)
 		return problem_say(problem, REFUSE_HOST_STATE,

@@ -185,6 +185,7 @@ class Agent(Case):
             file.write(os.urandom(32).hex().encode() + b"\n")
         os.makedirs(fabric.at("hooks"))
         with open(fabric.at("fabricd.conf"), "a", encoding="ascii") as file:
+            file.write(f"[heartbeat]\nunix = {fabric.at('beats.sock')}\n")
             file.write(f"[host bay1]\nserial = {self.port.path}\nkey-file = {self.key}\n")
         # It names what is in the folder of the fabric, which was not there before.
         fabric.kill("fabricd", signal.SIGTERM)
@@ -319,6 +320,17 @@ class Agent(Case):
             network.is_cut = True
 
         self.wait_state("fenced")
+
+    def test_beats_to_a_unix_socket_go_on_through_a_manager_that_is_killed(self):
+        self.agent("--datagram", self.fabric.at("beats.sock"), "--key-file", self.key)
+        self.assertEqual([path["way"][:5] for path in self.fabric.get("/v1/hosts/bay1")["paths"]],
+                         ["unix "])
+        self.fabric.kill("fabricd", signal.SIGKILL)
+        self.fabric.start_manager()
+        self.wait_state("alive")
+        self.fabric.power("bay1", "off")
+        self.wait_state("fenced")
+        self.fabric.wait("the agent says so", lambda: "FENCED, epoch" in self.log())
 
     def test_a_host_is_enrolled_while_it_beats(self):
         self.agent(*self.by_udp())

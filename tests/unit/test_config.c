@@ -144,7 +144,8 @@ static void a_host_may_be_heard_in_several_ways(void **unused)
 			       "key-file = /etc/fabricd/bay2.key\n"
 			       "uid = 7\n"
 			       "[heartbeat]\n"
-			       "udp = 127.0.0.1:7070\n"),
+			       "udp = 127.0.0.1:7070\n"
+			       "unix = /run/beats.sock\n"),
 			 0);
 
 	host = config_host_find(&config, "bay1");
@@ -157,6 +158,7 @@ static void a_host_may_be_heard_in_several_ways(void **unused)
 	assert_string_equal(host->key_file, "/etc/fabricd/bay2.key");
 	assert_true(host->has_uid);
 	assert_string_equal(config.udp, "127.0.0.1:7070");
+	assert_string_equal(config.unix_path, "/run/beats.sock");
 }
 
 static void a_fence_is_found_by_its_host(void **unused)

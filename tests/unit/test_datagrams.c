@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -575,6 +577,165 @@ static void an_address_that_is_none_is_refused(void **state)
 	assert_null(other);
 }
 
+static void s3_what_lies_unread_is_taken_in_before_a_verdict(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(7);
+
+	prove(rig);
+	send_sealed(rig, &d, key);
+	assert_int_equal(rig->beats, 0);
+
+	datagrams_drain(rig->datagrams);
+
+	assert_int_equal(rig->beats, 1);
+	assert_int_equal(rig->seq, 7);
+}
+
+static void what_was_overtaken_is_answered_though_it_tells_no_news(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(9);
+
+	prove(rig);
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, 9);
+	usleep(6000);
+	rig->result = REFUSE_FIELD; /* as the fabric says of a number that does not rise */
+	d.seq = 8;
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, 8);
+	assert_int_equal(rig->kinds[BEAT_REORDERED], 1);
+}
+
+/* Many close together are read from time to time, and each is heard and answered all the same. */
+static void beats_that_come_close_together_are_all_heard(void **state)
+{
+	struct rig *rig = *state;
+
+	prove(rig);
+	for (uint64_t seq = 10; seq < 60; seq++) {
+		struct datagram d = beat(seq);
+
+		send_sealed(rig, &d, key);
+		event_base_loop(rig->base, EVLOOP_NONBLOCK);
+		usleep(200);
+	}
+	UNTIL(rig, rig->kinds[BEAT_COUNTED] == 50);
+}
+
+/* ---- a Unix socket ---- */
+
+static const char *unix_path(struct rig *rig)
+{
+	(void)snprintf(rig->config.unix_path, sizeof(rig->config.unix_path), "%s/beats",
+		       rig->folder);
+	return rig->config.unix_path;
+}
+
+static int unix_listen(struct rig *rig, char why[512])
+{
+	const struct channel_sink sink = {
+		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
+	};
+
+	(void)unix_path(rig);
+	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "none");
+	datagrams_free(rig->datagrams);
+	rig->datagrams = NULL;
+	return datagrams_new(rig->base, &rig->config, "db", rig->keys, &sink, why, &rig->datagrams);
+}
+
+/* The agent's end is one that can be answered. */
+static void unix_begin(struct rig *rig)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	char why[512] = "";
+
+	if (unix_listen(rig, why))
+		fail_msg("%s", why);
+	close(rig->agent);
+	rig->agent = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(rig->agent, (struct sockaddr *)&to, sizeof(to.sun_family)), 0);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/beats", rig->folder);
+	assert_int_equal(connect(rig->agent, (struct sockaddr *)&to, sizeof(to)), 0);
+}
+
+static void s3_a_beat_by_a_unix_socket_is_as_old_as_it_is(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(3);
+	char way[BEAT_WAY_MAX + 16];
+	uint64_t sent_ms;
+
+	unix_begin(rig);
+	prove(rig);
+	sent_ms = clock_boot_ms();
+	send_sealed(rig, &d, key);
+	while (clock_boot_ms() < sent_ms + 300)
+		usleep(1000);
+	UNTIL(rig, rig->beats == 1);
+
+	assert_in_range(rig->received_ms, sent_ms - 1, sent_ms + 200);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_STATUS);
+	(void)snprintf(way, sizeof(way), "unix %s/beats", rig->folder);
+	assert_string_equal(rig->way, way);
+}
+
+static void by_a_unix_socket_who_cannot_be_answered_is_not_let_in(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(3);
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	unix_begin(rig);
+	close(rig->agent);
+	rig->agent = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/beats", rig->folder);
+	assert_int_equal(connect(rig->agent, (struct sockaddr *)&to, sizeof(to)), 0);
+	send_sealed(rig, &d, key);
+	UNTIL(rig, rig->kinds[BEAT_CHALLENGED] == 1);
+	assert_int_equal(rig->beats, 0);
+}
+
+static void a_unix_socket_is_for_its_owner_and_group_and_goes_with_its_manager(void **state)
+{
+	struct rig *rig = *state;
+	struct stat st;
+
+	unix_begin(rig);
+	assert_int_equal(stat(rig->config.unix_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	datagrams_free(rig->datagrams);
+	rig->datagrams = NULL;
+	assert_int_equal(stat(rig->config.unix_path, &st), -1);
+}
+
+static void a_unix_socket_of_one_who_died_is_taken_over_and_no_other(void **state)
+{
+	struct rig *rig = *state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char why[512] = "";
+	struct stat st;
+	int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)unix_path(rig);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/beats", rig->folder);
+	assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(unix_listen(rig, why), -EADDRINUSE);
+	assert_non_null(strstr(why, "heartbeat.unix"));
+	close(other);
+	assert_int_equal(unix_listen(rig, why), 0);
+	datagrams_free(rig->datagrams);
+	rig->datagrams = NULL;
+
+	key_write(rig->config.unix_path); /* a file that is no socket stays */
+	assert_int_equal(unix_listen(rig, why), -EADDRINUSE);
+	assert_int_equal(stat(rig->config.unix_path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	(void)unlink(rig->config.unix_path);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -596,6 +757,13 @@ int main(void)
 		TEST(a_key_changes_without_a_gap),
 		TEST(an_enrolled_key_is_its_owner_s_alone),
 		TEST(an_address_that_is_none_is_refused),
+		TEST(s3_what_lies_unread_is_taken_in_before_a_verdict),
+		TEST(what_was_overtaken_is_answered_though_it_tells_no_news),
+		TEST(beats_that_come_close_together_are_all_heard),
+		TEST(s3_a_beat_by_a_unix_socket_is_as_old_as_it_is),
+		TEST(by_a_unix_socket_who_cannot_be_answered_is_not_let_in),
+		TEST(a_unix_socket_is_for_its_owner_and_group_and_goes_with_its_manager),
+		TEST(a_unix_socket_of_one_who_died_is_taken_over_and_no_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
@@ -328,6 +329,16 @@ static void udp_open(struct rig *rig)
 	assert_int_equal(open_way(rig, &transport_udp), 0);
 }
 
+static int unix_listen(struct rig *rig)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", rig->where);
+	(void)unlink(rig->where);
+	rig->other = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return bind(rig->other, (struct sockaddr *)&address, sizeof(address));
+}
+
 /* The beat that has come; our socket is connected to its sender. */
 static struct datagram beat_of(struct rig *rig)
 {
@@ -429,6 +440,27 @@ static void a_challenge_is_answered_by_a_beat_with_its_nonce(void **state)
 	assert_int_equal(d.seq, 3);
 }
 
+static void by_a_unix_socket_beats_are_answered_and_go_on_when_the_manager_is_back(void **state)
+{
+	struct rig *rig = *state;
+
+	key_write(rig);
+	(void)snprintf(rig->where, sizeof(rig->where), "%s/b", rig->tree.root);
+	assert_int_equal(open_way(rig, &transport_datagram), 0);
+	rig->t->ops->beat(rig->t); /* nobody is there yet */
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(unix_listen(rig), 0);
+		/* The first may find the manager before still, and be lost. */
+		rig->t->ops->beat(rig->t);
+		rig->t->ops->beat(rig->t);
+		answer(rig, beat_of(rig), DATAGRAM_STATUS);
+		UNTIL(rig, rig->statuses == (unsigned)life + 1);
+		close(rig->other);
+	}
+	rig->other = -1;
+	(void)unlink(rig->where);
+}
+
 static void nobody_there_is_said_once_and_beaten_at_all_the_same(void **state)
 {
 	struct rig *rig = *state;
@@ -480,6 +512,7 @@ int main(void)
 		TEST(a_beat_is_a_sealed_datagram_and_its_answer_is_told),
 		TEST(a_challenge_is_answered_by_a_beat_with_its_nonce),
 		TEST(answers_to_what_was_not_sent_or_overtaken_are_not_believed),
+		TEST(by_a_unix_socket_beats_are_answered_and_go_on_when_the_manager_is_back),
 		TEST(nobody_there_is_said_once_and_beaten_at_all_the_same),
 		TEST(a_way_that_can_never_work_is_refused),
 	};
