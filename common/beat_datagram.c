@@ -81,12 +81,15 @@ int datagram_boot_id_parse(const char *text, uint8_t out[static DATAGRAM_BOOT_ID
 
 void datagram_boot_id_format(const uint8_t boot_id[static DATAGRAM_BOOT_ID], char out[static 37])
 {
+	static const char digits[] = "0123456789abcdef";
+
 	for (size_t i = 0; i < DATAGRAM_BOOT_ID; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*out++ = '-';
-		(void)snprintf(out, 3, "%02x", boot_id[i]);
-		out += 2;
+		*out++ = digits[boot_id[i] >> 4];
+		*out++ = digits[boot_id[i] & 15];
 	}
+	*out = '\0';
 }
 
 /* ---- the bytes ---- */

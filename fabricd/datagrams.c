@@ -467,8 +467,8 @@ static bool boot_prove(struct session *s, const struct datagram *d, uint64_t rec
 	return true;
 }
 
-static void beat_pass(struct listener *l, struct key *key, struct datagram *d, enum beat_kind kind,
-		      uint64_t received_ms, const struct msghdr *to)
+static void beat_pass(struct listener *l, struct key *key, struct datagram *d, uint64_t received_ms,
+		      const struct msghdr *to)
 {
 	const struct channel_sink *sink = &l->all->sink;
 	uint64_t epoch = 0;
@@ -478,8 +478,6 @@ static void beat_pass(struct listener *l, struct key *key, struct datagram *d, e
 	datagram_boot_id_format(d->boot_id, boot_id);
 	r = (d->type == DATAGRAM_LEAVING && sink->leaving ? sink->leaving : sink->beat)(
 		sink->arg, key->keys.host, boot_id, d->seq, received_ms, &epoch);
-	if (r == REFUSE_FIELD && kind == BEAT_REORDERED)
-		r = 0; /* a later one has told all of it */
 	if (r && r != REFUSE_HOST_FENCED) {
 		doubt(l->all, to->msg_name, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
@@ -518,7 +516,7 @@ static void beat_take(struct listener *l, struct key *key, struct datagram *d, u
 		l->all->sink.told(l->all->sink.arg, key->keys.host, d->epoch);
 	if (key->keys.has_old && !key->by_old)
 		key_settle(l->all, key);
-	beat_pass(l, key, d, kind, received_ms, to);
+	beat_pass(l, key, d, received_ms, to);
 }
 
 /* Opens it with the key, or with the one before. */

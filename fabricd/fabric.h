@@ -32,6 +32,7 @@
 
 enum {
 	FABRIC_NAME_MAX = 64,
+	FABRIC_BOOTS = 4,      /* boot ids of a host that are remembered */
 	FABRIC_PRIORITY = 100, /* of a profile that says none, and of what is in none */
 	FABRIC_PRIORITY_MAX = 1000,
 	FABRIC_PROFILES_MAX = 4096,
@@ -130,6 +131,11 @@ struct fabric_host {
 	uint64_t epoch;
 	uint64_t epoch_stored; /* durable: what its agent is told, so that it never knows more */
 	char boot_id[FABRIC_NAME_MAX];
+	struct {
+		char ids[FABRIC_BOOTS][FABRIC_NAME_MAX]; /* a ring */
+		unsigned count;
+		uint64_t told_ms; /* that one of them is back: two agents; 0: never */
+	} former;           /* boot ids before this one, since the start (private to judge.c) */
 	uint64_t seq;       /* of the last beat */
 	struct beats beats; /* since the start */
 	uint64_t incident;  /* the open one; 0: none */

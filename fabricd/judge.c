@@ -9,6 +9,9 @@
 #include "common/log.h"
 #include "fabricd/state.h"
 
+/* Said again so often, while it lasts. */
+enum { TWO_AGENTS_MS = 3600000 };
+
 struct live_config live_config_of(const struct fabric *f)
 {
 	static const enum live_policy policies[] = {
@@ -196,16 +199,51 @@ void hosts_judge(struct fabric *f)
 
 /* ---- beats ---- */
 
-static void beat_first(struct fabric *f, struct fabric_host *host, const char *boot_id)
+/* No kernel has the boot id of before again. */
+static bool is_former_boot(const struct fabric_host *host, const char *boot_id)
 {
-	bool is_new = strcmp(host->boot_id, boot_id) != 0;
-	bool was = host->has_beaten;
+	for (unsigned i = 0; i < host->former.count && i < FABRIC_BOOTS; i++)
+		if (!strcmp(host->former.ids[i], boot_id))
+			return true;
+	return false;
+}
 
-	host->has_beaten = true;
-	if (was && is_new) {
+/* Both count: which of them is the host cannot be told, and one that lives is not to be fenced. */
+static void two_agents_tell(struct fabric *f, struct fabric_host *host, const char *boot_id)
+{
+	if (host->former.told_ms && f->now_ms - host->former.told_ms < TWO_AGENTS_MS)
+		return;
+	host->former.told_ms = f->now_ms;
+	log_warning("host %s: two agents beat as it, under boot ids %s and %s", host->name,
+		    host->boot_id, boot_id);
+	history_event(f, "host.two-agents", host->name, "boot ids %s and %s", host->boot_id,
+		      boot_id);
+}
+
+/* It beats under another boot id than before. Return: true when that is a boot of its own. */
+static bool boot_change(struct fabric *f, struct fabric_host *host, const char *boot_id)
+{
+	bool is_back = is_former_boot(host, boot_id);
+
+	if (is_back) {
+		two_agents_tell(f, host, boot_id);
+	} else {
 		log_notice("host %s: has booted anew", host->name);
 		history_event(f, "host.booted", host->name, "boot id %s", boot_id);
 	}
+	if (!is_former_boot(host, host->boot_id))
+		(void)snprintf(host->former.ids[host->former.count++ % FABRIC_BOOTS],
+			       FABRIC_NAME_MAX, "%s", host->boot_id);
+	return !is_back;
+}
+
+static void beat_first(struct fabric *f, struct fabric_host *host, const char *boot_id)
+{
+	bool is_news = !host->has_beaten || host->state == FABRIC_HOST_UNKNOWN;
+
+	if (host->has_beaten && strcmp(host->boot_id, boot_id) != 0)
+		is_news |= boot_change(f, host, boot_id);
+	host->has_beaten = true;
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
 	seen_booted(f, host);
 	if (!host_is_shut(host) && !host->live.watched)
@@ -215,7 +253,9 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 		log_notice("host %s: alive", host->name);
 		history_event(f, "host.alive", host->name, "first beat");
 	}
-	host_store(f, host);
+	/* Two that take turns would have it written with each beat. */
+	if (is_news)
+		host_store(f, host);
 }
 
 int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,

@@ -592,22 +592,6 @@ static void s3_what_lies_unread_is_taken_in_before_a_verdict(void **state)
 	assert_int_equal(rig->seq, 7);
 }
 
-static void what_was_overtaken_is_answered_though_it_tells_no_news(void **state)
-{
-	struct rig *rig = *state;
-	struct datagram d = beat(9);
-
-	prove(rig);
-	send_sealed(rig, &d, key);
-	assert_int_equal(answer_of(rig).seq, 9);
-	usleep(6000);
-	rig->result = REFUSE_FIELD; /* as the fabric says of a number that does not rise */
-	d.seq = 8;
-	send_sealed(rig, &d, key);
-	assert_int_equal(answer_of(rig).seq, 8);
-	assert_int_equal(rig->kinds[BEAT_REORDERED], 1);
-}
-
 /* Many close together are read from time to time, and each is heard and answered all the same. */
 static void beats_that_come_close_together_are_all_heard(void **state)
 {
@@ -758,7 +742,6 @@ int main(void)
 		TEST(an_enrolled_key_is_its_owner_s_alone),
 		TEST(an_address_that_is_none_is_refused),
 		TEST(s3_what_lies_unread_is_taken_in_before_a_verdict),
-		TEST(what_was_overtaken_is_answered_though_it_tells_no_news),
 		TEST(beats_that_come_close_together_are_all_heard),
 		TEST(s3_a_beat_by_a_unix_socket_is_as_old_as_it_is),
 		TEST(by_a_unix_socket_who_cannot_be_answered_is_not_let_in),
