@@ -18,6 +18,7 @@ enum refusal {
 	REFUSE_NO_ADAPTER,
 	REFUSE_NO_CHANGE,
 	REFUSE_NO_INCIDENT,
+	REFUSE_NO_PROFILE,
 	REFUSE_NO_RESOURCE,
 	/* the fabric is not in the state that the request needs */
 	REFUSE_FUNCTION_BOUND,
@@ -50,6 +51,7 @@ enum refusal {
 	REFUSE_ADOPT,
 	REFUSE_CARD_WITHHELD,
 	REFUSE_BACKUP,
+	REFUSE_IN_PROFILE,
 	/* the request itself */
 	REFUSE_SYNTAX,
 	REFUSE_FIELD,

@@ -13,7 +13,6 @@
 #include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
-#include "failover/reserve.h"
 #include "mriov/place.h"
 
 /* ---- changes as objects ---- */
@@ -361,7 +360,9 @@ static int admit_op(struct admission *a, const struct fabric_request_op *op)
 		r = check_host(a, fn, host, op->op == DB_OP_MOVE);
 		if (!r)
 			r = choose_vport(a, host, op->vport, &vport);
-		identity = op->op == DB_OP_MOVE && !op->has_identity ? fn->identity : op->identity;
+		identity = op->has_identity || (!fn->profile && op->op != DB_OP_MOVE) ? op->identity
+			   : fn->profile ? *function_profile_identity(fn)
+					 : fn->identity;
 		if (!r)
 			r = check_identity(a, fn, &identity);
 	}
@@ -397,6 +398,64 @@ static int check_rings(struct admission *a)
 					      item->fn->name, tied->name);
 			next = tied->as.depends;
 		}
+	}
+	return 0;
+}
+
+/* Where @fn is when the change has ended, as text; "": nowhere. */
+static const char *goes_to(const struct admission *a, const struct fabric_function *fn)
+{
+	if (fn->item && fn->item->change == a->change)
+		return fn->item->row.host;
+	return fn->host ? fn->host->name : "";
+}
+
+/* What the change leaves of @fn's profile is with one host, or with none. */
+static int check_profile(struct admission *a, const struct fabric_item *item)
+{
+	const struct fabric_profile *profile = item->fn->profile;
+	const char *to = item->row.host;
+
+	for (size_t i = 0; i < profile->member_count; i++) {
+		const struct fabric_function *o = profile->members[i].fn;
+
+		if (o->item && o->item->change != a->change)
+			return refuse(a, REFUSE_FUNCTION_LOCKED, "function",
+				      "change %" PRIu64
+				      " has %s, of profile %s, locked; wait for it",
+				      o->item->row.change, o->name, profile->name);
+		if (o->item && o->item->row.op != DB_OP_RELEASE &&
+		    !identity_is_equal(&o->item->row.identity, &profile->members[i].identity)) {
+			a->at = (size_t)(o->item - a->change->items);
+			return refuse(a, REFUSE_IN_PROFILE, "identity",
+				      "%s carries what profile %s says: fabricctl profile set",
+				      o->name, profile->name);
+		}
+		if (strcmp(goes_to(a, o), to) != 0)
+			return refuse(a, REFUSE_IN_PROFILE, "function",
+				      "%s is in profile %s, and goes with it: fabricctl profile "
+				      "%s %s%s",
+				      item->fn->name, profile->name, fabric_op_text(item->row.op),
+				      profile->name, item->row.op == DB_OP_RELEASE ? "" : " HOST");
+	}
+	return 0;
+}
+
+static int check_profiles(struct admission *a)
+{
+	for (a->at = 0; a->at < a->change->item_count; a->at++) {
+		const struct fabric_item *item = &a->change->items[a->at];
+		const struct fabric_profile *profile = item->fn->profile;
+		bool is_first = true;
+		int r;
+
+		/* Once for each profile, at the first of its functions that is named. */
+		for (size_t i = 0; profile && i < item->fn->member; i++)
+			is_first = is_first && (!profile->members[i].fn->item ||
+						profile->members[i].fn->item->change != a->change);
+		r = profile && is_first ? check_profile(a, item) : 0;
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -493,12 +552,17 @@ static int identity_taken(struct admission *a, const struct claim *claim,
 static int check_holder(struct admission *a, const struct claims *claims,
 			const struct fabric_function *fn)
 {
+	const struct identity *kept = function_profile_identity(fn);
+	const struct claim *reserved = kept ? claim_find(claims, kept) : NULL;
 	const struct identity *held[] = { fn->host ? &fn->identity : NULL, &fn->as.now.identity,
 					  fn->item && fn->item->change != a->change
 						  ? &fn->item->row.identity
 						  : NULL };
 	bool is_ours = fn->item && fn->item->change == a->change;
 
+	/* What a profile carries is nobody else's, wherever the profile is. */
+	if (reserved && reserved->item->fn != fn)
+		return identity_taken(a, reserved, fn);
 	for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++) {
 		const struct claim *claim = held[i] ? claim_find(claims, held[i]) : NULL;
 
@@ -566,78 +630,13 @@ static void admission_undo(struct admission *a)
 	}
 }
 
-/* ---- S12: room for the failures that policy says ---- */
-
-/* Functions of each host before and after the change, all that is under way included. */
-static void loads_count(const struct admission *a)
-{
-	struct fabric *f = a->f;
-
-	for (size_t i = 0; i < f->hosts.count; i++)
-		memset(((struct fabric_host *)f->hosts.at[i])->load, 0,
-		       sizeof(((struct fabric_host *)f->hosts.at[i])->load));
-	for (size_t i = 0; i < f->functions.count; i++) {
-		struct fabric_function *fn = f->functions.at[i];
-		struct fabric_host *goes = fn->item ? host_get(f, fn->item->row.host) : fn->host;
-		bool is_own = fn->item && fn->item->change == a->change;
-		struct fabric_host *was = is_own ? fn->host : goes;
-
-		if (was)
-			was->load[0]++;
-		if (goes)
-			goes->load[1]++;
-	}
-}
-
-/* What the spares of provider @p lack, before the change (0) or after it (1). */
-static unsigned short_of(const struct fabric *f, const struct fabric_provider *p, unsigned when,
-			 unsigned *loads, unsigned *rooms)
-{
-	size_t load_count = 0;
-	size_t room_count = 0;
-
-	for (size_t i = 0; i < f->hosts.count; i++) {
-		const struct fabric_host *host = f->hosts.at[i];
-
-		if (host->provider != p->number)
-			continue;
-		if (host->load[when])
-			loads[load_count++] = host->load[when];
-		else if (host->spare && host->present &&
-			 (host->state == FABRIC_HOST_ALIVE || cold_is_off(f, host)))
-			rooms[room_count++] = host_free_vports(host) + (when ? 0 : host->load[1]);
-	}
-	return reserve_short(loads, load_count, rooms, room_count, f->config.reserve);
-}
-
 static int check_reserve(struct admission *a)
 {
-	struct fabric *f = a->f;
-	unsigned *numbers;
-	int r = 0;
+	char why[DB_TEXT_MAX];
+	int r = reserve_check(a->f, a->change, why);
 
-	if (!f->config.reserve)
-		return 0;
-	numbers = calloc(2 * f->hosts.count + 1, sizeof(*numbers));
-	if (!numbers)
-		return -ENOMEM;
 	a->at = SIZE_MAX;
-	loads_count(a);
-	for (size_t i = 0; !r && i < f->provider_count; i++) {
-		const struct fabric_provider *p = f->providers[i];
-		unsigned *rooms = numbers + f->hosts.count;
-		unsigned before = short_of(f, p, 0, numbers, rooms);
-		unsigned after = short_of(f, p, 1, numbers, rooms);
-
-		if (after > before)
-			r = refuse(a, REFUSE_RESERVE, NULL,
-				   "if the fullest %u host%s failed, the spares would have no "
-				   "vport for %u function%s (reserve = %u)",
-				   f->config.reserve, f->config.reserve == 1 ? "" : "s", after,
-				   after == 1 ? "" : "s", f->config.reserve);
-	}
-	free(numbers);
-	return r;
+	return r > 0 ? refuse(a, r, NULL, "%s", why) : r;
 }
 
 static int admit(struct fabric *f, const struct fabric_request *request,
@@ -667,6 +666,8 @@ static int admit(struct fabric *f, const struct fabric_request *request,
 		r = check_blasts(&a);
 	if (!r)
 		r = check_rings(&a);
+	if (!r)
+		r = check_profiles(&a);
 	if (!r)
 		r = check_identities(&a);
 	if (!r)

@@ -832,6 +832,7 @@ void fabric_free(struct fabric *f)
 	}
 	free(f->changes);
 	free(f->incidents);
+	profiles_free(f);
 	named_free(&f->switches);
 	named_free(&f->ports);
 	for (size_t i = 0; i < f->hosts.count; i++)

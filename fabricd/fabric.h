@@ -490,12 +490,20 @@ const struct fabric_incident *const *fabric_incidents(const struct fabric *f, si
 
 enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
 					      const struct fabric_host *host);
+const struct fabric_profile *const *fabric_profiles(const struct fabric *f, size_t *count);
 
 const struct fabric_switch *fabric_switch_find(const struct fabric *f, const char *name);
 const struct fabric_port *fabric_port_find(const struct fabric *f, const char *name);
 const struct fabric_host *fabric_host_find(const struct fabric *f, const char *name);
 const struct fabric_adapter *fabric_adapter_find(const struct fabric *f, const char *name);
 const struct fabric_function *fabric_function_find(const struct fabric *f, const char *name);
+const struct fabric_profile *fabric_profile_find(const struct fabric *f, const char *name);
+/* The one host that all of it is with; NULL: it is with none, or split. */
+const struct fabric_host *fabric_profile_host(const struct fabric_profile *profile);
+/* "free", "bound", "changing", "split", or the state of a function of it that is not bound; @why:
+ * a sentence, "" for the first two. */
+const char *fabric_profile_state(const struct fabric_profile *profile,
+				 char why[static DB_TEXT_MAX]);
 const struct fabric_change *fabric_change_find(const struct fabric *f, uint64_t id);
 const struct fabric_incident *fabric_incident_find(const struct fabric *f, uint64_t id);
 
@@ -576,6 +584,45 @@ void fabric_plan_done(struct fabric_plan *plan);
 OWNED_BY_VALUE(struct fabric_plan, fabric_plan_done)
 MUST_USE int fabric_change_plan(struct fabric *f, const struct fabric_request *request,
 				struct fabric_problem *problem, struct fabric_plan *out);
+
+struct fabric_profile_member {
+	char function[FABRIC_NAME_MAX];
+	bool has_identity; /* without one: what it carries now, if a host has it */
+	struct identity identity;
+};
+struct fabric_profile_request {
+	char name[FABRIC_NAME_MAX];
+	unsigned priority; /* 0 .. FABRIC_PRIORITY_MAX */
+	const struct fabric_profile_member *members;
+	size_t member_count; /* 1 .. PROVIDER_VPORTS_MAX */
+	uint32_t uid;
+};
+
+/**
+ * fabric_profile_set() - define a profile, or define it anew
+ * @problem: set on refusal; .op is the index of the function that it is about
+ *
+ * Nothing moves. All its functions are with one host or with none, and what a host has keeps its
+ * identity. Answered once it is durable.
+ */
+MUST_USE int fabric_profile_set(struct fabric *f, const struct fabric_profile_request *request,
+				struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* Its functions stay where they are, and go where they like from here on. */
+MUST_USE int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
+				   struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/**
+ * fabric_profile_change() - give a whole profile to a host, or take it away, as one change
+ * @op: assign: it is with nobody; move: also where it was split; release
+ * @to: a host; not looked at for a release
+ *
+ * Answered as fabric_change_request().
+ */
+MUST_USE int fabric_profile_change(struct fabric *f, const char *name, enum db_op op,
+				   const char *to, uint32_t uid, struct fabric_problem *problem,
+				   fabric_answer_fn *fn, void *arg);
+MUST_USE int fabric_profile_change_plan(struct fabric *f, const char *name, enum db_op op,
+					const char *to, struct fabric_problem *problem,
+					struct fabric_plan *out);
 
 MUST_USE int fabric_change_cancel(struct fabric *f, uint64_t id, uint32_t uid, fabric_answer_fn *fn,
 				  void *arg);

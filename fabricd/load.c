@@ -160,6 +160,25 @@ static void load_assignment(void *arg, const struct db_assignment *row)
 	fn->assigned = row->state;
 }
 
+static void load_profile(void *arg, const struct db_profile *row)
+{
+	struct loading *l = arg;
+	int r = profile_load(l->f, row);
+
+	if (r)
+		l->r = r;
+}
+
+static void load_member(void *arg, const struct db_member *row)
+{
+	struct loading *l = arg;
+	struct fabric_function *fn = function_known(l, row->function);
+	int r = fn ? profile_load_member(l->f, row, fn) : -ENOMEM;
+
+	if (r)
+		l->r = r;
+}
+
 static void load_change(void *arg, const struct db_change *row)
 {
 	struct loading *l = arg;
@@ -299,6 +318,8 @@ int fabric_load(struct fabric *f, struct db *db, char *why)
 		.host = load_host,
 		.function = load_function,
 		.assignment = load_assignment,
+		.profile = load_profile,
+		.member = load_member,
 		.change = load_change,
 		.item = load_item,
 		.incident = load_incident,

@@ -6,10 +6,12 @@
  * scan.c      a scan becomes switches, ports, hosts, adapters, functions
  * history.c   the open batch, what follows a commit, events, attempts
  * admit.c     a request is checked whole, planned, reserved and journalled
+ * reserve.c   room for the failures that policy says (S12)
  * change.c    the items of changes, from intent to commit
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
  * judge.c     beats, and verdicts on their absence
  * incident.c  from a verdict to its end: the time line, the fence's answers, the door
+ * profile.c   functions that go together: what they are, and that they stay together
  * groups.c    what moves together, and which spare takes it
  * takeover.c  the moves of incidents
  * cold.c      spares that are off: bound, powered on, waited for
@@ -168,6 +170,9 @@ struct fabric {
 	struct named hosts;
 	struct named adapters;
 	struct named functions;
+	struct fabric_profile **profiles; /* by name */
+	size_t profile_count;
+	size_t profile_room;
 	struct chassis chassis[FABRIC_CHASSIS_MAX];
 	size_t chassis_count;
 
@@ -315,6 +320,12 @@ void change_event(struct fabric *f, const struct fabric_change *change);
 MUST_USE int plan_steps(struct fabric *f, const struct fabric_change *change,
 			struct fabric_plan *out);
 
+/* ---- reserve.c ---- */
+/* S12: @change, whose functions it has locked, leaves as much room as policy says, or takes none of
+ * it. Return: 0; REFUSE_RESERVE with @why; -ENOMEM. */
+MUST_USE int reserve_check(struct fabric *f, const struct fabric_change *change,
+			   char why[static DB_TEXT_MAX]);
+
 /* ---- change.c ---- */
 void change_intent_durable(struct fabric *f, uint64_t id);
 void change_effect_durable(struct fabric *f, uint64_t id);
@@ -408,6 +419,15 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p);
 /* Under a new epoch, which its agent is told once it is durable. */
 void host_store_epoch(struct fabric *f, struct fabric_host *host);
 void door_opened(struct fabric *f, struct fabric_host *host);
+
+/* ---- profile.c ---- */
+struct fabric_profile *profile_get(struct fabric *f, const char *name);
+/* What @fn carries wherever it is; NULL: it is in no profile. */
+const struct identity *function_profile_identity(const struct fabric_function *fn);
+MUST_USE int profile_load(struct fabric *f, const struct db_profile *row);
+MUST_USE int profile_load_member(struct fabric *f, const struct db_member *row,
+				 struct fabric_function *fn);
+void profiles_free(struct fabric *f);
 
 /* ---- groups.c ---- */
 unsigned host_free_vports(const struct fabric_host *host);

@@ -29,7 +29,7 @@ class Runbook(unittest.TestCase):
 
     def events(self):
         brain = sources("fabricd")
-        events = set(re.findall(r"\"((?:host|function|incident|failover|provider|switch|slot|adapter|fabric|db)"
+        events = set(re.findall(r"\"((?:host|function|profile|incident|failover|provider|switch|slot|adapter|fabric|db)"
                                 r"\.[a-z-]+)\"", brain))
         audited = set(re.findall(r"history_audit\(\s*f,\s*[\w>.-]+,\s*\"([a-z.-]+)\"", brain))
         events -= audited - set(re.findall(r"history_event\(f,\s*\"([a-z.-]+)\"", brain))
@@ -48,7 +48,7 @@ class Runbook(unittest.TestCase):
 
     def test_no_line_tells_of_an_event_that_is_not(self):
         self.assertEqual({name for name in self.told if name.split(".")[0] in
-                          ("host", "function", "incident", "change", "slot", "switch", "provider")}
+                          ("host", "function", "profile", "incident", "change", "slot", "switch", "provider")}
                          - self.events(), set())
 
     def test_every_command_exists(self):

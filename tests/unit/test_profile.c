@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "house_fixture.h"
+
+static const char *const VF4 = "nic-0001/pf0/vf4";
+static const char *const VF5 = "nic-0001/pf0/vf5";
+enum { BAY6 = 6, BAY7 = 7 };
+
+/* What the manager said when it refused last. */
+static struct fabric_problem problem;
+
+/* Functions until NULL; each with the MAC of its place in the list, counted from @mac; 0: none. */
+static int define(struct house *h, const char *name, unsigned priority, const char *const *fns,
+		  uint64_t mac)
+{
+	struct fabric_profile_member members[8] = { 0 };
+	struct fabric_profile_request request = { .priority = priority, .members = members };
+
+	(void)snprintf(request.name, sizeof(request.name), "%s", name);
+	for (; *fns; fns++) {
+		struct fabric_profile_member *m = &members[request.member_count++];
+
+		(void)snprintf(m->function, sizeof(m->function), "%s", *fns);
+		m->has_identity = mac != 0;
+		m->identity.mac = mac ? mac + request.member_count - 1 : 0;
+	}
+	return fabric_profile_set(h->fabric, &request, &problem, on_answer, h);
+}
+#define DEFINE(h, name, priority, mac, ...) \
+	define(h, name, priority, (const char *const[]){ __VA_ARGS__, NULL }, mac)
+
+static int place(struct house *h, const char *name, enum db_op op, const char *to)
+{
+	return fabric_profile_change(h->fabric, name, op, to, 0, &problem, on_answer, h);
+}
+
+static void place_and_wait(struct house *h, const char *name, enum db_op op, const char *to)
+{
+	assert_int_equal(place(h, name, op, to), 0);
+	run(h, 500);
+	assert_int_equal(h->answer.r, 0);
+	assert_int_equal(fabric_change_find(h->fabric, h->answer.id)->row.state, DB_CHANGE_DONE);
+}
+
+static const struct fabric_profile *profile(const struct house *h, const char *name)
+{
+	const struct fabric_profile *found = fabric_profile_find(h->fabric, name);
+
+	assert_non_null(found);
+	return found;
+}
+
+static void assert_state(const struct house *h, const char *name, const char *state)
+{
+	char why[DB_TEXT_MAX];
+
+	assert_string_equal(fabric_profile_state(profile(h, name), why), state);
+}
+
+/* The switch itself has all of it there, with its identities. */
+static void assert_at(const struct house *h, const char *name, unsigned bay)
+{
+	const struct fabric_profile *p = profile(h, name);
+
+	for (size_t i = 0; i < p->member_count; i++) {
+		assert_int_equal(at_switch(h, p->members[i].fn->name), bay);
+		if (bay)
+			assert_int_equal(mac_at_switch(h, p->members[i].fn->name),
+					 p->members[i].identity.mac);
+	}
+}
+
+/* A step of that kind stands in the incident's time line, and says so. */
+static void assert_step(const struct house *h, uint64_t incident, const char *what,
+			const char *words)
+{
+	const struct fabric_incident *i = fabric_incident_find(h->fabric, incident);
+
+	assert_non_null(i);
+	for (size_t n = 0; n < i->step_count; n++)
+		if (!strcmp(i->steps[n].what, what) && strstr(i->steps[n].detail, words))
+			return;
+	for (size_t n = 0; n < i->step_count; n++)
+		print_message("%s: %s\n", i->steps[n].what, i->steps[n].detail);
+	fail_msg("no step \"%s\" says \"%s\"", what, words);
+}
+
+static void vports(struct house *h, unsigned bay, uint16_t count)
+{
+	h->reach[0].chassis->hosts[bay - 1].vports = count;
+	sim_model_free(h->reach[0].model);
+	assert_int_equal(sim_model_new(h->reach[0].chassis, &h->reach[0].model), 0);
+}
+
+/* All beat; "web" is VF1 and VF2 with MAC1 and MAC2, and nowhere. */
+static void web(struct house *h)
+{
+	manager_start(h);
+	run(h, STEADY);
+	assert_int_equal(DEFINE(h, "web", 500, MAC1, VF1, VF2), 0);
+	run(h, 10);
+	assert_int_equal(h->answer.r, 0);
+}
+
+/* ---- what it is ---- */
+
+static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
+{
+	struct house *h = *state;
+	unsigned answers;
+
+	web(h);
+	assert_state(h, "web", "free");
+	answers = h->answer.count;
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assert_int_equal(h->answer.count, answers + 1);
+	assert_at(h, "web", BAY1);
+	assert_state(h, "web", "bound");
+	assert_string_equal(fabric_profile_host(profile(h, "web"))->name, "bay1");
+	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay2"), REFUSE_FUNCTION_BOUND);
+
+	place_and_wait(h, "web", DB_OP_MOVE, "bay2");
+	assert_at(h, "web", BAY2);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), REFUSE_SAME_HOST);
+
+	place_and_wait(h, "web", DB_OP_RELEASE, "");
+	assert_at(h, "web", 0);
+	assert_int_equal(mac_at_switch(h, VF1), 0);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), REFUSE_FUNCTION_FREE);
+	assert_int_equal(place(h, "none", DB_OP_MOVE, "bay2"), REFUSE_NO_PROFILE);
+	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay99"), REFUSE_NO_HOST);
+	/* And once more: the identities are the profile's, not the last host's. */
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay3");
+	assert_at(h, "web", BAY3);
+}
+
+static void no_function_of_a_profile_goes_alone(void **state)
+{
+	struct house *h = *state;
+	struct fabric_request_op both[2];
+	const struct fabric_request one = { .ops = both, .op_count = 1 };
+
+	web(h);
+	both[0] = op(DB_OP_ASSIGN, VF1, "bay1", 0);
+	assert_int_equal(fabric_change_request(h->fabric, &one, &problem, on_answer, h),
+			 REFUSE_IN_PROFILE);
+	assert_string_equal(problem.reason, "nic-0001/pf0/vf1 is in profile web, and goes with it: "
+					    "fabricctl profile assign web HOST");
+	both[1] = op(DB_OP_ASSIGN, VF2, "bay2", 0);
+	assert_int_equal(request(h, both, 2), REFUSE_IN_PROFILE);
+	/* Its identity is its own. */
+	both[0] = op(DB_OP_ASSIGN, VF1, "bay1", MAC1);
+	both[1] = op(DB_OP_ASSIGN, VF2, "bay1", MAC1 + 7);
+	assert_int_equal(request(h, both, 2), REFUSE_IN_PROFILE);
+	/* All of it to one host is what a profile is for. */
+	both[1] = op(DB_OP_ASSIGN, VF2, "bay1", 0);
+	assert_int_equal(request(h, both, 2), 0);
+	run(h, 500);
+	assert_at(h, "web", BAY1);
+
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), REFUSE_IN_PROFILE);
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF2, "", 0), REFUSE_IN_PROFILE);
+	assert_null(function(h, VF2)->item);
+	assert_at(h, "web", BAY1);
+}
+
+static void what_a_host_has_becomes_a_profile_as_it_is(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(DEFINE(h, "web", 100, 0, VF1, VF2), 0);
+	assert_int_equal(profile(h, "web")->members[0].identity.mac, MAC1);
+	assert_state(h, "web", "bound");
+	/* Under other identities it is none. */
+	assert_int_equal(DEFINE(h, "web", 100, MAC2, VF1, VF2), REFUSE_IN_PROFILE);
+	assert_int_equal(problem.op, 0);
+	assert_string_equal(problem.field, "identity");
+	place_and_wait(h, "web", DB_OP_MOVE, "bay3");
+	assert_at(h, "web", BAY3);
+}
+
+static void what_is_no_profile_is_refused_and_nothing_is_kept_of_it(void **state)
+{
+	struct house *h = *state;
+	size_t count;
+
+	usual(h);
+	assert_int_equal(DEFINE(h, "web", 100, 0, VF3, "nothing"), REFUSE_NO_FUNCTION);
+	assert_int_equal(problem.op, 1);
+	assert_string_equal(problem.field, "function");
+	assert_int_equal(DEFINE(h, "web", 100, 0, VF3, VF3), REFUSE_TWICE);
+	assert_int_equal(DEFINE(h, "web", 100, 0, VF1, VF3), REFUSE_IN_PROFILE);
+	assert_int_equal(DEFINE(h, "web", 100, 0, "nic-0001/pf0"), REFUSE_FUNCTION_KEPT);
+	assert_int_equal(DEFINE(h, "web", 100, MAC1, VF3), REFUSE_IDENTITY_TAKEN);
+	assert_int_equal(DEFINE(h, "web", 100, MAC2, GPU0), REFUSE_IDENTITY_KIND);
+	assert_int_equal(DEFINE(h, "web", 1001, 0, VF3), REFUSE_FIELD);
+	assert_int_equal(DEFINE(h, "", 100, 0, VF3), REFUSE_FIELD);
+	assert_int_equal(DEFINE(h, "a/b", 100, 0, VF3), REFUSE_FIELD);
+	assert_int_equal(DEFINE(h, ".a", 100, 0, VF3), REFUSE_FIELD);
+	assert_int_equal(define(h, "web", 100, (const char *const[]){ NULL }, 0), REFUSE_FIELD);
+	(void)fabric_profiles(h->fabric, &count);
+	assert_int_equal(count, 0);
+	assert_null(function(h, VF3)->profile);
+	assign(h, VF3, "bay2", 0);
+}
+
+static void a_function_is_in_one_profile_and_its_identity_is_nobody_elses(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 100, 0, VF2), REFUSE_IN_PROFILE);
+	assert_int_equal(DEFINE(h, "db", 100, MAC1, VF3), REFUSE_IDENTITY_TAKEN);
+	/* Also while the profile is nowhere. */
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", MAC1), REFUSE_IDENTITY_TAKEN);
+	assert_int_equal(DEFINE(h, "db", 100, 0x0200000000b1, VF3), 0);
+	/* What leaves one profile may come into another. */
+	assert_int_equal(DEFINE(h, "web", 7, MAC1, VF1), 0);
+	assert_int_equal(DEFINE(h, "db", 8, MAC1 + 1, VF2, VF3), 0);
+	assert_int_equal(profile(h, "web")->priority, 7);
+	assert_ptr_equal(function(h, VF2)->profile, profile(h, "db"));
+	run(h, 10);
+	assert_int_equal(h->answer.r, 0);
+}
+
+static void a_profile_that_is_on_its_way_is_not_redefined(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay1"), 0);
+	assert_state(h, "web", "changing");
+	assert_int_equal(DEFINE(h, "web", 100, MAC1, VF1), REFUSE_FUNCTION_LOCKED);
+	assert_int_equal(DEFINE(h, "web", 100, MAC1, VF3), REFUSE_FUNCTION_LOCKED);
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_FUNCTION_LOCKED);
+	run(h, 500);
+	assert_at(h, "web", BAY1);
+}
+
+static void a_profile_that_is_deleted_lets_its_functions_go_alone(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h), 0);
+	assert_null(fabric_profile_find(h->fabric, "web"));
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), 0);
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(at_switch(h, VF2), BAY2);
+	manager_kill(h);
+	manager_start(h);
+	assert_null(fabric_profile_find(h->fabric, "web"));
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_NO_PROFILE);
+}
+
+static void a_profile_survives_a_restart(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	assert_int_equal(DEFINE(h, "web", 321, MAC1, VF2, VF1), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	manager_kill(h);
+	manager_start(h);
+	run(h, STEADY);
+
+	assert_int_equal(profile(h, "web")->priority, 321);
+	assert_int_equal(profile(h, "web")->member_count, 2);
+	assert_string_equal(profile(h, "web")->members[0].fn->name, VF2);
+	assert_int_equal(profile(h, "web")->members[0].identity.mac, MAC1);
+	assert_state(h, "web", "bound");
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), REFUSE_IN_PROFILE);
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY8);
+}
+
+static void a_profile_that_was_not_durable_is_not_there_after_a_crash(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->holds_commits = true;
+	assert_int_equal(DEFINE(h, "web", 100, 0, VF1, VF2), 0);
+	manager_kill(h);
+	manager_start(h);
+	run(h, STEADY);
+	assert_null(fabric_profile_find(h->fabric, "web"));
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), 0);
+}
+
+static void a_profile_that_was_split_is_gathered_by_a_move(void **state)
+{
+	struct house *h = *state;
+	char why[DB_TEXT_MAX];
+
+	h->config.command_attempts = 1;
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 30 * BEAT);
+	/* The switch would not let one of them go. */
+	assert_state(h, "web", "split");
+	assert_null(fabric_profile_host(profile(h, "web")));
+	(void)fabric_profile_state(profile(h, "web"), why);
+	assert_non_null(strstr(why, "fabricctl profile move web HOST"));
+	place_and_wait(h, "web", DB_OP_MOVE, "bay2");
+	assert_at(h, "web", BAY2);
+	assert_state(h, "web", "bound");
+}
+
+/* ---- moves that are planned, and room ---- */
+
+static void a_host_is_drained_with_its_profiles_whole(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 2);
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	spare(h, "bay7");
+	assert_int_equal(fabric_host_drain_plan(h->fabric, "bay1", "", &problem, &plan),
+			 REFUSE_NO_SPARE);
+	spare(h, "bay8");
+	assert_int_equal(fabric_host_drain_plan(h->fabric, "bay1", "", &problem, &plan), 0);
+	assert_string_equal(plan.target, "bay7, bay8");
+	fabric_plan_done(&plan);
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", 0, &problem, on_answer, h), 0);
+	run(h, 2 * BEAT);
+	assert_at(h, "web", BAY7);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+}
+
+static void s12_a_profile_counts_as_a_whole(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY8, 2);
+	web(h);
+	spare(h, "bay8");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	h->config.reserve = 1;
+	fabric_configure(h->fabric, &h->config);
+	/* A third function has no room; nor, with another spare of one vport, the profile. */
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_RESERVE);
+	spare(h, "bay7");
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), 0);
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF3), BAY1);
+}
+
+/* ---- failover ---- */
+
+static void one_spare_with_room_for_all_takes_all(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY7);
+	assert_int_equal(at_switch(h, VF3), BAY7);
+	assert_true(host(h, "bay8")->spare);
+	assert_step(h, 1, "move", "profile web (priority 500, 2 functions) to bay7");
+	assert_step(h, 1, "move", "1 function to bay7");
+}
+
+static void each_profile_goes_whole_where_no_spare_has_room_for_all(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 3);
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 600, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay1");
+	assign(h, VF5, "bay1", 0);
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "db", BAY7);
+	assert_at(h, "web", BAY8);
+	assert_int_equal(at_switch(h, VF5), BAY8); /* which has a vport left, for this host alone */
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+	assert_step(h, 1, "moved", "2 of 2 functions bound and read back at bay7");
+	assert_step(h, 1, "moved", "3 of 3 functions bound and read back at bay8");
+	assert_step(h, 1, "move", "1 function to bay8, change 4; passed over: bay7 has");
+}
+
+static void what_does_not_fit_waits_and_the_rest_goes_on(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 1);
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 600, 0x0200000000b1, VF3, VF4, VF5), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY8);
+	assert_at(h, "db", 0);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_WAITING);
+	assert_step(h, 1, "waiting",
+		    "profile db (priority 600, 3 functions): no spare is fit: "
+		    "bay7 has too few free vports");
+	assert_state(h, "db", "parked");
+
+	spare(h, "bay6");
+	run(h, BEAT);
+	assert_at(h, "db", BAY6);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+}
+
+static void the_higher_priority_goes_first(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 501, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay1");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", 0);
+	spare(h, "bay8");
+	run(h, BEAT);
+	assert_at(h, "db", BAY8);
+	assert_at(h, "web", 0);
+	spare(h, "bay7");
+	run(h, BEAT);
+	assert_at(h, "web", BAY7);
+}
+
+/* Outside of profiles counts as the default, and so does a profile that says nothing else. */
+static void what_is_in_no_profile_has_the_default_priority(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "web", FABRIC_PRIORITY - 1, MAC1, VF1, VF2), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+	assert_at(h, "web", 0);
+}
+
+static void between_dead_hosts_the_higher_priority_goes_first(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 900, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay2");
+	silence(h, BAY1);
+	run(h, MOVED);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_WAITING);
+	assert_int_equal(fabric_incident_find(h->fabric, 2)->row.state, DB_INCIDENT_WAITING);
+	/* The later incident, the higher priority. */
+	spare(h, "bay8");
+	run(h, BEAT);
+	assert_at(h, "db", BAY8);
+	assert_at(h, "web", 0);
+	manager_kill(h);
+	manager_start(h);
+	run(h, STEADY);
+	spare(h, "bay7");
+	run(h, BEAT);
+	assert_at(h, "web", BAY7);
+}
+
+static void what_is_left_of_a_profile_follows_the_rest(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay7");
+	spare(h, "bay8");
+	/* One bind of the failover is refused for good: that one is parked; or one unbind. */
+	fault(h, PROVIDER_IDENTITY, SIM_FAULT_REFUSED, 0, 3);
+	silence(h, BAY1);
+	run(h, 3 * 60 * BEAT);
+	assert_at(h, "web", BAY7);
+	assert_true(host(h, "bay8")->spare);
+}
+
+static void a_profile_that_was_on_its_way_to_a_host_that_died_goes_on_whole(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay8");
+	fault(h, PROVIDER_RESET, SIM_FAULT_DELAY, 900, 1);
+	from = h->sent_count;
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run_until_sent(h, PROVIDER_RESET, from);
+	assert_int_equal(failover(h, "bay2"), 0);
+	run(h, 10 * BEAT);
+	assert_at(h, "web", BAY8);
+	assert_state(h, "web", "bound");
+}
+
+static void a_failover_that_is_planned_says_where_each_profile_goes(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 1);
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	spare(h, "bay7");
+	assert_int_equal(fabric_host_failover_plan(h->fabric, "bay1", &problem, &plan),
+			 REFUSE_NO_SPARE);
+	spare(h, "bay8");
+	assert_int_equal(fabric_host_failover_plan(h->fabric, "bay1", &problem, &plan), 0);
+	assert_string_equal(plan.target, "bay7, bay8");
+	assert_non_null(strstr(plan.detail,
+			       "profile web (priority 500, 2 functions) moves to bay7, "
+			       "1 function moves to bay8"));
+	assert_int_equal(plan.item_count, 3);
+	fabric_plan_done(&plan);
+	assert_null(function(h, VF1)->item);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_profile_goes_to_a_host_whole_with_its_identities),
+		TEST(no_function_of_a_profile_goes_alone),
+		TEST(what_a_host_has_becomes_a_profile_as_it_is),
+		TEST(what_is_no_profile_is_refused_and_nothing_is_kept_of_it),
+		TEST(a_function_is_in_one_profile_and_its_identity_is_nobody_elses),
+		TEST(a_profile_that_is_on_its_way_is_not_redefined),
+		TEST(a_profile_that_is_deleted_lets_its_functions_go_alone),
+		TEST(a_profile_survives_a_restart),
+		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),
+		TEST(a_profile_that_was_split_is_gathered_by_a_move),
+		TEST(a_host_is_drained_with_its_profiles_whole),
+		TEST(s12_a_profile_counts_as_a_whole),
+		TEST(one_spare_with_room_for_all_takes_all),
+		TEST(each_profile_goes_whole_where_no_spare_has_room_for_all),
+		TEST(what_does_not_fit_waits_and_the_rest_goes_on),
+		TEST(the_higher_priority_goes_first),
+		TEST(what_is_in_no_profile_has_the_default_priority),
+		TEST(between_dead_hosts_the_higher_priority_goes_first),
+		TEST(what_is_left_of_a_profile_follows_the_rest),
+		TEST(a_profile_that_was_on_its_way_to_a_host_that_died_goes_on_whole),
+		TEST(a_failover_that_is_planned_says_where_each_profile_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
