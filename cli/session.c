@@ -21,6 +21,7 @@ static const struct {
 	{ "no-adapter", "see 'fabricctl adapter list'" },
 	{ "no-change", "see 'fabricctl change list'" },
 	{ "no-incident", "see 'fabricctl incident list'" },
+	{ "no-record", "only the newest incidents that began while hosts were judged have one" },
 	{ "no-vport", "see 'fabricctl host view HOST'" },
 	{ "function-bound", "move it with 'fabricctl function move', or release it first" },
 	{ "function-free", "assign it with 'fabricctl function assign'" },

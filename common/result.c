@@ -15,6 +15,7 @@ static const struct {
 	[REFUSE_NO_CHANGE] = { 404, "no-change", "no such change" },
 	[REFUSE_NO_INCIDENT] = { 404, "no-incident", "no such incident" },
 	[REFUSE_NO_PROFILE] = { 404, "no-profile", "no such profile" },
+	[REFUSE_NO_RECORD] = { 404, "no-record", "nothing is kept that could be run again" },
 	[REFUSE_NO_RESOURCE] = { 404, "not-found", "no such resource" },
 	[REFUSE_FUNCTION_BOUND] = { 409, "function-bound", "function is bound to another host" },
 	[REFUSE_FUNCTION_FREE] = { 409, "function-free", "function is assigned to no host" },

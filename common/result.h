@@ -19,6 +19,7 @@ enum refusal {
 	REFUSE_NO_CHANGE,
 	REFUSE_NO_INCIDENT,
 	REFUSE_NO_PROFILE,
+	REFUSE_NO_RECORD,
 	REFUSE_NO_RESOURCE,
 	/* the fabric is not in the state that the request needs */
 	REFUSE_FUNCTION_BOUND,

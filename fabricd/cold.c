@@ -61,7 +61,7 @@ enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
 /* It is not judged any more, and its next beat is its first. */
 static void cold_unwatch(struct fabric *f, struct fabric_host *host)
 {
-	live_unwatch(&host->live);
+	host_unwatch(f, host);
 	host->state = FABRIC_HOST_UNKNOWN;
 	host->has_beaten = false;
 	host->boot_id[0] = '\0';
@@ -150,7 +150,7 @@ static void cold_give_up(struct fabric *f, struct fabric_host *host, const char 
 		 host->name, why);
 	cold_end(f, host);
 	if (c)
-		live_rate_note(&c->rate, f->now_ms);
+		host_rated(f, c, host);
 	incident = incident_start(f, host, 0, why);
 	if (incident)
 		incident_step(f, incident, "cold spare", "it was to take over in incident %" PRIu64,

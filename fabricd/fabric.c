@@ -543,8 +543,10 @@ static void provider_close_ready(struct fabric_provider *p, const char *why)
 	p->reconciled = false;
 	p->settle_attempt = 0;
 	for (size_t i = 0; i < f->chassis_count; i++)
-		if (f->chassis[i].provider == p->number)
+		if (f->chassis[i].provider == p->number) {
 			live_chassis_stop(&f->chassis[i].live); /* S6 */
+			record_stop(&f->chassis[i].record);
+		}
 	views_lost(p, why);
 	items_void(p);
 	witnesses_void(p);
@@ -797,6 +799,7 @@ int fabric_new(const struct config *config, const struct fabric_io *io, struct f
 	f->now_ms = io->now_ms(io->arg);
 	f->reconcile_ms = UINT64_MAX;
 	f->slots_ms = UINT64_MAX;
+	f->record_ms = UINT64_MAX;
 	*out = f;
 	return 0;
 }
@@ -823,12 +826,14 @@ void fabric_free(struct fabric *f)
 		change_free(f->changes[i]);
 	for (size_t i = 0; i < f->incident_count; i++) {
 		free(f->incidents[i]->steps);
+		free(f->incidents[i]->record);
 		free(f->incidents[i]);
 	}
 	for (size_t i = 0; i < f->chassis_count; i++) {
 		free(f->chassis[i].lives);
 		free(f->chassis[i].hosts);
 		free(f->chassis[i].verdicts);
+		record_done(&f->chassis[i].record);
 	}
 	free(f->changes);
 	free(f->incidents);
@@ -882,6 +887,7 @@ void fabric_advance(struct fabric *f)
 	reconcile_advance(f);
 	items_advance(f);
 	seen_advance(f);
+	nights_store(f);
 	batch_submit(f);
 	for (size_t i = 0; i < f->provider_count; i++)
 		provider_queue_advance(f->providers[i]->queue, f->now_ms);
@@ -910,6 +916,7 @@ uint64_t fabric_next_ms(const struct fabric *f)
 	next = earlier(next, f->judge_ms);
 	next = earlier(next, f->reconcile_ms);
 	next = earlier(next, f->seen_due_ms);
+	next = earlier(next, f->record_ms);
 	next = earlier(next, slots_next_ms(f));
 	next = earlier(next, fences_next_ms(f));
 	next = earlier(next, colds_next_ms(f));

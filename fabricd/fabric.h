@@ -26,6 +26,7 @@
 #include "fabricd/beats.h"
 #include "fabricd/config.h"
 #include "failover/liveness.h"
+#include "failover/replay.h"
 #include "failover/traffic.h"
 #include "hotplug/slot.h"
 #include "provider/provider.h"
@@ -146,6 +147,8 @@ struct fabric_host {
 	const struct fabric_host *promised_to; /* scratch: of whom */
 	uint64_t took; /* the incident that it took functions of last; 0: none */
 	struct live_host live;
+	uint16_t chassis; /* 1 + its chassis' number among those of the fabric; 0: in none */
+	uint16_t place;   /* in that */
 	struct live_traffic traffic; /* what its port has counted while it was silent */
 	uint64_t unheard_ms;         /* when it was told that it sends, but is not heard */
 	uint64_t suspected_ms;       /* since when it is suspect */
@@ -329,6 +332,11 @@ struct fabric_incident {
 	unsigned unstored;   /* batches with @row that are not durable yet */
 	size_t told;         /* steps that are durable, and were given to the hooks */
 	bool durable;        /* at least one was: it may be told */
+	/* Private to night.c. */
+	uint8_t *record; /* what its chassis' judging was told; NULL: not in memory */
+	size_t record_length;
+	uint64_t verdict_ms; /* when it began, boot-time clock; 0: before this start */
+	uint64_t record_ms;  /* when its record is stored; 0: not any more */
 };
 
 struct fabric_provider_view {
@@ -706,6 +714,36 @@ MUST_USE int fabric_host_failover_plan(struct fabric *f, const char *host,
 /* Also the way out of quarantine (S10). */
 MUST_USE int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 				 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* One setting of a replay: "heartbeat.missed", "10". */
+struct fabric_replay_set {
+	const char *key;
+	const char *value;
+};
+
+struct fabric_replay {
+	struct replay *replay;           /* the record */
+	struct replay_outcome night;     /* run with the settings of that night */
+	struct replay_change change;     /* .which: what was set; 0: nothing */
+	struct replay_outcome otherwise; /* with those; meaningful when something was */
+};
+void fabric_replay_done(struct fabric_replay *replay);
+OWNED_BY_VALUE(struct fabric_replay, fabric_replay_done)
+
+/**
+ * fabric_incident_replay() - what the judging was told around an incident, run again
+ * @sets: @count settings that are others than that night
+ * @out:  set on success; the caller's, for fabric_replay_done()
+ *
+ * Return: 0; REFUSE_NO_INCIDENT; REFUSE_NO_RECORD: none was kept, or it is older than what memory
+ * keeps; REFUSE_FIELD for a setting that is none, or out of its range; REFUSE_TOO_LARGE; -ENOMEM.
+ */
+MUST_USE int fabric_incident_replay(struct fabric *f, uint64_t id,
+				    const struct fabric_replay_set *sets, size_t count,
+				    struct fabric_problem *problem, struct fabric_replay *out);
+/* The @n-th setting that a verdict depends on, as it is in @settings; false: there are no more. */
+bool fabric_replay_setting(size_t n, const struct record_settings *settings,
+			   char name[static FABRIC_NAME_MAX], char value[static FABRIC_NAME_MAX]);
+
 /* S13: verdicts on it are told and not acted on, and it is nobody's spare; off gives it a full
  * fresh window. What it is already is done at once. */
 MUST_USE int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,

@@ -119,6 +119,7 @@ void incident_store(struct fabric *f, struct fabric_incident *incident)
 	db_put_incident(batch_open(f), &incident->row);
 	batch_after(f, AFTER_INCIDENT, incident->row.id);
 	incident->unstored++;
+	night_incident(f, incident);
 }
 
 void incident_durable(struct fabric *f, uint64_t id)
@@ -222,7 +223,8 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 	functions_retry_now(host);
 	host->state = FABRIC_HOST_FENCING;
 	host->epoch++;
-	live_unwatch(&host->live);
+	host_shut_out(f, host);
+	night_store_soon(f, incident);
 	seen_forget(f, host);
 	host_store_epoch(f, host);
 	incident_step(f, incident, "witness", "%s", witness);
@@ -371,12 +373,13 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 	host->incident = 0;
 	host->off_ms = 0;
 	host->state = beats ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
+	night_open(f, host);
 	host->has_beaten = beats;
 	if (!beats)
 		host->boot_id[0] = '\0';
 	host->seq = 0;
 	if (beats) {
-		live_watch(&host->live, f->now_ms);
+		host_watch(f, host);
 		host->live.alive_since_ms = f->now_ms;
 	}
 	host_store(f, host);

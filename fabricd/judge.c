@@ -12,7 +12,7 @@
 /* Said again so often, while it lasts. */
 enum { TWO_AGENTS_MS = 3600000 };
 
-struct live_config live_config_of(const struct fabric *f)
+struct live_config live_config_from(const struct config *c)
 {
 	static const enum live_policy policies[] = {
 		[CONFIG_WITNESS_NONE] = LIVE_WITNESS_NONE,
@@ -20,29 +20,44 @@ struct live_config live_config_of(const struct fabric *f)
 		[CONFIG_WITNESS_ALL] = LIVE_WITNESS_ALL,
 	};
 
-	return (struct live_config){ .interval_ms = f->config.beat_interval_ms,
-				     .missed = f->config.beat_missed,
-				     .storm_percent = f->config.storm_percent,
-				     .storm_min = f->config.storm_min,
-				     .policy = policies[f->config.witness] };
+	return (struct live_config){ .interval_ms = c->beat_interval_ms,
+				     .missed = c->beat_missed,
+				     .storm_percent = c->storm_percent,
+				     .storm_min = c->storm_min,
+				     .policy = policies[c->witness] };
+}
+
+struct live_config live_config_of(const struct fabric *f)
+{
+	return live_config_from(&f->config);
 }
 
 /* ---- verdicts ---- */
 
+bool incident_is_busy(struct fabric *f, const struct fabric_incident *incident)
+{
+	/* A host that starts up keeps no other waiting. */
+	if (cold_is_awaited(f, incident) && !incident_change(f, incident))
+		return false;
+	return incident->row.state == DB_INCIDENT_FENCING ||
+	       incident->row.state == DB_INCIDENT_MOVING;
+}
+
 /* S5: one at a time per switch, so many per chassis. A proved death waits for nobody. */
-static bool rate_allows(struct fabric *f, struct chassis *c, const struct fabric_host *host)
+static bool switch_is_busy(struct fabric *f, const struct fabric_host *host)
 {
 	for (size_t i = 0; i < f->incident_count; i++) {
 		const struct fabric_incident *o = f->incidents[i];
 
-		/* One that waits for a cold spare's first beat leaves the switch alone. */
-		if (cold_is_awaited(f, o) && !incident_change(f, o))
-			continue;
-		if ((o->row.state == DB_INCIDENT_FENCING || o->row.state == DB_INCIDENT_MOVING) &&
-		    o->host && o->host->provider == host->provider &&
-		    o->host->as.switch_handle == host->as.switch_handle)
-			return false;
+		if (o->host && o->host->provider == host->provider &&
+		    o->host->as.switch_handle == host->as.switch_handle && incident_is_busy(f, o))
+			return true;
 	}
+	return false;
+}
+
+static bool rate_allows(const struct fabric *f, const struct chassis *c)
+{
 	return live_rate_allows(&c->rate, f->config.rate_count, f->config.rate_window_ms,
 				f->now_ms);
 }
@@ -93,17 +108,28 @@ static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *h
 
 	if (host_is_shut(host) || host->state == FABRIC_HOST_UNKNOWN)
 		return;
-	if (proved && cold_retire(f, host))
+	if (proved && cold_retire(f, host)) {
+		night_say(f, host, RECORD_OFF);
 		return;
+	}
 	cause_say(f, host, proved, cause);
-	if (upkeep_verdict(f, host, cause))
+	if (upkeep_verdict(f, host, cause)) {
+		night_say(f, host, RECORD_NOT_ACTED);
 		return;
-	if (!proved && !rate_allows(f, c, host)) {
+	}
+	if (!proved && switch_is_busy(f, host)) {
+		night_say(f, host, RECORD_WAITS);
+		host_suspect(f, c, host);
+		return;
+	}
+	if (!proved && !rate_allows(f, c)) {
+		night_say(f, host, RECORD_RATED);
 		host_suspect(f, c, host);
 		return;
 	}
 	if (!proved)
 		live_rate_note(&c->rate, f->now_ms);
+	night_say(f, host, proved ? RECORD_PROVED : RECORD_FENCED);
 	flap_note(f, host);
 	(void)incident_start(f, host, 0, cause);
 }
@@ -139,22 +165,28 @@ static void hold_tell(struct fabric *f, const struct chassis *c)
 
 static void chassis_judge(struct fabric *f, struct chassis *c, const struct live_config *live)
 {
+	const uint64_t db_waits_ms = f->io.db_waiting_since_ms(f->io.arg);
+	const uint64_t now_ms = judged_ms(f);
 	bool turned;
 
 	upkeep_refresh(c);
-	turned = live_judge(&c->live, live, c->lives, c->host_count, judged_ms(f),
-			    f->io.db_waiting_since_ms(f->io.arg), c->verdicts);
-
-	if (turned)
+	night_look(f, c, now_ms, db_waits_ms);
+	turned = live_judge(&c->live, live, c->lives, c->host_count, now_ms, db_waits_ms,
+			    c->verdicts);
+	if (turned) {
+		record_hold(&c->record, c->live.hold);
 		hold_tell(f, c);
+	}
 	for (size_t i = 0; i < c->host_count; i++) {
 		switch (c->verdicts[i]) {
 		case LIVE_NOTHING:
 			break;
 		case LIVE_SUSPECTED:
+			night_say(f, c->hosts[i], RECORD_SUSPECTED);
 			host_suspect(f, c, c->hosts[i]);
 			break;
 		case LIVE_RECOVERED:
+			night_say(f, c->hosts[i], RECORD_RECOVERED);
 			host_recovered(f, c->hosts[i]);
 			break;
 		case LIVE_DEAD:
@@ -247,7 +279,7 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
 	seen_booted(f, host);
 	if (!host_is_shut(host) && !host->live.watched)
-		live_watch(&host->live, f->now_ms);
+		host_watch(f, host);
 	if (host->state == FABRIC_HOST_UNKNOWN) {
 		host->state = FABRIC_HOST_ALIVE;
 		log_notice("host %s: alive", host->name);
@@ -273,6 +305,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	if (host_is_shut(host)) {
 		/* It is noted that it beats: readmit asks for it. */
 		host->live.last_beat_ms = received_ms;
+		night_beat(f, host, received_ms);
 		fence_heard(f, host);
 		return REFUSE_HOST_FENCED;
 	}
@@ -281,6 +314,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		beat_first(f, host, boot_id);
 	host->seq = seq;
 	live_beat(&host->live, &live, received_ms);
+	night_beat(f, host, received_ms);
 	if (host->live.witness != LIVE_SAYS_DEAD)
 		host->verdict_told = false;
 	/* It was watched afresh meanwhile: nobody else remembers that it was suspected. */
@@ -310,19 +344,20 @@ void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)
 
 struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)
 {
-	for (size_t i = 0; i < f->chassis_count; i++)
-		for (size_t j = 0; j < f->chassis[i].host_count; j++)
-			if (f->chassis[i].hosts[j] == host)
-				return &f->chassis[i];
-	return NULL;
+	return host->chassis ? &f->chassis[host->chassis - 1] : NULL;
 }
 
 /* Its word is no proof that it is off: all that a verdict waits for holds, but its window. */
-static bool may_leave(struct fabric *f, const struct fabric_host *host, struct chassis *c)
+static bool is_believed(const struct fabric *f, const struct fabric_host *host)
 {
-	return c && !f->frozen && !f->restored && c->live.judging && !c->live.hold &&
-	       (host->state == FABRIC_HOST_ALIVE || host->state == FABRIC_HOST_SUSPECT) &&
-	       rate_allows(f, c, host);
+	return !f->frozen && !f->restored &&
+	       (host->state == FABRIC_HOST_ALIVE || host->state == FABRIC_HOST_SUSPECT);
+}
+
+static bool may_leave(struct fabric *f, const struct fabric_host *host, const struct chassis *c)
+{
+	return is_believed(f, host) && c->live.judging && !c->live.hold &&
+	       !switch_is_busy(f, host) && rate_allows(f, c);
 }
 
 int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,
@@ -331,11 +366,14 @@ int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint
 	int r = fabric_beat(f, name, boot_id, seq, received_ms, epoch);
 	struct fabric_host *host = host_get(f, name);
 	struct chassis *c;
+	bool may;
 
 	if (r)
 		return r;
 	c = chassis_of_host(f, host);
-	if (!may_leave(f, host, c)) {
+	may = c && may_leave(f, host, c);
+	night_leave(f, host, is_believed(f, host), may);
+	if (!may) {
 		log_notice("host %s: leaves; it cannot be fenced now, its window runs", name);
 		return 0;
 	}

@@ -267,6 +267,15 @@ static void load_step(void *arg, const struct db_step *row)
 	incident->told = incident->step_count;
 }
 
+static void load_record(void *arg, const struct db_record *row)
+{
+	struct loading *l = arg;
+	struct fabric_incident *incident = incident_get(l->f, row->incident);
+
+	if (incident)
+		night_keep(l->f, incident, row->data.at, row->data.length);
+}
+
 static void load_event(void *arg, const struct db_event *row)
 {
 	struct loading *l = arg;
@@ -324,11 +333,13 @@ int fabric_load(struct fabric *f, struct db *db, char *why)
 		.item = load_item,
 		.incident = load_incident,
 		.step = load_step,
+		.record = load_record,
 		.event = load_event,
 		.idempotency = load_key,
 		.changes = FABRIC_ENDED_KEPT,
 		.incidents = FABRIC_ENDED_KEPT,
 		.events = FABRIC_EVENTS_KEPT,
+		.record_bytes = FABRIC_RECORD_BYTES,
 		.arg = &l,
 	};
 	int r = db_load(db, &reader, why);

@@ -296,6 +296,7 @@ static void judging_start(struct fabric_provider *p)
 			if (c->hosts[n]->has_beaten && !host_is_shut(c->hosts[n]))
 				live_watch(c->lives[n], f->now_ms);
 		live_chassis_start(&c->live, c->lives, c->host_count, f->now_ms);
+		night_begin(f, c);
 	}
 	f->judge_ms = f->now_ms;
 }

@@ -293,27 +293,52 @@ static struct chassis *chassis_of(struct fabric *f, unsigned provider, uint16_t 
 	return c;
 }
 
+static bool chassis_room(struct chassis *c)
+{
+	if (!c->lives) {
+		c->lives = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->lives));
+		c->hosts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->hosts));
+		c->verdicts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->verdicts));
+	}
+	return c->lives && c->hosts && c->verdicts && c->host_count < PROVIDER_HOSTS_MAX;
+}
+
+static void chassis_add(struct fabric *f, struct fabric_host *host)
+{
+	struct chassis *c = chassis_of(f, host->provider, host->as.chassis);
+
+	host->chassis = 0;
+	if (!chassis_room(c))
+		return;
+	host->chassis = (uint16_t)(c - f->chassis + 1);
+	host->place = (uint16_t)c->host_count;
+	c->is_other = c->is_other || c->hosts[c->host_count] != host;
+	c->lives[c->host_count] = &host->live;
+	c->hosts[c->host_count++] = host;
+}
+
 static void chassis_fill(struct fabric *f)
 {
-	for (size_t i = 0; i < f->chassis_count; i++)
+	size_t counts[FABRIC_CHASSIS_MAX] = { 0 };
+
+	for (size_t i = 0; i < f->chassis_count; i++) {
+		counts[i] = f->chassis[i].host_count;
 		f->chassis[i].host_count = 0;
+		f->chassis[i].is_other = false;
+	}
 	for (size_t i = 0; i < f->hosts.count; i++) {
 		struct fabric_host *host = f->hosts.at[i];
-		struct chassis *c;
 
-		if (!host->present)
-			continue;
-		c = chassis_of(f, host->provider, host->as.chassis);
-		if (!c->lives) {
-			c->lives = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->lives));
-			c->hosts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->hosts));
-			c->verdicts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->verdicts));
-		}
-		if (!c->lives || !c->hosts || !c->verdicts || c->host_count == PROVIDER_HOSTS_MAX)
-			continue;
-		c->lives[c->host_count] = &host->live;
-		c->hosts[c->host_count++] = host;
+		if (host->present)
+			chassis_add(f, host);
+		else
+			host->chassis = 0;
 	}
+	/* What was put down of the hosts names them by their places. */
+	for (size_t i = 0; i < f->chassis_count; i++)
+		if (f->chassis[i].record.on &&
+		    (f->chassis[i].is_other || f->chassis[i].host_count != counts[i]))
+			night_begin(f, &f->chassis[i]);
 }
 
 void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)

@@ -10,6 +10,7 @@
  * change.c    the items of changes, from intent to commit
  * fence.c     closing a host's door and proving that its virtual switch is empty (S20)
  * judge.c     beats, and verdicts on their absence
+ * night.c     what the judging was told: kept, stored with incidents, run again
  * incident.c  from a verdict to its end: the time line, the fence's answers, the door
  * profile.c   functions that go together: what they are, and that they stay together
  * groups.c    what moves together, and which spare takes it
@@ -33,13 +34,14 @@ enum {
 	FABRIC_CHASSIS_MAX = 64,
 	FABRIC_ENDED_KEPT = 1024, /* ended changes, and incidents, that memory keeps */
 	FABRIC_EVENTS_KEPT = 4096,
-	FABRIC_OPS_MAX = 4096,     /* operations in one change */
-	FABRIC_RUNNING_MAX = 1024, /* changes under way */
-	FABRIC_FLIGHT = 64,        /* effects handed to one switch's queue at once */
-	FABRIC_UNDER_WAY = 128,    /* from there on no item of it begins; to its read-back */
-	FABRIC_SLICE = 1024,       /* items looked at in one fabric_advance() */
-	FABRIC_ATTEMPTS = 1 << 20, /* attempts reserved by one row */
-	FABRIC_TICK_MS = 1000,     /* what waits without an event is looked at so often */
+	FABRIC_RECORD_BYTES = 4 << 20, /* of the newest incidents' records that memory keeps */
+	FABRIC_OPS_MAX = 4096,         /* operations in one change */
+	FABRIC_RUNNING_MAX = 1024,     /* changes under way */
+	FABRIC_FLIGHT = 64,            /* effects handed to one switch's queue at once */
+	FABRIC_UNDER_WAY = 128,        /* from there on no item of it begins; to its read-back */
+	FABRIC_SLICE = 1024,           /* items looked at in one fabric_advance() */
+	FABRIC_ATTEMPTS = 1 << 20,     /* attempts reserved by one row */
+	FABRIC_TICK_MS = 1000,         /* what waits without an event is looked at so often */
 };
 
 /* Objects by name; each begins with its name. Found at once, whatever was added; in order but for
@@ -146,6 +148,8 @@ struct chassis {
 	struct fabric_host **hosts;
 	enum live_verdict *verdicts;
 	size_t host_count;
+	bool is_other; /* scratch of scan.c: its hosts, or their places, are not what they were */
+	struct recorder record;
 };
 
 struct fabric {
@@ -224,6 +228,8 @@ struct fabric {
 	uint64_t next_fence;
 	uint64_t tick_ms;      /* when what waits is looked at again */
 	uint64_t judge_ms;     /* when hosts are judged again */
+	uint64_t record_ms;    /* when an incident's record is stored */
+	size_t record_bytes;   /* of those in memory */
 	uint64_t seen_due_ms;  /* when a host's view is looked at again */
 	uint64_t slots_ms;     /* when slots are looked at again; UINT64_MAX: on a change */
 	uint64_t reconcile_ms; /* when differences are looked at again; UINT64_MAX: on a change */
@@ -389,6 +395,7 @@ void fence_cancel(struct fabric *f, struct fabric_host *host);
 void fences_free(struct fabric *f);
 
 /* ---- judge.c ---- */
+struct live_config live_config_from(const struct config *c);
 struct live_config live_config_of(const struct fabric *f);
 void hosts_judge(struct fabric *f);
 /* It beat within the last window. */
@@ -446,6 +453,8 @@ void incident_change_ended(struct fabric *f, struct fabric_change *change);
 /* ---- cold.c ---- */
 #define COLD_NUMBER "cold " /* and the host's name: a number in the database, the incident's */
 /* A spare that holds nothing, can be turned on, and that the switch shows without power. */
+/* S5: it keeps its switch busy. */
+bool incident_is_busy(struct fabric *f, const struct fabric_incident *incident);
 bool cold_is_off(const struct fabric *f, const struct fabric_host *host);
 /* S11: likewise, and nothing speaks against it: it may take over. */
 bool host_is_cold(const struct fabric *f, const struct fabric_host *host);
@@ -482,6 +491,32 @@ void witnesses_void(struct fabric_provider *p);
 const struct fabric_host *witness_unheard(const struct fabric *f, const struct chassis *c);
 /* For the time line. */
 void witness_say(const struct fabric_host *host, char out[static DB_TEXT_MAX]);
+
+/* ---- night.c ---- */
+/* Judging of @c starts, or its hosts are others: what was kept is forgotten. */
+void night_begin(struct fabric *f, struct chassis *c);
+/* Right before live_judge(), with what it is given; and what it led to for each host. */
+void night_look(struct fabric *f, struct chassis *c, uint64_t now_ms, uint64_t db_waits_since_ms);
+void night_say(struct fabric *f, const struct fabric_host *host, enum record_said said);
+void night_beat(struct fabric *f, const struct fabric_host *host, uint64_t received_ms);
+/* @may: but for what its chassis says it would be fenced; @is_fenced: it is. */
+void night_leave(struct fabric *f, const struct fabric_host *host, bool may, bool is_fenced);
+void night_witness(struct fabric *f, const struct fabric_host *host);
+void night_open(struct fabric *f, const struct fabric_host *host);
+/* It keeps its switch busy now, or no more (S5). */
+void night_incident(struct fabric *f, const struct fabric_incident *incident);
+/* live_watch() and live_unwatch(), noted; and the latter where a fence closes the door. */
+void host_watch(struct fabric *f, struct fabric_host *host);
+void host_unwatch(struct fabric *f, struct fabric_host *host);
+void host_shut_out(struct fabric *f, struct fabric_host *host);
+/* live_rate_note(), noted, for what is neither a verdict nor a host that leaves. */
+void host_rated(struct fabric *f, struct chassis *c, const struct fabric_host *host);
+/* @incident has just begun. */
+void night_store_soon(struct fabric *f, struct fabric_incident *incident);
+void nights_store(struct fabric *f);
+/* Its record as stored; of the oldest ones memory forgets it. */
+void night_keep(struct fabric *f, struct fabric_incident *incident, const uint8_t *bytes,
+		size_t length);
 
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */

@@ -52,7 +52,7 @@ static void watch_anew(struct fabric *f, struct fabric_host *host)
 	host->state = host->has_beaten ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
 	host->verdict_told = false;
 	if (host->has_beaten) {
-		live_watch(&host->live, f->now_ms);
+		host_watch(f, host);
 		host->live.alive_since_ms = beats ? f->now_ms : 0;
 	}
 	host_store(f, host);

@@ -19,6 +19,7 @@ void host_witness(struct fabric *f, struct fabric_host *host)
 	if (host->live.witness == LIVE_CANNOT_TELL)
 		host->live.witness =
 			live_traffic_says(&host->traffic, &host->live, &live, f->now_ms);
+	night_witness(f, host);
 }
 
 static bool is_unheard(const struct fabric *f, const struct fabric_host *host)

@@ -61,8 +61,9 @@ static void settings_add(struct buf *out, const struct record_settings *s)
 static void host_add(struct buf *out, const struct live_host *live, const struct record_host *host,
 		     uint64_t now_ms)
 {
-	buf_u8(out, (uint8_t)(live->watched | live->suspect << 1 | live->aside << 2 |
-			      host->shut << 3 | host->busy << 4 | (unsigned)live->witness << 5));
+	buf_u8(out,
+	       (uint8_t)(live->watched | live->suspect << 1 | live->aside << 2 | host->shut << 3 |
+			 host->busy << 4 | (unsigned)live->witness << 5 | host->cold << 7));
 	time_add(out, now_ms, live->last_beat_ms);
 	time_add(out, now_ms, live->fresh_ms);
 }
@@ -227,6 +228,13 @@ void record_done(struct recorder *r)
 	*r = (struct recorder){ 0 };
 }
 
+uint64_t record_since_ms(const struct recorder *r)
+{
+	if (!r->on || r->is_broken || !r->parts[1].length)
+		return UINT64_MAX;
+	return r->parts[0].length ? r->parts[0].since_ms : r->parts[1].since_ms;
+}
+
 /* ---- what comes ---- */
 
 void record_beat(struct recorder *r, size_t n, uint64_t received_ms)
@@ -237,6 +245,16 @@ void record_beat(struct recorder *r, size_t n, uint64_t received_ms)
 void record_watch(struct recorder *r, size_t n, uint64_t now_ms)
 {
 	entry_at(r, RECORD_WATCH, 0, n, now_ms);
+}
+
+void record_unwatch(struct recorder *r, size_t n, uint64_t now_ms)
+{
+	entry_at(r, RECORD_UNWATCH, 0, n, now_ms);
+}
+
+void record_rate(struct recorder *r, size_t n, uint64_t now_ms)
+{
+	entry_at(r, RECORD_RATE, 0, n, now_ms);
 }
 
 void record_open(struct recorder *r, size_t n, uint64_t now_ms)
@@ -333,6 +351,14 @@ void record_judge(struct recorder *r, const struct record_settings *settings,
 	entry_put(r, RECORD_JUDGE | (db_waits_since_ms != 0) << 4, numbers,
 		  db_waits_since_ms ? 2 : 1);
 	r->last_ms = now_ms;
+}
+
+void record_cold(struct recorder *r, size_t n, bool cold)
+{
+	if (!r->on || n >= r->count || r->hosts[n].cold == cold)
+		return;
+	r->hosts[n].cold = cold;
+	entry_of(r, RECORD_COLD, cold, n);
 }
 
 void record_hold(struct recorder *r, bool hold)

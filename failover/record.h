@@ -55,7 +55,10 @@ enum record_kind {
 	RECORD_JUDGE,    /* time; value 1: and since when the database owes an answer */
 	RECORD_SAID,     /* host; value: enum record_said. Behind the look that it comes from */
 	RECORD_HOLD,     /* value: the breaker is on. Likewise */
-	RECORD_KINDS,
+	RECORD_UNWATCH,  /* host, time: judged no more; its door stays open */
+	RECORD_COLD,     /* host; value: it is off on purpose, and a spare */
+	RECORD_RATE,     /* host, time: a failover that counts (S5), and no verdict's */
+	RECORD_KINDS,    /* 16: a byte has room for no more */
 };
 
 /* What a look led to, for one host. */
@@ -67,6 +70,7 @@ enum record_said {
 	RECORD_NOT_ACTED, /* dead, and it is aside: told only */
 	RECORD_WAITS,     /* dead, and another incident keeps its switch busy (S5) */
 	RECORD_RATED,     /* dead, and there were too many failovers already (S5) */
+	RECORD_OFF,       /* dead, off on purpose: a cold spare */
 	RECORD_SAIDS,
 };
 
@@ -74,6 +78,7 @@ enum record_said {
 struct record_host {
 	bool shut; /* its door is closed: a beat of it is noted, and that is all */
 	bool busy;
+	bool cold;      /* it is off on purpose, and a spare: that it is dead is no news */
 	uint16_t group; /* its switch: S5 counts by it */
 };
 
@@ -116,6 +121,8 @@ void record_anew(struct recorder *r, const struct record_settings *settings,
 /* Nothing is put down until record_anew(). */
 void record_stop(struct recorder *r);
 void record_done(struct recorder *r);
+/* How far back it reaches; UINT64_MAX: nothing is kept. */
+uint64_t record_since_ms(const struct recorder *r);
 
 /* @n: the host's place in the view. */
 void record_beat(struct recorder *r, size_t n, uint64_t received_ms);
@@ -127,11 +134,16 @@ void record_begin(struct recorder *r, size_t n, uint64_t now_ms);
 /* @may: but for what the chassis says, it would be fenced; @is_fenced: it is going to be. */
 void record_leave(struct recorder *r, size_t n, bool may, bool is_fenced, uint64_t now_ms);
 void record_witness(struct recorder *r, size_t n, enum live_witness witness, uint64_t now_ms);
+void record_unwatch(struct recorder *r, size_t n, uint64_t now_ms);
+/* live_rate_note() was called for what is neither a verdict nor a host that leaves. */
+void record_rate(struct recorder *r, size_t n, uint64_t now_ms);
 void record_busy(struct recorder *r, size_t n, bool busy, uint64_t now_ms);
 
 /* Right before live_judge(), with what it is given. */
 void record_judge(struct recorder *r, const struct record_settings *settings,
 		  const struct record_view *view, uint64_t now_ms, uint64_t db_waits_since_ms);
+/* Before that, for every host whose witness says dead. */
+void record_cold(struct recorder *r, size_t n, bool cold);
 /* After it: the breaker has turned; then what each verdict led to, in the order of the hosts. */
 void record_hold(struct recorder *r, bool hold);
 void record_say(struct recorder *r, size_t n, enum record_said said);

@@ -26,6 +26,8 @@ struct replay_entry {
 	uint8_t value;
 };
 
+_Static_assert(RECORD_KINDS == 16, "every low half of a byte is a kind");
+
 const char *replay_what_text(enum replay_what what)
 {
 	static const char *const texts[REPLAY_WHATS] = {
@@ -36,6 +38,7 @@ const char *replay_what_text(enum replay_what what)
 		[REPLAY_NOT_ACTED] = "judged dead, not acted on",
 		[REPLAY_WAITS] = "held: another incident at its switch",
 		[REPLAY_RATED] = "held: too many failovers",
+		[REPLAY_OFF] = "off, a cold spare",
 		[REPLAY_BREAKER] = "held: storm breaker",
 		[REPLAY_BEGUN] = "fenced by hand",
 		[REPLAY_LEFT] = "left",
@@ -147,7 +150,8 @@ static void host_read(struct cursor *c, struct state *s, size_t n)
 	live->aside = bits >> 2 & 1;
 	s->hosts[n].shut = bits >> 3 & 1;
 	s->hosts[n].busy = bits >> 4 & 1;
-	live->witness = (enum live_witness)(bits >> 5);
+	live->witness = (enum live_witness)(bits >> 5 & 3);
+	s->hosts[n].cold = bits >> 7;
 	if (live->witness > LIVE_SAYS_DEAD)
 		c->overrun = true;
 	live->last_beat_ms = time_read_maybe(c, s->now_ms);
@@ -200,7 +204,8 @@ static const struct {
 	[RECORD_ASIDE] = { 1, true, false },  [RECORD_WITNESS] = { LIVE_SAYS_DEAD, true, true },
 	[RECORD_BUSY] = { 1, true, true },    [RECORD_SETTINGS] = { 0, false, false },
 	[RECORD_JUDGE] = { 1, false, true },  [RECORD_SAID] = { RECORD_SAIDS - 1, true, false },
-	[RECORD_HOLD] = { 1, false, false },
+	[RECORD_HOLD] = { 1, false, false },  [RECORD_UNWATCH] = { 0, true, true },
+	[RECORD_COLD] = { 1, true, false },   [RECORD_RATE] = { 0, true, true },
 };
 
 static int open_fail(struct opening *o, const char *what)
@@ -256,6 +261,9 @@ static void body_read(struct opening *o, struct replay_entry *e)
 	case RECORD_BUSY:
 	case RECORD_SAID:
 	case RECORD_HOLD:
+	case RECORD_UNWATCH:
+	case RECORD_COLD:
+	case RECORD_RATE:
 	case RECORD_KINDS:
 		break;
 	}
@@ -267,8 +275,6 @@ static int entry_read(struct opening *o)
 	uint8_t head = cursor_u8(&o->c);
 	struct replay_entry e = { .kind = head & 15, .value = head >> 4 };
 
-	if (e.kind >= RECORD_KINDS)
-		return open_fail(o, "no entry begins so");
 	if (e.value > kinds[e.kind].most)
 		return open_fail(o, "the value does not go with the entry");
 	if (kinds[e.kind].has_host)
@@ -474,7 +480,7 @@ static void step_add(struct run *run, uint16_t host, enum replay_what what)
 static bool is_condition(enum replay_what what)
 {
 	return what == REPLAY_NOT_ACTED || what == REPLAY_WAITS || what == REPLAY_RATED ||
-	       what == REPLAY_BREAKER;
+	       what == REPLAY_BREAKER || what == REPLAY_OFF;
 }
 
 /* For people: what lasts is told once. */
@@ -599,6 +605,10 @@ static void host_shut(struct run *run, size_t n)
 
 static void host_dead(struct run *run, uint16_t n, bool proved)
 {
+	if (proved && run->s.hosts[n].cold) {
+		say(run, n, REPLAY_OFF);
+		return;
+	}
 	if (run->s.live[n].aside) {
 		say(run, n, REPLAY_NOT_ACTED);
 		return;
@@ -716,7 +726,7 @@ static bool host_is_as(const struct state *a, const struct state *b, size_t n)
 	       a->live[n].witness == b->live[n].witness &&
 	       a->live[n].last_beat_ms == b->live[n].last_beat_ms &&
 	       a->live[n].fresh_ms == b->live[n].fresh_ms && a->hosts[n].shut == b->hosts[n].shut &&
-	       a->hosts[n].busy == b->hosts[n].busy;
+	       a->hosts[n].busy == b->hosts[n].busy && a->hosts[n].cold == b->hosts[n].cold;
 }
 
 /* A state that was put down: the run must stand exactly there. */
@@ -941,7 +951,7 @@ static void said_run(struct run *run, const struct replay_entry *e)
 		[RECORD_SUSPECTED] = REPLAY_SUSPECTED, [RECORD_RECOVERED] = REPLAY_RECOVERED,
 		[RECORD_FENCED] = REPLAY_FENCED,       [RECORD_PROVED] = REPLAY_PROVED,
 		[RECORD_NOT_ACTED] = REPLAY_NOT_ACTED, [RECORD_WAITS] = REPLAY_WAITS,
-		[RECORD_RATED] = REPLAY_RATED,
+		[RECORD_RATED] = REPLAY_RATED,         [RECORD_OFF] = REPLAY_OFF,
 	};
 
 	if (e->value == RECORD_FENCED || e->value == RECORD_PROVED)
@@ -1010,6 +1020,15 @@ static void entry_run(struct run *run, const struct replay_entry *e, size_t i)
 	case RECORD_HOLD:
 		if (run->is_exact)
 			said_check(run, REPLAY_CHASSIS, e->value ? REPLAY_HELD : REPLAY_RESUMED);
+		break;
+	case RECORD_UNWATCH:
+		live_unwatch(&run->s.live[e->host]);
+		break;
+	case RECORD_COLD:
+		run->s.hosts[e->host].cold = e->value;
+		break;
+	case RECORD_RATE:
+		live_rate_note(&run->s.rate, e->at_ms);
 		break;
 	case RECORD_KINDS:
 		break;

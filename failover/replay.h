@@ -34,6 +34,7 @@ enum replay_what {
 	REPLAY_NOT_ACTED, /* judged dead while somebody works at it: told only (S13) */
 	REPLAY_WAITS,     /* dead, and waits: another incident at its switch (S5) */
 	REPLAY_RATED,     /* dead, and waits: too many failovers within the window (S5) */
+	REPLAY_OFF,       /* dead, and off on purpose: a cold spare */
 	REPLAY_BREAKER,   /* silent for its window, and the storm breaker is on (S4) */
 	REPLAY_BEGUN,     /* by hand */
 	REPLAY_LEFT,      /* said that it goes, and was fenced */

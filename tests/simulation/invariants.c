@@ -388,6 +388,8 @@ void check_event(struct world *w, const struct db_event *event)
 			check_verdict(w, a, event->detail);
 		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand)
 			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
+		if (!strcmp(event->type, "host.fencing"))
+			a->maintained = false; /* nobody comes back to it from a fence */
 		if (!strcmp(event->type, "host.maintenance"))
 			a->maintained = !strcmp(event->detail, "on");
 		/* The switch let everybody in again, and the manager has not heard of it yet. */
@@ -482,6 +484,42 @@ static void check_placed(struct world *w, const struct fabric_function *fn)
 		world_broken(w, "invariant 4: %s has lost its identity", fn->name);
 }
 
+/* What the judging was told is all that it decides by: every incident runs again as it was, and
+ * with other settings it runs too. */
+static void check_night(struct world *w, const struct fabric_incident *incident)
+{
+	const struct fabric_replay_set others[] = { { "heartbeat.missed", "9" },
+						    { "failover.storm-percent", "90" },
+						    { "failover.witness", "none" } };
+	OWNED(fabric_replay_done) struct fabric_replay replay = { 0 };
+	struct fabric_problem problem;
+	int r;
+
+	if (!incident->record) {
+		w->unrecorded++;
+		return;
+	}
+	w->replayed++;
+	r = fabric_incident_replay(w->fabric, incident->row.id, others, w->seed % 4, &problem,
+				   &replay);
+	if (r)
+		world_broken(w, "incident %" PRIu64 " of %s does not run again: %s",
+			     incident->row.id, incident->row.host,
+			     r > 0 ? problem.reason : strerror(-r));
+	else if (!replay.night.is_same)
+		world_broken(w, "incident %" PRIu64 " of %s runs otherwise than that night: %s",
+			     incident->row.id, incident->row.host, replay.night.difference);
+}
+
+static void check_nights(struct world *w)
+{
+	size_t count;
+	const struct fabric_incident *const *incidents = fabric_incidents(w->fabric, &count);
+
+	for (size_t i = 0; i < count; i++)
+		check_night(w, incidents[i]);
+}
+
 void check_end(struct world *w)
 {
 	struct fabric_health health;
@@ -500,6 +538,7 @@ void check_end(struct world *w)
 	for (size_t i = 0; i < count; i++)
 		if (functions[i]->present)
 			check_placed(w, functions[i]);
+	check_nights(w);
 	changes = fabric_changes(w->fabric, &count);
 	for (size_t i = 0; i < count; i++)
 		if (changes[i]->row.state == DB_CHANGE_RUNNING)

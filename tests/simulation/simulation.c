@@ -80,6 +80,8 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	uint64_t simulated = 0;
 	uint64_t kills = 0;
 	uint64_t failovers = 0;
+	uint64_t replayed = 0;
+	uint64_t unrecorded = 0;
 
 	for (uint64_t seed = o->first; seed <= o->last; seed++) {
 		int r;
@@ -92,6 +94,8 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		trouble_s += world.trouble_cpu_s;
 		kills += world.kills;
 		failovers += world.failovers;
+		replayed += world.replayed;
+		unrecorded += world.unrecorded;
 		if (r && !quietly)
 			story_print(&world, seed);
 		if (r)
@@ -103,10 +107,12 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	if (!quietly)
 		(void)printf(
 			"seeds %" PRIu64 "-%" PRIu64 ": no invariant broken; %.1f hours simulated, "
-			"%" PRIu64 " kills, %" PRIu64 " fences, %.1f minutes per second of CPU, "
+			"%" PRIu64 " kills, %" PRIu64 " fences, %" PRIu64
+			" incidents run again (%" PRIu64
+			" have no record), %.1f minutes per second of CPU, "
 			"%.1f while faults are on\n",
-			o->first, o->last, (double)simulated / 3600000, kills, failovers,
-			(double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
+			o->first, o->last, (double)simulated / 3600000, kills, failovers, replayed,
+			unrecorded, (double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
 			(double)(o->last - o->first + 1) * o->minutes / trouble_s);
 	return 0;
 }

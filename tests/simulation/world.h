@@ -180,6 +180,8 @@ struct world {
 	uint64_t reboot_ms;
 	bool reboot_untold; /* the manager that lives has not said so yet */
 	uint64_t failovers;
+	uint64_t replayed;   /* incidents whose record was run again at the end */
+	uint64_t unrecorded; /* incidents without one */
 	uint64_t moves;
 	bool held;           /* automatic failover is */
 	uint64_t resumed_ms; /* when it was not any more; 0: this manager did not hold it */
