@@ -599,6 +599,14 @@ static void sink_completed(void *arg, const struct provider_completion *done)
 	wake(p->f);
 }
 
+static void scan_refused(struct fabric_provider *p, const char *why)
+{
+	if (strcmp(p->refused, why) != 0)
+		log_warning("provider %s: scan refused: %s", p->name, why);
+	(void)snprintf(p->refused, sizeof(p->refused), "%s", why);
+	p->retry_ms = p->f->now_ms + 1000;
+}
+
 static void sink_scanned_take(void *arg, struct provider_scan *taken, const char *why)
 {
 	OWNED(provider_scan_free) struct provider_scan *scan = taken;
@@ -617,12 +625,11 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 		p->retry_ms = f->now_ms;
 		return;
 	}
-	if (!scan || provider_scan_check(scan, text)) {
-		log_warning("provider %s: scan refused: %s", p->name, scan ? text : why);
-		p->retry_ms = f->now_ms + 1000;
+	if (!scan || provider_scan_check(scan, text) || !scan_take_in(p, scan, text)) {
+		scan_refused(p, scan ? text : why);
 		return;
 	}
-	scan_take_in(p, scan);
+	p->refused[0] = '\0';
 	p->scanned = true;
 	reconcile_provider(p);
 }
@@ -999,7 +1006,9 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 			out->ready = out->ready && f->providers[i]->was_reconciled;
 			(void)snprintf(out->detail, sizeof(out->detail), "provider %s: %s",
 				       f->providers[i]->name,
-				       provider_state_text(f->providers[i]->state));
+				       f->providers[i]->refused[0]
+					       ? f->providers[i]->refused
+					       : provider_state_text(f->providers[i]->state));
 		}
 	for (size_t i = 0; i < f->chassis_count; i++)
 		out->hold = out->hold || f->chassis[i].live.hold;

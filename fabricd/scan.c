@@ -12,7 +12,8 @@ struct intake {
 	struct fabric *f;
 	struct fabric_provider *p;
 	const struct provider_scan *scan;
-	bool *is_out; /* [adapter - 1] */
+	bool *is_out;                                          /* [adapter - 1] */
+	char switches[PROVIDER_SWITCHES_MAX][FABRIC_NAME_MAX]; /* [handle - 1] */
 };
 
 static void forget_places(struct intake *in)
@@ -44,15 +45,15 @@ static void forget_places(struct intake *in)
 
 static const char *switch_name(const struct intake *in, uint16_t handle)
 {
-	return handle && handle <= in->scan->switch_count ? in->scan->switches[handle - 1].name
-							  : "sw";
+	return handle && handle <= in->scan->switch_count ? in->switches[handle - 1] : "sw";
 }
 
 static void take_switches(struct intake *in)
 {
 	for (size_t i = 0; i < in->scan->switch_count; i++) {
 		const struct provider_switch *as = &in->scan->switches[i];
-		struct fabric_switch *sw = named_get(&in->f->switches, sizeof(*sw), as->name);
+		struct fabric_switch *sw =
+			named_get(&in->f->switches, sizeof(*sw), in->switches[i]);
 
 		if (!sw)
 			return;
@@ -68,7 +69,7 @@ static void take_host(struct intake *in, const struct provider_host *as)
 	struct fabric_host *host;
 	bool is_new;
 
-	topo_name_host(as->bay, as->chassis, name);
+	topo_name_in_chassis(as->bay, as->chassis, name);
 	is_new = !named_find(&f->hosts, name);
 	host = named_get(&f->hosts, sizeof(*host), name);
 	if (!host)
@@ -341,10 +342,57 @@ static void chassis_fill(struct fabric *f)
 			night_begin(f, &f->chassis[i]);
 }
 
-void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
+static bool is_of_another(const struct fabric_provider *p, unsigned owner)
 {
-	struct intake in = { p->f, p, scan, NULL };
+	return owner != p->number && p->f->providers[owner]->switch_count;
+}
+
+/* Two providers that call two things by one name would share one record of it. */
+static bool names_clash(const struct intake *in, char why[static PROVIDER_TEXT_MAX])
+{
+	const struct fabric_provider *p = in->p;
+	char name[FABRIC_NAME_MAX];
+
+	for (size_t i = 0; i < in->scan->switch_count; i++) {
+		const struct fabric_switch *sw = named_find(&in->f->switches, in->switches[i]);
+
+		if (!sw || !is_of_another(p, sw->provider))
+			continue;
+		(void)snprintf(
+			why, PROVIDER_TEXT_MAX,
+			"%.32s is a switch of provider %.32s too: give each chassis a number "
+			"of its own",
+			sw->name, in->f->providers[sw->provider]->name);
+		return true;
+	}
+	for (size_t i = 0; i < in->scan->host_count; i++) {
+		const struct provider_host *as = &in->scan->hosts[i];
+		const struct fabric_host *host;
+
+		topo_name_in_chassis(as->bay, as->chassis, name);
+		host = named_find(&in->f->hosts, name);
+		if (!host || !host->present || !is_of_another(p, host->provider))
+			continue;
+		(void)snprintf(why, PROVIDER_TEXT_MAX,
+			       "%.32s is a host of provider %.32s too: give each chassis a number "
+			       "of its own",
+			       name, in->f->providers[host->provider]->name);
+		return true;
+	}
+	return false;
+}
+
+bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
+		  char why[static PROVIDER_TEXT_MAX])
+{
+	struct intake in = { p->f, p, scan, NULL, { { 0 } } };
 	struct fabric *f = p->f;
+
+	for (size_t i = 0; i < scan->switch_count; i++)
+		topo_name_in_chassis(scan->switches[i].name, scan->switches[i].chassis,
+				     in.switches[i]);
+	if (names_clash(&in, why))
+		return false;
 
 	forget_places(&in);
 	p->switch_count = scan->switch_count;
@@ -364,4 +412,5 @@ void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan)
 	chassis_fill(f);
 	log_debug("provider %s: %zu switches, %zu hosts, %zu adapters, %zu functions", p->name,
 		  scan->switch_count, scan->host_count, scan->adapter_count, scan->function_count);
+	return true;
 }

@@ -92,7 +92,8 @@ struct fabric_provider {
 	bool scanning;  /* a scan is asked for, and not answered */
 	bool scan_void; /* it was asked for before all had settled (S19) */
 	bool reconciled;
-	bool was_reconciled; /* once, since the start */
+	bool was_reconciled;             /* once, since the start */
+	char refused[PROVIDER_TEXT_MAX]; /* why its last scan was; "" it was not */
 	uint64_t settle_attempt;
 	uint64_t retry_ms;                  /* settle or scan again */
 	struct fabric_function **functions; /* by handle - 1 */
@@ -309,7 +310,9 @@ void attempts_reserve(struct fabric *f);
 void freeze(struct fabric *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- scan.c ---- */
-void scan_take_in(struct fabric_provider *p, const struct provider_scan *scan);
+/* False: it names what belongs to another provider, and nothing of it is taken in. */
+bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
+		  char why[static PROVIDER_TEXT_MAX]);
 
 /* ---- admit.c ---- */
 /* A change that the manager itself wants; items as in the journal but for their functions being

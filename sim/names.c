@@ -77,7 +77,7 @@ void sim_names_host(const struct sim_names *names, uint16_t handle, char *out)
 {
 	const struct provider_host *h = &names->map->hosts[handle - 1];
 
-	topo_name_host(h->bay, h->chassis, out);
+	topo_name_in_chassis(h->bay, h->chassis, out);
 }
 
 uint16_t sim_names_host_find(const struct sim_names *names, const char *name)

@@ -84,12 +84,12 @@ void topo_name_function(const char *adapter, enum topo_name_function_kind kind, 
 	}
 }
 
-void topo_name_host(const char *bay, unsigned chassis, char *out)
+void topo_name_in_chassis(const char *place, unsigned chassis, char *out)
 {
 	if (chassis > 1)
-		(void)snprintf(out, TOPO_NAME_MAX, "ch%u/%s", chassis, bay);
+		(void)snprintf(out, TOPO_NAME_MAX, "ch%u/%s", chassis, place);
 	else
-		(void)snprintf(out, TOPO_NAME_MAX, "%s", bay);
+		(void)snprintf(out, TOPO_NAME_MAX, "%s", place);
 }
 
 void topo_name_port(const char *switch_name, unsigned port, char *out)

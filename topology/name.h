@@ -32,7 +32,8 @@ enum topo_name_function_kind { TOPO_NAME_DEVICE, TOPO_NAME_BF, TOPO_NAME_PF, TOP
 void topo_name_function(const char *adapter, enum topo_name_function_kind kind, unsigned pf,
 			unsigned vf, char *out);
 
-/* "bay7" in the first chassis, "ch2/bay7" in the second: a name stays when a chassis is added. */
-void topo_name_host(const char *bay, unsigned chassis, char *out);
+/* Of a host by its bay, or of a switch by its position: "bay7" in the first chassis, "ch2/bay7" in
+ * the second. A name stays when a chassis is added. */
+void topo_name_in_chassis(const char *place, unsigned chassis, char *out);
 /* "sw0/p12" */
 void topo_name_port(const char *switch_name, unsigned port, char *out);

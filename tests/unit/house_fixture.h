@@ -74,6 +74,7 @@ struct house {
 	int64_t wall_skew_ms;
 	struct reach reach[2];
 	unsigned reaches;
+	bool one_number; /* every chassis says that it is the first */
 	struct db *db;
 	struct config config;
 	struct fabric *fabric;
@@ -332,6 +333,7 @@ static inline void reach_new(struct house *h, const char *bays, unsigned hosts, 
 	struct sim_host *host;
 
 	assert_non_null(sim_chassis_add_switch(c, "sw0"));
+	c->number = h->one_number ? 1 : (uint16_t)h->reaches;
 	c->command_ms = 1;
 	c->timeout_ms = 1000;
 	c->checks_identity = false; /* the manager's own guards are what is proved */

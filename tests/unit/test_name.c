@@ -106,9 +106,9 @@ static void functions_hosts_and_ports_are_spelled_by_their_place(void **unused)
 	assert_string_equal(out, "nic-3fa2/bf");
 	topo_name_function("gpu-1", TOPO_NAME_DEVICE, 2, 0, out);
 	assert_string_equal(out, "gpu-1/f2");
-	topo_name_host("bay7", 1, out);
+	topo_name_in_chassis("bay7", 1, out);
 	assert_string_equal(out, "bay7");
-	topo_name_host("bay7", 2, out);
+	topo_name_in_chassis("bay7", 2, out);
 	assert_string_equal(out, "ch2/bay7");
 	topo_name_port("sw0", 12, out);
 	assert_string_equal(out, "sw0/p12");

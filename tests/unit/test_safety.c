@@ -283,7 +283,7 @@ static void s4_a_storm_in_one_chassis_holds_no_other(void **state)
 		for (unsigned n = 1; n <= 4; n++) {
 			char name[16];
 
-			(void)snprintf(name, sizeof(name), "slot%u", n);
+			(void)snprintf(name, sizeof(name), "ch2/slot%u", n);
 			assert_int_equal(
 				fabric_beat(h->fabric, name, "boot", i + 1, h->now_ms, &epoch), 0);
 		}
