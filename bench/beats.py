@@ -58,4 +58,5 @@ def main():
     return missed | judge("its highest", peak, most=64, unit=" MiB")
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Beats for hosts bay1 to bayN, each over a keep-alive connection of its own, once a second, evenly
- * spread over it.
+ * Beats for hosts bay1 to bayN, or those that FILE names, one in each line, each over a keep-alive
+ * connection of its own, once a second, evenly spread over it.
  *
- *   beats_load --socket PATH --hosts N --seconds S
+ *   beats_load --socket PATH --hosts N|--names FILE --seconds S
  *
  * Every beat must be answered 204 before the host's next one is due. Prints how many were.
  */
@@ -19,7 +19,9 @@
 
 #include "common/clock.h"
 
-enum { HOSTS_MAX = 1024, INTERVAL_US = 1000000 };
+enum { HOSTS_MAX = 1024, NAME_MAX_BYTES = 64, INTERVAL_US = 1000000 };
+
+static char names[HOSTS_MAX][NAME_MAX_BYTES];
 
 static void die(const char *what, const char *why)
 {
@@ -47,9 +49,9 @@ static void beat(int fd, unsigned host, unsigned long seq)
 			 "{\"boot_id\":\"6a39c2a2-7a9c-4e0e-8f3a-%012u\",\"seq\":%lu}", host, seq);
 
 	length = snprintf(text, sizeof(text),
-			  "PUT /v1/hosts/bay%u/heartbeat HTTP/1.1\r\nHost: fabricd\r\n"
+			  "PUT /v1/hosts/%s/heartbeat HTTP/1.1\r\nHost: fabricd\r\n"
 			  "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			  host, length, body);
+			  names[host], length, body);
 	if (send(fd, text, (size_t)length, MSG_NOSIGNAL) != length)
 		die("send", strerror(errno));
 }
@@ -89,10 +91,33 @@ static unsigned long number(const char *text)
 	return n;
 }
 
+static unsigned long names_make(unsigned long count)
+{
+	for (unsigned long i = 0; i < count && i < HOSTS_MAX; i++)
+		(void)snprintf(names[i], sizeof(names[i]), "bay%lu", i + 1);
+	return count;
+}
+
+static unsigned long names_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long count = 0;
+
+	if (!file)
+		die(path, strerror(errno));
+	while (count < HOSTS_MAX && fgets(names[count], sizeof(names[count]), file)) {
+		names[count][strcspn(names[count], "\n")] = '\0';
+		count++;
+	}
+	(void)fclose(file);
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "socket", required_argument, NULL, 's' },
 						 { "hosts", required_argument, NULL, 'h' },
+						 { "names", required_argument, NULL, 'f' },
 						 { "seconds", required_argument, NULL, 'n' },
 						 { 0 } };
 	static int fds[HOSTS_MAX];
@@ -107,12 +132,16 @@ int main(int argc, char **argv)
 		if (option == 's')
 			path = optarg;
 		else if (option == 'h')
-			hosts = number(optarg);
+			hosts = names_make(number(optarg));
+		else if (option == 'f')
+			hosts = names_read(optarg);
 		else if (option == 'n')
 			seconds = number(optarg);
 	}
 	if (!path || !hosts || hosts > HOSTS_MAX || !seconds) {
-		(void)fprintf(stderr, "usage: beats_load --socket PATH --hosts N --seconds S\n");
+		(void)fprintf(
+			stderr,
+			"usage: beats_load --socket PATH --hosts N|--names FILE --seconds S\n");
 		return 2;
 	}
 	for (unsigned i = 0; i < hosts; i++)
@@ -123,7 +152,7 @@ int main(int argc, char **argv)
 			sleep_until(start_us + (seq - 1) * INTERVAL_US + i * INTERVAL_US / hosts);
 			if (seq > 1)
 				answer(fds[i]); /* of a second ago */
-			beat(fds[i], i + 1, seq);
+			beat(fds[i], i, seq);
 			beats++;
 		}
 	}
