@@ -21,8 +21,9 @@ enum {
 };
 
 static const char *const type_texts[AGENT_LINE_TYPES] = {
-	[AGENT_BEAT] = "beat",     [AGENT_SEEN] = "seen",   [AGENT_LEFT] = "left",
-	[AGENT_STATUS] = "status", [AGENT_LEAVE] = "leave",
+	[AGENT_BEAT] = "beat",     [AGENT_SEEN] = "seen",       [AGENT_LEFT] = "left",
+	[AGENT_STATUS] = "status", [AGENT_LEAVE] = "leave",     [AGENT_LEAVING] = "leaving",
+	[AGENT_TOLD] = "told",     [AGENT_STOPPED] = "stopped", [AGENT_MANAGER] = "manager",
 };
 static const char *const outcome_texts[AGENT_OUTCOMES] = {
 	[AGENT_LEFT_DONE] = "done",
@@ -61,6 +62,15 @@ bool agent_uuid_is(const char *text)
 			return false;
 	}
 	return true;
+}
+
+uint64_t agent_incarnation(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325U;
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3U;
+	return hash;
 }
 
 /* Where @count hex digits at least, @most at most, end; NULL: they are not there. */
@@ -110,6 +120,7 @@ enum kind {
 	KIND_DEADLINE, /* uint64_t */
 	KIND_SLOT,     /* uint32_t, and a bool beside it */
 	KIND_HEX,      /* uint16_t, four digits */
+	KIND_HEX64,    /* uint64_t, sixteen digits */
 	KIND_MAC,
 	KIND_WWPN,
 	KIND_LINK,
@@ -128,19 +139,26 @@ struct field {
 	size_t offset2; /* of the bool beside it */
 };
 
-#define ON(type)      (1U << (type))
+#define ON(type) (1U << (type))
+#define FROM_AGENT \
+	(ON(AGENT_BEAT) | ON(AGENT_SEEN) | ON(AGENT_LEAVING) | ON(AGENT_TOLD) | ON(AGENT_STOPPED))
 #define AT(s, member) offsetof(struct s, member), sizeof(((struct s *)NULL)->member), 0
 
 static const struct field line_fields[] = {
 	{ "type", KIND_TYPE, ~0U, 0, AT(agent_line, type) },
-	{ "host", KIND_NAME, ON(AGENT_BEAT) | ON(AGENT_SEEN), 0, AT(agent_line, host) },
-	{ "boot_id", KIND_UUID, ON(AGENT_BEAT) | ON(AGENT_SEEN), 0, AT(agent_line, boot_id) },
-	{ "seq", KIND_NUMBER, ON(AGENT_BEAT), 0, AT(agent_line, seq) },
+	{ "host", KIND_NAME, FROM_AGENT, 0, AT(agent_line, host) },
+	{ "boot_id", KIND_UUID, FROM_AGENT, 0, AT(agent_line, boot_id) },
+	{ "seq", KIND_NUMBER, ON(AGENT_BEAT) | ON(AGENT_LEAVING), 0, AT(agent_line, seq) },
 	{ "id", KIND_NUMBER, ON(AGENT_LEFT) | ON(AGENT_LEAVE), 0, AT(agent_line, id) },
 	{ "outcome", KIND_OUTCOME, ON(AGENT_LEFT), 0, AT(agent_line, outcome) },
-	{ "text", KIND_TEXT, 0, ON(AGENT_LEFT), AT(agent_line, text) },
+	{ "text", KIND_TEXT, 0, ON(AGENT_LEFT) | ON(AGENT_STOPPED), AT(agent_line, text) },
 	{ "state", KIND_STATE, ON(AGENT_STATUS), 0, AT(agent_line, is_fenced) },
-	{ "epoch", KIND_NUMBER, ON(AGENT_STATUS), 0, AT(agent_line, epoch) },
+	{ "epoch", KIND_NUMBER, ON(AGENT_STATUS) | ON(AGENT_TOLD) | ON(AGENT_STOPPED), 0,
+	  AT(agent_line, epoch) },
+	{ "incarnation", KIND_HEX64, ON(AGENT_MANAGER), ON(AGENT_TOLD),
+	  AT(agent_line, incarnation) },
+	{ "stopped", KIND_NUMBER, ON(AGENT_STOPPED), 0, AT(agent_line, stopped) },
+	{ "still", KIND_NUMBER, ON(AGENT_STOPPED), 0, AT(agent_line, still) },
 	{ "address", KIND_ADDRESS, 0, ON(AGENT_LEAVE), AT(agent_line, address) },
 	{ "slot", KIND_SLOT, 0, ON(AGENT_LEAVE), offsetof(struct agent_line, slot), 0,
 	  offsetof(struct agent_line, has_slot) },
@@ -229,6 +247,17 @@ static int hex_take(struct reader *rd, uint16_t *out)
 	return 0;
 }
 
+static int hex64_take(struct reader *rd, uint64_t *out)
+{
+	char text[24];
+
+	if (json_text_read(&rd->at, text, sizeof(text)) || strlen(text) != 16 ||
+	    !hex_end(text, 16, 16))
+		return refuse(rd, "must be sixteen hex digits");
+	*out = strtoull(text, NULL, 16);
+	return 0;
+}
+
 static int identity_take(struct reader *rd, bool is_mac, uint64_t *out)
 {
 	char text[IDENTITY_TEXT];
@@ -267,6 +296,8 @@ static int value_take(struct reader *rd, const struct field *field, void *out)
 		return r;
 	case KIND_HEX:
 		return hex_take(rd, at);
+	case KIND_HEX64:
+		return hex64_take(rd, at);
 	case KIND_MAC:
 	case KIND_WWPN:
 		return identity_take(rd, field->kind == KIND_MAC, at);
@@ -481,6 +512,14 @@ static void who_write(const struct agent_line *line, struct buf *out)
 	json_member_text(out, "boot_id", line->boot_id);
 }
 
+static void incarnation_write(const struct agent_line *line, struct buf *out)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, line->incarnation);
+	json_member_text(out, "incarnation", text);
+}
+
 void agent_line_format(const struct agent_line *line, struct buf *out)
 {
 	size_t start = out->length;
@@ -507,6 +546,26 @@ void agent_line_format(const struct agent_line *line, struct buf *out)
 		break;
 	case AGENT_LEAVE:
 		leave_write(line, out);
+		break;
+	case AGENT_LEAVING:
+		who_write(line, out);
+		json_member_number(out, "seq", line->seq);
+		break;
+	case AGENT_TOLD:
+		who_write(line, out);
+		json_member_number(out, "epoch", line->epoch);
+		if (line->incarnation)
+			incarnation_write(line, out);
+		break;
+	case AGENT_STOPPED:
+		who_write(line, out);
+		json_member_number(out, "epoch", line->epoch);
+		json_member_number(out, "stopped", line->stopped);
+		json_member_number(out, "still", line->still);
+		json_member_text(out, "text", line->text);
+		break;
+	case AGENT_MANAGER:
+		incarnation_write(line, out);
 		break;
 	case AGENT_LINE_TYPES:
 		break;

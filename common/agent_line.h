@@ -34,6 +34,12 @@ enum agent_line_type {
 	AGENT_LEFT,   /* agent: how a request to let go ended */
 	AGENT_STATUS, /* fabricd: the answer to a beat */
 	AGENT_LEAVE,  /* fabricd: let this function go */
+	/* Not known to the first agents and managers, who skip them: said only where nothing is
+	 * lost by that. */
+	AGENT_LEAVING, /* agent: I go down on purpose; a beat as well */
+	AGENT_TOLD,    /* agent: the highest epoch that I was told, and by which database */
+	AGENT_STOPPED, /* agent: I have been told that I am fenced, and have let go; a claim */
+	AGENT_MANAGER, /* fabricd: the answer to "told": which database I am */
 	AGENT_LINE_TYPES,
 };
 
@@ -64,14 +70,17 @@ struct agent_function {
 
 struct agent_line {
 	enum agent_line_type type;
-	char host[AGENT_HOST_MAX];         /* beat, seen */
-	char boot_id[AGENT_BOOT_ID_MAX];   /* beat, seen */
-	uint64_t seq;                      /* beat */
+	char host[AGENT_HOST_MAX];         /* beat, seen, leaving, told, stopped */
+	char boot_id[AGENT_BOOT_ID_MAX];   /* likewise */
+	uint64_t seq;                      /* beat, leaving */
 	uint64_t id;                       /* left, leave */
 	enum agent_outcome outcome;        /* left */
-	char text[AGENT_TEXT_MAX];         /* left: why, for people; "" nothing to say */
+	char text[AGENT_TEXT_MAX];         /* left, stopped: why, for people; "" nothing to say */
 	bool is_fenced;                    /* status */
-	uint64_t epoch;                    /* status */
+	uint64_t epoch;                    /* status, told, stopped */
+	uint64_t incarnation;              /* told, manager: agent_incarnation(); 0: none yet */
+	uint64_t stopped;                  /* stopped: functions that it uses no more */
+	uint64_t still;                    /* stopped: those that have a driver still */
 	char address[AGENT_ADDRESS_MAX];   /* leave; "": the slot alone says which */
 	bool has_slot;                     /* leave */
 	uint32_t slot;                     /* leave; @address or @slot is told, or both */
@@ -105,6 +114,8 @@ MUST_USE int agent_line_parse(const char *text, size_t length, struct agent_line
  */
 void agent_line_format(const struct agent_line *line, struct buf *out);
 
+/* How a manager's database is called on lines and in datagrams: FNV-1a, 64 bits, of @text. */
+uint64_t agent_incarnation(const char *text);
 /* A UUID as the kernel writes its boot id, any case. */
 bool agent_uuid_is(const char *text);
 /* "0000:05:00.0" */

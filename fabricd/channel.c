@@ -56,6 +56,7 @@ struct channels {
 	struct event_base *base;
 	struct channel_sink sink;
 	struct ev_token_bucket_cfg *rate;
+	uint64_t incarnation;
 	uint64_t silent_ms; /* an agent that was not heard for so long is asked nothing */
 	struct channel *first;
 };
@@ -128,10 +129,12 @@ static void beat_take(struct channel *ch, const struct agent_line *line, uint64_
 	const struct channel_sink *sink = &ch->all->sink;
 	int r;
 
-	if (now - ch->beat_ms < BEAT_GAP_MS)
+	/* What is said once is heard, however close behind a beat. */
+	if (line->type == AGENT_BEAT && now - ch->beat_ms < BEAT_GAP_MS)
 		return;
 	ch->beat_ms = now;
-	r = sink->beat(sink->arg, ch->host, line->boot_id, line->seq, now, &status.epoch);
+	r = (line->type == AGENT_LEAVING && sink->leaving ? sink->leaving : sink->beat)(
+		sink->arg, ch->host, line->boot_id, line->seq, now, &status.epoch);
 	if (r && r != REFUSE_HOST_FENCED) {
 		channel_doubt(ch, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
@@ -140,6 +143,17 @@ static void beat_take(struct channel *ch, const struct agent_line *line, uint64_
 		sink->heard(sink->arg, ch->host, "port", BEAT_COUNTED, now);
 	status.is_fenced = r != 0;
 	(void)channel_say(ch, &status); /* the next beat is answered again */
+}
+
+static void told_take(struct channel *ch, const struct agent_line *line)
+{
+	const struct agent_line manager = { .type = AGENT_MANAGER,
+					    .incarnation = ch->all->incarnation };
+	const struct channel_sink *sink = &ch->all->sink;
+
+	if (sink->told && line->incarnation == manager.incarnation)
+		sink->told(sink->arg, ch->host, line->epoch);
+	(void)channel_say(ch, &manager); /* it asks again when it is here again */
 }
 
 static void view_pass(struct channel *ch)
@@ -192,31 +206,49 @@ static void left_take(struct channel *ch, const struct agent_line *line)
 	channel_doubt(ch, "an answer to what was not asked");
 }
 
+/* Return: false when it is not taken. */
+static bool line_pass(struct channel *ch, struct agent_line *line, uint64_t now)
+{
+	const struct channel_sink *sink = &ch->all->sink;
+
+	if (line->host[0] && strcmp(line->host, ch->host) != 0) {
+		channel_doubt(ch, "it names another host");
+		return false;
+	}
+	switch (line->type) {
+	case AGENT_BEAT:
+	case AGENT_LEAVING:
+		beat_take(ch, line, now);
+		return true;
+	case AGENT_SEEN:
+		view_take(ch, line, now);
+		return true;
+	case AGENT_LEFT:
+		left_take(ch, line);
+		return true;
+	case AGENT_TOLD:
+		told_take(ch, line);
+		return true;
+	case AGENT_STOPPED:
+		if (sink->stopped)
+			sink->stopped(sink->arg, ch->host, line);
+		return true;
+	case AGENT_STATUS:
+	case AGENT_LEAVE:
+	case AGENT_MANAGER:
+	case AGENT_LINE_TYPES:
+		break;
+	}
+	channel_doubt(ch, "it is for an agent");
+	return false;
+}
+
 static void line_take(struct channel *ch, struct agent_line *line)
 {
 	uint64_t now = clock_boot_ms();
 
-	switch (line->type) {
-	case AGENT_BEAT:
-	case AGENT_SEEN:
-		if (strcmp(line->host, ch->host) != 0) {
-			channel_doubt(ch, "it names another host");
-			return;
-		}
-		if (line->type == AGENT_BEAT)
-			beat_take(ch, line, now);
-		else
-			view_take(ch, line, now);
-		break;
-	case AGENT_LEFT:
-		left_take(ch, line);
-		break;
-	case AGENT_STATUS:
-	case AGENT_LEAVE:
-	case AGENT_LINE_TYPES:
-		channel_doubt(ch, "it is for an agent");
+	if (!line_pass(ch, line, now))
 		return;
-	}
 	if (!ch->is_up)
 		log_notice("host %s: its agent is heard at %s", ch->host, ch->path);
 	ch->is_up = true;
@@ -409,7 +441,7 @@ void channels_wake(struct channels *c, const char *host)
 	timer_arm(ch->retry, 0);
 }
 
-int channels_new(struct event_base *base, const struct config *config,
+int channels_new(struct event_base *base, const struct config *config, const char *incarnation,
 		 const struct channel_sink *sink, struct channels **out)
 {
 	struct channels *c = calloc(1, sizeof(*c));
@@ -419,6 +451,7 @@ int channels_new(struct event_base *base, const struct config *config,
 		return -ENOMEM;
 	c->base = base;
 	c->sink = *sink;
+	c->incarnation = agent_incarnation(incarnation);
 	c->rate = ev_token_bucket_cfg_new(READ_RATE, READ_BURST, EV_RATE_LIMIT_MAX,
 					  EV_RATE_LIMIT_MAX, NULL);
 	r = c->rate ? channels_configure(c, config) : -ENOMEM;

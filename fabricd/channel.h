@@ -36,6 +36,8 @@ struct channel_sink {
 	int (*leaving)(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		       uint64_t received_ms, uint64_t *epoch);
 	void (*seen)(void *arg, const char *host, const struct agent_line *seen);
+	/* Its agent says that it has let go (a claim). May be NULL. */
+	void (*stopped)(void *arg, const char *host, const struct agent_line *stopped);
 	void (*left)(void *arg, const char *host, const struct agent_line *left);
 	/* What became of a beat that came by @way; see fabric_beat_heard(). May be NULL. */
 	void (*heard)(void *arg, const char *host, const char *way, enum beat_kind kind,
@@ -45,8 +47,10 @@ struct channel_sink {
 	void *arg;
 };
 
+/* @incarnation: of the database: what agents were told by others is not passed on. */
 MUST_USE int channels_new(struct event_base *base, const struct config *config,
-			  const struct channel_sink *sink, struct channels **out);
+			  const char *incarnation, const struct channel_sink *sink,
+			  struct channels **out);
 /* NULL does nothing. */
 void channels_free(struct channels *c);
 /* Takes over another configuration: ports that are the same stay connected. Return: 0 or -ENOMEM:

@@ -130,7 +130,8 @@ struct fabric_host {
 	bool spare;
 	bool has_beaten; /* since its record was made */
 	uint64_t epoch;
-	uint64_t epoch_stored; /* durable: what its agent is told, so that it never knows more */
+	uint64_t stopped_epoch; /* under which its agent has said that it has stopped; 0: none */
+	uint64_t epoch_stored;  /* durable: what its agent is told, so that it never knows more */
 	char boot_id[FABRIC_NAME_MAX];
 	struct {
 		char ids[FABRIC_BOOTS][FABRIC_NAME_MAX]; /* a ring */
@@ -681,6 +682,11 @@ MUST_USE int fabric_host_seen(struct fabric *f, const char *host, const char *bo
 /* Something hints that @host has died, end-of-file on its port for one: it is read at once. Never
  * a verdict by itself (S7). */
 void fabric_host_hint(struct fabric *f, const char *host, const char *what);
+/* The agent of @host, which was told that it is fenced under @epoch, says that it uses @stopped
+ * functions no more and @still others yet. Told once in each epoch as a claim: nothing rests on it.
+ */
+void fabric_agent_stopped(struct fabric *f, const char *host, const char *boot_id, uint64_t epoch,
+			  uint64_t stopped, uint64_t still, const char *text);
 /* The answer to fabric_io.agent_ask. One that nobody waits for is ignored. */
 void fabric_agent_answered(struct fabric *f, const char *host, uint64_t id,
 			   enum fabric_ask_outcome outcome, const char *text);

@@ -264,6 +264,14 @@ static void on_agent_seen(void *arg, const char *host, const struct agent_line *
 			    r > 0 ? refusal_text(r) : strerror(-r));
 }
 
+static void on_agent_stopped(void *arg, const char *host, const struct agent_line *line)
+{
+	struct daemon *d = arg;
+
+	fabric_agent_stopped(d->fabric, host, line->boot_id, line->epoch, line->stopped,
+			     line->still, line->text);
+}
+
 static void on_agent_left(void *arg, const char *host, const struct agent_line *line)
 {
 	struct daemon *d = arg;
@@ -574,12 +582,14 @@ static int daemon_open_agents(struct daemon *d)
 					   .told = on_agent_told,
 					   .heard = on_agent_heard,
 					   .seen = on_agent_seen,
+					   .stopped = on_agent_stopped,
 					   .left = on_agent_left,
 					   .hint = on_agent_hint,
 					   .arg = d };
 	const char *slash = strrchr(d->options.db, '/');
 	char why[DB_TEXT_MAX] = "no memory";
-	int r = channels_new(d->base, &d->config, &sink, &d->channels);
+	int r = channels_new(d->base, &d->config, fabric_incarnation(d->fabric), &sink,
+			     &d->channels);
 
 	(void)snprintf(d->keys, sizeof(d->keys), "%.*s%s", slash ? (int)(slash - d->options.db) : 1,
 		       slash ? d->options.db : ".", "/keys");

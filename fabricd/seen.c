@@ -482,6 +482,35 @@ bool hint_completed(struct fabric_provider *p, const struct provider_op *op,
 
 /* ---- what its agent answers ---- */
 
+/* A claim, for people. Said once in each epoch; what may be old, or of another boot, is not. */
+void fabric_agent_stopped(struct fabric *f, const char *name, const char *boot_id, uint64_t epoch,
+			  uint64_t stopped, uint64_t still, const char *text)
+{
+	struct fabric_host *host = host_get(f, name);
+	struct fabric_incident *incident;
+	char claim[DB_TEXT_MAX];
+	int n;
+
+	f->now_ms = f->io.now_ms(f->io.arg);
+	if (!host || !host_is_shut(host) || epoch != host->epoch_stored ||
+	    strcmp(host->boot_id, boot_id) != 0 || host->stopped_epoch == epoch || f->frozen)
+		return;
+	host->stopped_epoch = epoch;
+	n = snprintf(claim, sizeof(claim),
+		     "its agent says that it has stopped using %" PRIu64 " function%s", stopped,
+		     stopped == 1 ? "" : "s");
+	if (still)
+		n += snprintf(claim + n, sizeof(claim) - (size_t)n, ", and still uses %" PRIu64,
+			      still);
+	if (*text)
+		(void)snprintf(claim + n, sizeof(claim) - (size_t)n, ": %.255s", text);
+	incident = incident_get(f, host->incident);
+	if (incident)
+		incident_step(f, incident, "claim", "%s", claim);
+	history_event(f, "host.stopped-using", host->name, "%s", claim);
+	wake(f);
+}
+
 void fabric_agent_answered(struct fabric *f, const char *name, uint64_t id,
 			   enum fabric_ask_outcome outcome, const char *text)
 {

@@ -52,6 +52,95 @@ static void a_host_that_boots_is_told_each_time(void **state)
 	assert_int_equal(events(h, "host.two-agents", "bay1"), 0);
 }
 
+/* ---- what a fenced host's agent claims ---- */
+
+static void claims(struct house *h, const char *boot_id, uint64_t epoch)
+{
+	fabric_agent_stopped(h->fabric, "bay1", boot_id, epoch, 8, 0, "");
+}
+
+static unsigned claim_steps(const struct house *h)
+{
+	size_t count;
+	const struct fabric_incident *const *incidents = fabric_incidents(h->fabric, &count);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t s = 0; s < incidents[i]->step_count; s++)
+			n += !strcmp(incidents[i]->steps[s].what, "claim");
+	return n;
+}
+
+static void what_its_agent_claims_is_told_once_and_as_a_claim(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	claims(h, "boot-0-0", host(h, "bay1")->epoch);
+	claims(h, "boot-0-0", host(h, "bay1")->epoch);
+	run(h, BEAT);
+
+	assert_int_equal(events(h, "host.stopped-using", "bay1"), 1);
+	assert_int_equal(claim_steps(h), 1);
+}
+
+static void what_is_old_of_another_boot_or_of_nobody_fenced_is_not_told(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	usual(h);
+	epoch = host(h, "bay1")->epoch;
+	claims(h, "boot-0-0", epoch); /* it is not fenced */
+	silence(h, BAY1);
+	run(h, MOVED);
+	claims(h, "boot-0-0", epoch);
+	claims(h, "boot-0-1", host(h, "bay1")->epoch);
+	claims(h, "boot-0-0", host(h, "bay1")->epoch + 1);
+	run(h, BEAT);
+
+	assert_int_equal(events(h, "host.stopped-using", NULL), 0);
+	assert_int_equal(claim_steps(h), 0);
+}
+
+/* S20: neither sooner nor instead of a proof. */
+static void s20_an_agent_that_says_it_has_stopped_proves_nothing(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);
+	silence(h, BAY1);
+	for (unsigned n = 0; n < 120; n++) {
+		run(h, BEAT);
+		claims(h, "boot-0-0", host(h, "bay1")->epoch);
+	}
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(events(h, "host.stopped-using", "bay1"), 1);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(events(h, "host.fenced", NULL), 0);
+}
+
+static void an_agent_that_claims_too_early_changes_nothing(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned n = 0; n < 10; n++) {
+		claims(h, "boot-0-0", host(h, "bay1")->epoch);
+		run(h, BEAT);
+	}
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(sent(h, PROVIDER_ISOLATE, 0), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
@@ -59,6 +148,10 @@ int main(void)
 		TEST(two_agents_of_one_host_are_told_once_and_not_with_each_beat),
 		TEST(two_agents_are_told_again_an_hour_later),
 		TEST(a_host_that_boots_is_told_each_time),
+		TEST(what_its_agent_claims_is_told_once_and_as_a_claim),
+		TEST(what_is_old_of_another_boot_or_of_nobody_fenced_is_not_told),
+		TEST(s20_an_agent_that_says_it_has_stopped_proves_nothing),
+		TEST(an_agent_that_claims_too_early_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The manager's side of an agent's port, with the port's other end in our hands. */
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,44 @@ struct rig {
 	unsigned lefts;
 	struct agent_line left;
 	unsigned hints;
+	unsigned leavings;
+	unsigned tellings;
+	uint64_t told_epoch;
+	unsigned claims;
+	struct agent_line claim;
 };
+
+static int on_leaving(void *arg, const char *host, const char *boot_id, uint64_t seq,
+		      uint64_t received_ms, uint64_t *epoch)
+{
+	struct rig *rig = arg;
+
+	(void)boot_id;
+	(void)received_ms;
+	assert_string_equal(host, "bay1");
+	rig->leavings++;
+	rig->seq = seq;
+	*epoch = 5;
+	return REFUSE_HOST_FENCED;
+}
+
+static void on_told(void *arg, const char *host, uint64_t epoch)
+{
+	struct rig *rig = arg;
+
+	assert_string_equal(host, "bay1");
+	rig->tellings++;
+	rig->told_epoch = epoch;
+}
+
+static void on_stopped(void *arg, const char *host, const struct agent_line *stopped)
+{
+	struct rig *rig = arg;
+
+	assert_string_equal(host, "bay1");
+	rig->claims++;
+	rig->claim = *stopped;
+}
 
 static int on_beat(void *arg, const char *host, const char *boot_id, uint64_t seq,
 		   uint64_t received_ms, uint64_t *epoch)
@@ -106,9 +144,14 @@ static void listen_at(struct rig *rig)
 static int begin(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	const struct channel_sink sink = {
-		.beat = on_beat, .seen = on_seen, .left = on_left, .hint = on_hint, .arg = rig
-	};
+	const struct channel_sink sink = { .beat = on_beat,
+					   .leaving = on_leaving,
+					   .told = on_told,
+					   .stopped = on_stopped,
+					   .seen = on_seen,
+					   .left = on_left,
+					   .hint = on_hint,
+					   .arg = rig };
 
 	*state = rig;
 	(void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/fabric-channel-XXXXXX");
@@ -120,7 +163,7 @@ static int begin(void **state)
 	(void)snprintf(rig->config.hosts[0].serial, CONFIG_TEXT_MAX, "%s", rig->path);
 	rig->base = event_base_new();
 	listen_at(rig);
-	assert_int_equal(channels_new(rig->base, &rig->config, &sink, &rig->channels), 0);
+	assert_int_equal(channels_new(rig->base, &rig->config, "db", &sink, &rig->channels), 0);
 	UNTIL(rig, accepted(rig));
 	return 0;
 }
@@ -206,6 +249,60 @@ static void beats_that_come_in_a_flood_are_passed_over(void **state)
 	UNTIL(rig, rig->views == 1);
 
 	assert_in_range(rig->beats, 1, 100);
+}
+
+#define WHO "\"host\":\"bay1\",\"boot_id\":\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\""
+
+static void who_leaves_is_heard_however_close_behind_a_beat(void **state)
+{
+	struct rig *rig = *state;
+	char line[256];
+
+	say(rig, "{\"type\":\"beat\"," WHO ",\"seq\":7}\n"
+		 "{\"type\":\"leaving\"," WHO ",\"seq\":8}\n");
+	UNTIL(rig, rig->leavings == 1);
+
+	assert_int_equal(rig->seq, 8);
+	hear(rig, line, sizeof(line));
+	hear(rig, line, sizeof(line));
+	assert_string_equal(line, "{\"type\":\"status\",\"state\":\"fenced\",\"epoch\":5}");
+}
+
+static void s14_an_epoch_is_told_on_only_from_our_own_database(void **state)
+{
+	struct rig *rig = *state;
+	char line[256];
+	char manager[256];
+
+	say(rig, "{\"type\":\"told\"," WHO ",\"epoch\":0}\n"
+		 "{\"type\":\"told\"," WHO ",\"epoch\":9,\"incarnation\":\"00000000000000aa\"}\n");
+	(void)snprintf(manager, sizeof(manager),
+		       "{\"type\":\"manager\",\"incarnation\":\"%016" PRIx64 "\"}",
+		       agent_incarnation("db"));
+	for (int i = 0; i < 2; i++) {
+		hear(rig, line, sizeof(line));
+		assert_string_equal(line, manager);
+	}
+	assert_int_equal(rig->tellings, 0);
+
+	say(rig, "{\"type\":\"told\"," WHO ",\"epoch\":9,\"incarnation\":\"%016" PRIx64 "\"}\n",
+	    agent_incarnation("db"));
+	UNTIL(rig, rig->tellings == 1);
+	assert_int_equal(rig->told_epoch, 9);
+}
+
+static void what_an_agent_claims_is_passed_on(void **state)
+{
+	struct rig *rig = *state;
+
+	say(rig, "{\"type\":\"stopped\"," WHO
+		 ",\"epoch\":4,\"stopped\":8,\"still\":1,\"text\":\"busy\"}\n");
+	UNTIL(rig, rig->claims == 1);
+
+	assert_int_equal(rig->claim.epoch, 4);
+	assert_int_equal(rig->claim.stopped, 8);
+	assert_int_equal(rig->claim.still, 1);
+	assert_string_equal(rig->claim.text, "busy");
 }
 
 static void garbage_costs_itself_and_no_more(void **state)
@@ -380,6 +477,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_beat_is_passed_on_and_answered),
 		TEST(beats_that_come_in_a_flood_are_passed_over),
+		TEST(who_leaves_is_heard_however_close_behind_a_beat),
+		TEST(s14_an_epoch_is_told_on_only_from_our_own_database),
+		TEST(what_an_agent_claims_is_passed_on),
 		TEST(garbage_costs_itself_and_no_more),
 		TEST(another_hosts_name_is_not_believed),
 		TEST(of_views_in_a_flood_the_first_and_the_last_count),
