@@ -11,6 +11,7 @@
 
 #include "agent/child.h"
 #include "agent/hooks.h"
+#include "agent/memory.h"
 #include "agent/notify.h"
 #include "agent/removal.h"
 #include "agent/sysfs.h"
@@ -37,6 +38,7 @@ struct newcomer {
 struct hook_run {
 	struct agent *agent;
 	struct hooks *hooks; /* NULL: free */
+	bool is_fence;       /* and once they are done, it is told what is used no more */
 	char what[96];
 };
 
@@ -49,6 +51,11 @@ struct agent {
 	bool fenced;
 	bool leaves;      /* and has said so */
 	bool said_status; /* to the hooks and the log */
+	struct memory memory;
+	uint64_t fence_epoch;      /* that was acted on; 0: none */
+	uint64_t fence_used;       /* functions in use when it was */
+	struct agent_line stopped; /* the claim; .type AGENT_STOPPED once there is one */
+	bool has_claim;
 	struct event *beat;
 	uint64_t beat_due_ms;
 	struct event *look;
@@ -75,17 +82,21 @@ static void timer_set(struct event *timer, uint64_t at_ms)
 
 /* ---- hooks that nobody waits for ---- */
 
+static void fence_done(struct agent *agent, const char *why);
+
 static void on_hooks(void *arg, const char *why)
 {
 	struct hook_run *run = arg;
 
 	if (why)
 		log_warning("hooks %s: %s", run->what, why);
+	if (run->is_fence)
+		fence_done(run->agent, why);
 	hooks_free(run->hooks);
 	run->hooks = NULL;
 }
 
-static void hooks_start(struct agent *agent, struct hooks_order *order)
+static void hooks_start(struct agent *agent, struct hooks_order *order, bool is_fence)
 {
 	struct hook_run *run = agent->runs;
 
@@ -101,6 +112,7 @@ static void hooks_start(struct agent *agent, struct hooks_order *order)
 	order->each_ms = agent->config.hook_ms;
 	order->all_by_ms = UINT64_MAX;
 	run->agent = agent;
+	run->is_fence = is_fence;
 	(void)snprintf(run->what, sizeof(run->what), "%s %s", order->what, order->address);
 	if (hooks_run(&agent->children, order, on_hooks, run, &run->hooks))
 		log_warning("hooks %s: no memory", run->what);
@@ -200,7 +212,7 @@ static void newcomer_look(struct agent *agent, struct newcomer *n, uint64_t now)
 		}
 		memcpy(order.address, row->address, sizeof(order.address));
 		memcpy(order.driver, row->driver, sizeof(order.driver));
-		hooks_start(agent, &order);
+		hooks_start(agent, &order, false);
 	}
 	n->address[0] = '\0';
 }
@@ -265,35 +277,146 @@ static int uevents_open(struct agent *agent)
 
 /* ---- what transports tell ---- */
 
-static void on_reached(void *arg, struct transport *t)
+static void say(const struct agent *agent, struct agent_line *line, struct transport *t)
 {
-	report_to(arg, t);
+	memcpy(line->host, agent->config.host, sizeof(line->host));
+	memcpy(line->boot_id, agent->config.boot_id, sizeof(line->boot_id));
+	(void)t->ops->report(t, line); /* by another way, or when it is reached again */
 }
 
-static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t epoch)
+static void told_say(const struct agent *agent, struct transport *t)
+{
+	struct agent_line line = { .type = AGENT_TOLD,
+				   .epoch = agent->memory.epoch,
+				   .incarnation = agent->memory.incarnation };
+
+	say(agent, &line, t);
+}
+
+static void on_reached(void *arg, struct transport *t)
 {
 	struct agent *agent = arg;
-	const char *host = agent->config.host;
-	struct hooks_order order = { .what = "fenced" };
 
-	if (agent->said_status && is_fenced == agent->fenced)
+	report_to(agent, t);
+	told_say(agent, t);
+	if (agent->has_claim)
+		say(agent, &agent->stopped, t);
+}
+
+static void on_told(void *arg, uint64_t *epoch, uint64_t *incarnation)
+{
+	const struct agent *agent = arg;
+
+	*epoch = agent->memory.epoch;
+	*incarnation = agent->memory.incarnation;
+}
+
+/* ---- this host is fenced ---- */
+
+/* Functions in slots, which are those of the fabric, that have a driver. */
+static uint64_t functions_used(const struct agent *agent)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < agent->view.count; i++)
+		n += agent->view.rows[i].has_slot && agent->view.rows[i].driver[0];
+	return n;
+}
+
+/* The hooks have run: what is used no more is told, to the log and to fabricd. */
+static void fence_done(struct agent *agent, const char *why)
+{
+	struct agent_line *line = &agent->stopped;
+	uint64_t still;
+
+	if (!agent->fenced)
 		return;
-	if (is_fenced && agent->leaves) {
-		log_notice("host %s: has left; what it had goes to a spare", host);
-	} else if (is_fenced) {
-		log_err("host %s: FENCED, epoch %" PRIu64
-			": its adapters are taken away; readmit it once it is repaired",
-			host, epoch);
-		notify("STATUS=FENCED, epoch %" PRIu64, epoch);
-		hooks_start(agent, &order);
-	} else {
-		if (agent->fenced)
-			log_notice("host %s: readmitted, beating again", host);
-		else if (t->ops->beat)
-			log_notice("host %s: beating every %" PRIu64 " ms", host,
-				   agent->config.interval_ms);
-		notify("STATUS=beating");
+	if (agent->config.sysfs)
+		(void)view_refresh(agent, clock_boot_ms());
+	still = functions_used(agent);
+	*line = (struct agent_line){ .type = AGENT_STOPPED,
+				     .epoch = agent->fence_epoch,
+				     .stopped = agent->fence_used > still
+							? agent->fence_used - still
+							: 0,
+				     .still = still };
+	(void)snprintf(line->text, sizeof(line->text), "%s", why ? why : "");
+	agent->has_claim = true;
+	log_notice("host %s: %" PRIu64 " functions are used no more, %" PRIu64 " still",
+		   agent->config.host, line->stopped, line->still);
+	if (!why) {
+		memcpy(agent->memory.stopped_boot, agent->config.boot_id,
+		       sizeof(agent->memory.stopped_boot));
+		agent->memory.stopped_epoch = agent->fence_epoch;
+		memory_store(agent->config.state, &agent->memory);
 	}
+	for (size_t i = 0; i < agent->transport_count; i++)
+		say(agent, line, agent->transports[i]);
+}
+
+/* Once in each epoch of one boot, whatever becomes of this agent meanwhile. */
+static void fence_act(struct agent *agent, uint64_t epoch)
+{
+	struct hooks_order order = { .what = "fenced" };
+	const struct memory *m = &agent->memory;
+
+	if (epoch && epoch == agent->fence_epoch)
+		return; /* an answer by another way was older, and it is told so again */
+	agent->fence_epoch = epoch;
+	agent->fence_used = functions_used(agent);
+	if (epoch && m->stopped_epoch == epoch && !strcmp(m->stopped_boot, agent->config.boot_id))
+		return;
+	hooks_start(agent, &order, true);
+}
+
+static void fenced_say(struct agent *agent, uint64_t epoch)
+{
+	const char *host = agent->config.host;
+
+	if (agent->leaves) {
+		log_notice("host %s: has left; what it had goes to a spare", host);
+		agent->fence_epoch = epoch;
+		return;
+	}
+	log_err("host %s: FENCED, epoch %" PRIu64
+		": its adapters are taken away; readmit it once it is repaired",
+		host, epoch);
+	notify("STATUS=FENCED, epoch %" PRIu64, epoch);
+	fence_act(agent, epoch);
+}
+
+static void alive_say(struct agent *agent, const struct transport *t)
+{
+	const char *host = agent->config.host;
+
+	if (agent->fenced)
+		log_notice("host %s: readmitted, beating again", host);
+	else if (t->ops->beat)
+		log_notice("host %s: beating every %" PRIu64 " ms", host,
+			   agent->config.interval_ms);
+	notify("STATUS=beating");
+	agent->has_claim = false;
+}
+
+static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t epoch,
+		      uint64_t incarnation)
+{
+	struct agent *agent = arg;
+	/* A fence of which a way does not tell the epoch is the one that was told. */
+	bool is_news = !agent->said_status || is_fenced != agent->fenced ||
+		       (is_fenced && epoch > agent->fence_epoch);
+
+	if (memory_told(&agent->memory, incarnation, epoch)) {
+		memory_store(agent->config.state, &agent->memory);
+		for (size_t i = 0; i < agent->transport_count; i++)
+			told_say(agent, agent->transports[i]);
+	}
+	if (!is_news)
+		return;
+	if (is_fenced)
+		fenced_say(agent, epoch);
+	else
+		alive_say(agent, t);
 	agent->fenced = is_fenced;
 	agent->said_status = true;
 }
@@ -356,6 +479,7 @@ static int transports_open(struct agent *agent)
 	const struct agent_config *c = &agent->config;
 	const struct transport_sink sink = { .reached = on_reached,
 					     .status = on_status,
+					     .told = on_told,
 					     .asked = on_asked,
 					     .seq = next_seq,
 					     .arg = agent };
@@ -425,6 +549,7 @@ int agent_new(struct event_base *base, const struct agent_config *config, struct
 	agent->line.type = AGENT_SEEN;
 	memcpy(agent->line.host, config->host, sizeof(agent->line.host));
 	memcpy(agent->line.boot_id, config->boot_id, sizeof(agent->line.boot_id));
+	memory_load(config->state, config->host, &agent->memory);
 	children_init(&agent->children, base);
 	r = agent_open(agent);
 	if (r) {

@@ -25,6 +25,7 @@ struct agent_config {
 	const char *sysfs;    /* NULL: it tells nothing of what this host sees */
 	const char *hooks;    /* folder */
 	const char *key_file; /* of datagrams */
+	const char *state;    /* file, see memory.h; NULL: none */
 	uint64_t interval_ms;
 	uint32_t hook_ms; /* deadline of each hook */
 	struct {

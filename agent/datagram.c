@@ -19,6 +19,7 @@
 
 enum {
 	ANSWERS_FOR = 16,  /* the last beats */
+	CLAIMS = 3,        /* times that one is said, at most */
 	SILENT_BEATS = 10, /* without an answer: fabricd is away */
 };
 
@@ -36,6 +37,9 @@ struct sender {
 	uint64_t sent[ANSWERS_FOR];
 	unsigned next;
 	unsigned unanswered; /* in a row */
+	uint64_t claim;      /* that this host has let go, as a nonce */
+	unsigned claims;     /* so often it is said yet, unless it is answered */
+	uint64_t claimed;    /* seq of the latest */
 	uint64_t bad;
 };
 
@@ -64,16 +68,6 @@ static void challenge_take(struct sender *s, const struct datagram *d)
 	s->beat.nonce = 0;
 }
 
-/* S14: what the manager has told is told to it again, so that one that has forgotten it learns so.
- */
-static void epoch_keep(struct sender *s, const struct datagram *d)
-{
-	if (d->incarnation == s->beat.incarnation && d->epoch <= s->beat.epoch)
-		return;
-	s->beat.incarnation = d->incarnation;
-	s->beat.epoch = d->epoch;
-}
-
 static void answer_take(struct sender *s, const uint8_t *bytes, size_t length)
 {
 	struct datagram d;
@@ -99,9 +93,11 @@ static void answer_take(struct sender *s, const uint8_t *bytes, size_t length)
 	if (d.seq <= s->answered)
 		return;
 	s->answered = d.seq;
-	epoch_keep(s, &d);
+	if (s->claimed && d.seq >= s->claimed)
+		s->claims = 0;
 	transport_say_reached(&s->base);
-	s->base.sink.status(s->base.sink.arg, &s->base, d.type == DATAGRAM_FENCED, d.epoch);
+	s->base.sink.status(s->base.sink.arg, &s->base, d.type == DATAGRAM_FENCED, d.epoch,
+			    d.incarnation);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -164,6 +160,9 @@ static int sender_send(struct sender *s)
 
 	if (r)
 		return r;
+	/* S14: what the manager has told is told to it again, so that one that has forgotten it
+	 * learns so. */
+	s->base.sink.told(s->base.sink.arg, &s->beat.epoch, &s->beat.incarnation);
 	datagram_seal(&s->beat, s->key, bytes);
 	s->sent[s->next++ % ANSWERS_FOR] = s->beat.seq;
 	if (send(s->fd, bytes, sizeof(bytes), MSG_NOSIGNAL) == (ssize_t)sizeof(bytes))
@@ -184,7 +183,15 @@ static void sender_beat(struct transport *t)
 	int r;
 
 	s->beat.seq = t->sink.seq(t->sink.arg);
+	if (s->claims) {
+		s->claims--;
+		s->claimed = s->beat.seq;
+		s->beat.type = DATAGRAM_STOPPED;
+		s->beat.nonce = s->claim;
+	}
 	r = sender_send(s);
+	s->beat.type = DATAGRAM_BEAT;
+	s->beat.nonce = 0;
 	if (++s->unanswered >= SILENT_BEATS)
 		transport_say_away(t, r ? strerror(-r) : "beats are not answered");
 }
@@ -201,9 +208,14 @@ static void sender_leave(struct transport *t)
 
 static int sender_report(struct transport *t, const struct agent_line *line)
 {
-	(void)t;
-	(void)line;
-	return -EOPNOTSUPP;
+	struct sender *s = (struct sender *)t;
+
+	if (line->type != AGENT_STOPPED)
+		return -EOPNOTSUPP;
+	/* In the place of the next beat; a manager that does not know it does not answer. */
+	s->claim = datagram_claim(line->stopped, line->still);
+	s->claims = CLAIMS;
+	return 0;
 }
 
 static void sender_close(struct transport *t)

@@ -27,6 +27,7 @@ struct http {
 	bool view_waits; /* to be sent */
 	bool view_sent;  /* what is waited for is the answer to a view */
 	unsigned view_status;
+	uint64_t incarnation; /* of the manager; 0: it has not said */
 };
 
 static void http_drive(struct http *h, enum beat_event event);
@@ -48,7 +49,7 @@ static void beat_answered(struct http *h, const struct answer *answer)
 	if (fenced && answer_epoch_find(answer, &epoch))
 		epoch = 0;
 	if (fenced || answer->status < 300)
-		h->base.sink.status(h->base.sink.arg, &h->base, fenced, epoch);
+		h->base.sink.status(h->base.sink.arg, &h->base, fenced, epoch, h->incarnation);
 	if (news == BEAT_ACCEPTED)
 		log_notice("host %s: beating every %llu ms", h->base.config.host,
 			   (unsigned long long)h->base.config.interval_ms);

@@ -52,12 +52,15 @@ static const char help[] =
 	"  --hooks DIR       programs run as functions come and go; /etc/fabric-agent/hooks.d\n"
 	"                    unless given\n"
 	"  --hook-ms N       deadline of each, 100 to 600000; 10000 unless given\n"
+	"  --state FILE      remembers the highest epoch, and that the hooks of a fence have run,\n"
+	"                    across a restart of the agent; not on a disk that goes with a fence\n"
+	"                    (environment: FABRIC_STATE)\n"
 	"  --sysfs DIR       in place of /sys, for tests; none: tells nothing of what this host\n"
 	"                    sees, for an agent that stands in for a modelled host\n"
 	"                    (environment: FABRIC_SYSFS)\n"
 	"  --leave           on SIGTERM: says that this host leaves, so that fabricd fences it "
 	"and\n"
-	"                    hands over what it has without waiting; by datagrams alone. It must "
+	"                    hands over what it has without waiting; by datagrams and a port. It must "
 	"be\n"
 	"                    readmitted when it comes back\n"
 	"  --boot-id UUID    in place of the kernel's boot id, for tests\n"
@@ -171,6 +174,9 @@ static int option_take(struct options *o, int option)
 	case 'y':
 		o->agent.sysfs = optarg;
 		return -1;
+	case 'S':
+		o->agent.state = optarg;
+		return -1;
 	case 'b':
 		o->boot_id = optarg;
 		return -1;
@@ -204,6 +210,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 		{ "hooks", required_argument, NULL, 'd' },
 		{ "hook-ms", required_argument, NULL, 'm' },
 		{ "sysfs", required_argument, NULL, 'y' },
+		{ "state", required_argument, NULL, 'S' },
 		{ "leave", no_argument, NULL, 'L' },
 		{ "boot-id", required_argument, NULL, 'b' },
 		{ "log-level", required_argument, NULL, 'l' },
@@ -402,6 +409,7 @@ int main(int argc, char **argv)
 	o.socket = environment("FABRIC_SOCKET", NULL);
 	o.boot_id = environment("FABRIC_BOOT_ID", NULL);
 	o.agent.sysfs = environment("FABRIC_SYSFS", "/sys");
+	o.agent.state = environment("FABRIC_STATE", NULL);
 	o.agent.hooks = "/etc/fabric-agent/hooks.d";
 	o.agent.interval_ms = 1000;
 	o.agent.hook_ms = 10000;

@@ -35,11 +35,12 @@ struct serial {
 	int fd; /* -1: not open */
 	struct event *readable;
 	struct event *writable;
-	struct event *timer; /* to open it again, or to read it again */
-	uint64_t wait_ms;    /* before the next try to open it */
-	bool is_line;        /* a terminal: at its end it has hung up, and stays so */
-	bool is_resting;     /* nobody is at the other end: it is looked at now and then */
-	unsigned unanswered; /* beats in a row */
+	struct event *timer;  /* to open it again, or to read it again */
+	uint64_t wait_ms;     /* before the next try to open it */
+	bool is_line;         /* a terminal: at its end it has hung up, and stays so */
+	bool is_resting;      /* nobody is at the other end: it is looked at now and then */
+	unsigned unanswered;  /* beats in a row */
+	uint64_t incarnation; /* of who is at the other end; 0: it has not said */
 	struct line_reader lines;
 	struct buf out;
 	uint64_t bad; /* lines that were not understood */
@@ -187,7 +188,10 @@ static void on_line(void *arg, const char *text, size_t length)
 	if (!r && line.type == AGENT_STATUS) {
 		s->unanswered = 0;
 		transport_say_reached(&s->base);
-		s->base.sink.status(s->base.sink.arg, &s->base, line.is_fenced, line.epoch);
+		s->base.sink.status(s->base.sink.arg, &s->base, line.is_fenced, line.epoch,
+				    s->incarnation);
+	} else if (!r && line.type == AGENT_MANAGER) {
+		s->incarnation = line.incarnation;
 	} else if (!r && line.type == AGENT_LEAVE) {
 		s->base.sink.asked(s->base.sink.arg, &s->base, &line);
 	} else {
@@ -206,6 +210,7 @@ static void serial_reached(struct serial *s)
 		return;
 	}
 	s->wait_ms = LOOK_MS;
+	s->incarnation = 0; /* it may be another */
 	s->out.length = 0;
 	buf_text(&s->out, "\n"); /* ends whatever half a line stands before it */
 	s->base.sink.reached(s->base.sink.arg, &s->base);
@@ -335,6 +340,19 @@ static void serial_beat(struct transport *t)
 	(void)!serial_put(s, &line); /* one that is missed stays missed */
 }
 
+static void serial_leave(struct transport *t)
+{
+	struct agent_line line = { .type = AGENT_LEAVING };
+	struct serial *s = (struct serial *)t;
+
+	if (s->fd < 0 || s->is_resting)
+		return;
+	memcpy(line.host, t->config.host, strlen(t->config.host) + 1);
+	memcpy(line.boot_id, t->config.boot_id, sizeof(line.boot_id));
+	line.seq = t->sink.seq(t->sink.arg);
+	(void)serial_put(s, &line); /* said again until it is answered */
+}
+
 static int serial_report(struct transport *t, const struct agent_line *line)
 {
 	struct serial *s = (struct serial *)t;
@@ -385,6 +403,7 @@ const struct transport_ops transport_serial = {
 	.name = "serial",
 	.open = serial_open,
 	.beat = serial_beat,
+	.leave = serial_leave,
 	.report = serial_report,
 	.close = serial_close,
 };

@@ -19,8 +19,11 @@ struct transport;
 struct transport_sink {
 	/* fabricd is there, for the first time or again: it wants to be told everything. */
 	void (*reached)(void *arg, struct transport *t);
-	/* The answer to a beat. */
-	void (*status)(void *arg, struct transport *t, bool is_fenced, uint64_t epoch);
+	/* The answer to a beat. @incarnation: agent_incarnation() of who answers; 0: not told. */
+	void (*status)(void *arg, struct transport *t, bool is_fenced, uint64_t epoch,
+		       uint64_t incarnation);
+	/* The highest epoch that was told by any way, and by whom (S14); 0, 0: none yet. */
+	void (*told)(void *arg, uint64_t *epoch, uint64_t *incarnation);
 	/* A request: a "leave" line. Borrowed. */
 	void (*asked)(void *arg, struct transport *t, const struct agent_line *leave);
 	/* The number of the next beat; rises with each call, over all transports. */
@@ -47,9 +50,9 @@ struct transport_ops {
 	void (*beat)(struct transport *t);
 	/* A beat that says: this host leaves. NULL: not by this way. */
 	void (*leave)(struct transport *t);
-	/* A "seen" or a "left" line. Return: 0; -ENOTCONN: nobody is there; -EAGAIN: it has too
-	 * much to say already; -EOPNOTSUPP: not by this way. What was not taken is the caller's to
-	 * say again, for "seen" once reached() is called. */
+	/* A "seen", "left", "told" or "stopped" line. Return: 0; -ENOTCONN: nobody is there;
+	 * -EAGAIN: it has too much to say already; -EOPNOTSUPP: not by this way. What was not taken
+	 * is the caller's to say again, for "seen" once reached() is called. */
 	int (*report)(struct transport *t, const struct agent_line *line);
 	void (*close)(struct transport *t);
 };

@@ -31,6 +31,18 @@ uint64_t datagram_nonce(void)
 	return nonce;
 }
 
+uint64_t datagram_claim(uint64_t stopped, uint64_t still)
+{
+	return (stopped < UINT32_MAX ? stopped : UINT32_MAX) |
+	       (still < UINT32_MAX ? still : UINT32_MAX) << 32;
+}
+
+void datagram_claim_read(uint64_t nonce, uint64_t *stopped, uint64_t *still)
+{
+	*stopped = nonce & UINT32_MAX;
+	*still = nonce >> 32;
+}
+
 uint64_t datagram_host_hash(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325U;

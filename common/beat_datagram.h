@@ -28,6 +28,7 @@ enum datagram_type {
 	DATAGRAM_FENCED = 4,    /* fabricd: it does not, the host is fenced */
 	DATAGRAM_CHALLENGE = 5, /* fabricd: prove that this boot id is fresh */
 	DATAGRAM_RESPONSE = 6,  /* agent: to a challenge; a beat as well */
+	DATAGRAM_STOPPED = 7,   /* agent: fenced, and has let go; a beat as well. See below */
 	DATAGRAM_TYPES,
 };
 
@@ -38,8 +39,13 @@ struct datagram {
 	uint64_t seq;         /* of the beat; in an answer, of the beat that is answered */
 	uint64_t epoch;       /* of the host, as far as the sender knows; 0: it does not */
 	uint64_t incarnation; /* hash of the manager's incarnation; 0: not known */
-	uint64_t nonce;       /* of a challenge and its response; else 0 */
+	uint64_t nonce;       /* of a challenge and its response; else 0, but for STOPPED */
 };
+
+/* The nonce of a DATAGRAM_STOPPED: how many functions are used no more, and how many still. Each is
+ * 32 bits, or the most that these hold. */
+uint64_t datagram_claim(uint64_t stopped, uint64_t still);
+void datagram_claim_read(uint64_t nonce, uint64_t *stopped, uint64_t *still);
 
 /* Once, before all others. Return: 0 or -EIO: no source of randomness. */
 MUST_USE int datagram_setup(void);

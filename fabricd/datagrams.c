@@ -467,6 +467,18 @@ static bool boot_prove(struct session *s, const struct datagram *d, uint64_t rec
 	return true;
 }
 
+static void claim_pass(const struct listener *l, const struct key *key, const struct datagram *d,
+		       const char boot_id[static 37])
+{
+	const struct channel_sink *sink = &l->all->sink;
+	struct agent_line claim = { .type = AGENT_STOPPED, .epoch = d->epoch };
+
+	memcpy(claim.boot_id, boot_id, sizeof(claim.boot_id));
+	datagram_claim_read(d->nonce, &claim.stopped, &claim.still);
+	if (sink->stopped)
+		sink->stopped(sink->arg, key->keys.host, &claim);
+}
+
 static void beat_pass(struct listener *l, struct key *key, struct datagram *d, uint64_t received_ms,
 		      const struct msghdr *to)
 {
@@ -482,6 +494,8 @@ static void beat_pass(struct listener *l, struct key *key, struct datagram *d, u
 		doubt(l->all, to->msg_name, r > 0 ? refusal_text(r) : strerror(-r));
 		return;
 	}
+	if (d->type == DATAGRAM_STOPPED)
+		claim_pass(l, key, d, boot_id);
 	d->type = r ? DATAGRAM_FENCED : DATAGRAM_STATUS;
 	d->epoch = epoch;
 	d->nonce = 0;
@@ -546,7 +560,7 @@ static void datagram_take(struct listener *l, struct mmsghdr *m, uint64_t receiv
 	}
 	key = key_find(l->all, hash);
 	if (!key || key_open(key, bytes, m->msg_len, &d) ||
-	    (d.type != DATAGRAM_BEAT && d.type != DATAGRAM_LEAVING &&
+	    (d.type != DATAGRAM_BEAT && d.type != DATAGRAM_LEAVING && d.type != DATAGRAM_STOPPED &&
 	     d.type != DATAGRAM_RESPONSE)) {
 		if (key)
 			heard(l, key, BEAT_FORGED, received_ms);

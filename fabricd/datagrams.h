@@ -21,7 +21,7 @@ struct datagrams;
  * datagrams_new() - hear config.udp and config.unix_path
  * @incarnation: of the database; borrowed
  * @keys: folder of enrolled hosts' keys, see host_keys.h; borrowed; NULL: none
- * @sink: its beat(), leaving() and heard() alone are used
+ * @sink: its beat(), leaving(), told(), stopped() and heard() alone are used
  * @why: DB_TEXT_MAX (512) bytes, set on failure
  *
  * A key that cannot be read is said, and its host is not heard. Return: 0, -errno, or REFUSE_FIELD.

@@ -197,11 +197,12 @@ class Agent(Case):
             probe.bind(("127.0.0.1", 0))
             return probe.getsockname()[1]
 
-    def agent(self, *ways):
+    def agent(self, *ways, boot_id=None, state="alive"):
         self.fabric.start("agent-bay1", "fabric-agent", "--host", "bay1", *ways, "--interval-ms",
-                          "100", "--boot-id", str(uuid.uuid4()), "--hooks", self.fabric.at("hooks"),
+                          "100", "--boot-id", boot_id or str(uuid.uuid4()), "--hooks",
+                          self.fabric.at("hooks"), "--state", self.fabric.at("bay1.state"),
                           env={"FABRIC_SYSFS": self.blade.folder})
-        self.wait_state("alive")
+        self.wait_state(state)
 
     def by_port(self):
         return "--serial", self.port.device
@@ -374,6 +375,73 @@ class Agent(Case):
             self.fabric.kill("agent-bay1", signal.SIGTERM)
             for name in ("agent-bay1.log", "hooks.log"):
                 os.unlink(self.fabric.at(name))
+
+    def test_a_fenced_agent_lets_go_once_and_says_so(self):
+        for way in (self.by_port(), self.by_udp()):
+            boot_id = str(uuid.uuid4())
+            self.hook()
+            with open(self.fabric.at("hooks/30-let-go"), "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\n[ $1 != fenced ] || rm -f {self.blade.devices}/*/driver\n")
+            os.chmod(self.fabric.at("hooks/30-let-go"), 0o755)
+            self.blade.card("0000:05:00.0", 16, "02:00:00:00:00:01", {"vendor": "1af4", "device": "1041"})
+            self.agent(*way, boot_id=boot_id)
+            self.fabric.power("bay1", "off")
+            self.wait_state("fenced")
+            incident = str(self.fabric.incident_of("bay1")["id"])
+            self.fabric.wait("it is in the time line", lambda n=incident: (
+                "its agent says that it has stopped using 1 function" in self.fabric.ctl("incident", "show", n)))
+            # It is started again: what was done is not done again, and is not told again.
+            self.fabric.kill("agent-bay1", signal.SIGKILL)
+            said = self.log().count("FENCED, epoch")
+            self.agent(*way, boot_id=boot_id, state="fenced")
+            self.fabric.wait("it knows that it is fenced",
+                             lambda n=said: self.log().count("FENCED, epoch") > n)
+            self.fabric.kill("agent-bay1", signal.SIGTERM)
+            self.assertEqual([line.split()[0] for line in self.hooks_log()].count("fenced"), 1)
+            self.assertEqual(self.fabric.ctl("incident", "show", incident).count("stopped using"), 1)
+            # Damaged: it is said, and the agent goes on.
+            with open(self.fabric.at("bay1.state"), "a", encoding="ascii") as file:
+                file.write("x")
+            self.fabric.power("bay1", "on")
+            self.agent(*way, boot_id=str(uuid.uuid4()), state="fenced")
+            self.fabric.wait("it was said", lambda: "is damaged: begun anew" in self.log())
+            self.fabric.ctl("host", "readmit", "bay1")
+            self.wait_state("alive")
+            self.fabric.kill("agent-bay1", signal.SIGTERM)
+            self.blade.gone("0000:05:00.0")
+            shutil.rmtree(os.path.join(self.blade.slots, "16"))
+            for name in ("agent-bay1.log", "hooks.log"):
+                os.unlink(self.fabric.at(name))
+
+    def put_back(self, way):
+        """The database is put back to what it was before a fence, behind the manager's back; the
+        agent is started again meanwhile."""
+        fabric = self.fabric
+        self.agent(*way)
+        fabric.kill("fabricd", signal.SIGTERM)
+        shutil.copy(fabric.at("fabricd.db"), fabric.at("kept.db"))
+        fabric.start_manager()
+        fabric.power("bay1", "off")
+        self.wait_state("fenced")
+        fabric.wait("the agent says so", lambda: "FENCED, epoch" in self.log())
+        fabric.kill("agent-bay1", signal.SIGKILL)
+        fabric.kill("fabricd", signal.SIGTERM)
+        fabric.power("bay1", "on")
+        for name in ("fabricd.db-wal", "fabricd.db-shm"):
+            if os.path.exists(fabric.at(name)):
+                os.unlink(fabric.at(name))
+        shutil.copy(fabric.at("kept.db"), fabric.at("fabricd.db"))
+        fabric.start_manager()
+        fabric.start("agent-bay1", "fabric-agent", "--host", "bay1", *way, "--interval-ms", "100",
+                     "--state", fabric.at("bay1.state"))
+        fabric.wait("it freezes", lambda: fabric.get("/v1/health")["status"] == "frozen")
+        self.assertIn("was told epoch", fabric.get("/v1/health")["detail"])
+
+    def test_s14_by_its_port_an_agent_still_knows_a_higher_epoch(self):
+        self.put_back(self.by_port())
+
+    def test_s14_by_datagrams_an_agent_still_knows_a_higher_epoch(self):
+        self.put_back(self.by_udp())
 
     def test_a_function_leaves_through_hooks_and_slot(self):
         self.hook()

@@ -42,7 +42,18 @@ struct rig {
 	unsigned told;
 	uint64_t told_epoch;
 	unsigned port;
+	unsigned claims;
+	struct agent_line claim;
 };
+
+static void on_stopped(void *arg, const char *host, const struct agent_line *stopped)
+{
+	struct rig *rig = arg;
+
+	assert_string_equal(host, "bay1");
+	rig->claims++;
+	rig->claim = *stopped;
+}
 
 static void on_heard(void *arg, const char *host, const char *way, enum beat_kind kind,
 		     uint64_t received_ms)
@@ -105,9 +116,11 @@ static unsigned free_port(void)
 static int begin(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	const struct channel_sink sink = {
-		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
-	};
+	const struct channel_sink sink = { .beat = on_beat,
+					   .told = on_told,
+					   .stopped = on_stopped,
+					   .heard = on_heard,
+					   .arg = rig };
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned port = free_port();
 	char why[512];
@@ -462,13 +475,35 @@ static void s14_an_epoch_is_told_on_only_from_our_own_database(void **state)
 	assert_int_equal(rig->told_epoch, 9);
 }
 
+static void what_an_agent_claims_is_a_beat_and_is_passed_on(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(10);
+
+	prove(rig);
+	rig->result = REFUSE_HOST_FENCED;
+	d.type = DATAGRAM_STOPPED;
+	d.epoch = 4;
+	d.nonce = datagram_claim(8, 1);
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_FENCED);
+	assert_int_equal(rig->beats, 1);
+	assert_int_equal(rig->claims, 1);
+	assert_int_equal(rig->claim.epoch, 4);
+	assert_int_equal(rig->claim.stopped, 8);
+	assert_int_equal(rig->claim.still, 1);
+	assert_string_equal(rig->claim.boot_id, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+}
+
 /* The numbers rise over all networks together; none is silent because another is quicker. */
 static void each_network_is_heard_by_itself(void **state)
 {
 	struct rig *rig = *state;
-	const struct channel_sink sink = {
-		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
-	};
+	const struct channel_sink sink = { .beat = on_beat,
+					   .told = on_told,
+					   .stopped = on_stopped,
+					   .heard = on_heard,
+					   .arg = rig };
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned second = free_port();
 	struct datagram d = beat(51);
@@ -563,9 +598,11 @@ static void an_enrolled_key_is_its_owner_s_alone(void **state)
 static void an_address_that_is_none_is_refused(void **state)
 {
 	struct rig *rig = *state;
-	const struct channel_sink sink = {
-		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
-	};
+	const struct channel_sink sink = { .beat = on_beat,
+					   .told = on_told,
+					   .stopped = on_stopped,
+					   .heard = on_heard,
+					   .arg = rig };
 	struct datagrams *other = NULL;
 	char why[512] = "";
 
@@ -619,9 +656,11 @@ static const char *unix_path(struct rig *rig)
 
 static int unix_listen(struct rig *rig, char why[512])
 {
-	const struct channel_sink sink = {
-		.beat = on_beat, .told = on_told, .heard = on_heard, .arg = rig
-	};
+	const struct channel_sink sink = { .beat = on_beat,
+					   .told = on_told,
+					   .stopped = on_stopped,
+					   .heard = on_heard,
+					   .arg = rig };
 
 	(void)unix_path(rig);
 	(void)snprintf(rig->config.udp, sizeof(rig->config.udp), "none");
@@ -737,6 +776,7 @@ int main(void)
 		TEST(a_challenge_is_answered_once),
 		TEST(doubled_reordered_and_late_beats_are_told_apart),
 		TEST(s14_an_epoch_is_told_on_only_from_our_own_database),
+		TEST(what_an_agent_claims_is_a_beat_and_is_passed_on),
 		TEST(each_network_is_heard_by_itself),
 		TEST(a_key_changes_without_a_gap),
 		TEST(an_enrolled_key_is_its_owner_s_alone),

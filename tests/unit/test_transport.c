@@ -37,6 +37,7 @@ struct rig {
 	bool is_fenced;
 	uint64_t epoch;
 	unsigned asked;
+	uint64_t incarnation;
 	struct agent_line leave;
 	char heard[8192];
 	size_t heard_length;
@@ -50,7 +51,8 @@ static void on_reached(void *arg, struct transport *t)
 	rig->reached++;
 }
 
-static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t epoch)
+static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t epoch,
+		      uint64_t incarnation)
 {
 	struct rig *rig = arg;
 
@@ -58,6 +60,15 @@ static void on_status(void *arg, struct transport *t, bool is_fenced, uint64_t e
 	rig->statuses++;
 	rig->is_fenced = is_fenced;
 	rig->epoch = epoch;
+	rig->incarnation = incarnation;
+}
+
+static void on_told(void *arg, uint64_t *epoch, uint64_t *incarnation)
+{
+	const struct rig *rig = arg;
+
+	*epoch = rig->epoch;
+	*incarnation = rig->incarnation;
 }
 
 static void on_asked(void *arg, struct transport *t, const struct agent_line *leave)
@@ -113,6 +124,7 @@ static int open_way(struct rig *rig, const struct transport_ops *ops)
 {
 	const struct transport_sink sink = { .reached = on_reached,
 					     .status = on_status,
+					     .told = on_told,
 					     .asked = on_asked,
 					     .seq = on_seq,
 					     .arg = rig };
@@ -440,6 +452,48 @@ static void a_challenge_is_answered_by_a_beat_with_its_nonce(void **state)
 	assert_int_equal(d.seq, 3);
 }
 
+static void a_claim_takes_the_place_of_a_beat_until_it_is_answered(void **state)
+{
+	const struct agent_line claim = { .type = AGENT_STOPPED, .stopped = 8, .still = 1 };
+	struct rig *rig = *state;
+	struct datagram d;
+	uint64_t stopped = 0;
+	uint64_t still = 0;
+
+	udp_open(rig);
+	assert_int_equal(rig->t->ops->report(rig->t, &claim), 0);
+	for (int i = 0; i < 2; i++) {
+		rig->t->ops->beat(rig->t);
+		d = beat_of(rig);
+		assert_int_equal(d.type, DATAGRAM_STOPPED);
+		datagram_claim_read(d.nonce, &stopped, &still);
+		assert_int_equal(stopped, 8);
+		assert_int_equal(still, 1);
+	}
+	answer(rig, d, DATAGRAM_FENCED);
+	UNTIL(rig, rig->statuses == 1);
+	rig->t->ops->beat(rig->t);
+	d = beat_of(rig);
+	assert_int_equal(d.type, DATAGRAM_BEAT);
+	assert_true(d.nonce == 0);
+}
+
+/* One who does not know it counts it as a forgery. */
+static void a_claim_that_is_never_answered_is_said_three_times(void **state)
+{
+	const struct agent_line claim = { .type = AGENT_STOPPED, .stopped = 8 };
+	struct rig *rig = *state;
+	unsigned claims = 0;
+
+	udp_open(rig);
+	assert_int_equal(rig->t->ops->report(rig->t, &claim), 0);
+	for (int i = 0; i < 10; i++) {
+		rig->t->ops->beat(rig->t);
+		claims += beat_of(rig).type == DATAGRAM_STOPPED;
+	}
+	assert_int_equal(claims, 3);
+}
+
 static void by_a_unix_socket_beats_are_answered_and_go_on_when_the_manager_is_back(void **state)
 {
 	struct rig *rig = *state;
@@ -512,6 +566,8 @@ int main(void)
 		TEST(a_beat_is_a_sealed_datagram_and_its_answer_is_told),
 		TEST(a_challenge_is_answered_by_a_beat_with_its_nonce),
 		TEST(answers_to_what_was_not_sent_or_overtaken_are_not_believed),
+		TEST(a_claim_takes_the_place_of_a_beat_until_it_is_answered),
+		TEST(a_claim_that_is_never_answered_is_said_three_times),
 		TEST(by_a_unix_socket_beats_are_answered_and_go_on_when_the_manager_is_back),
 		TEST(nobody_there_is_said_once_and_beaten_at_all_the_same),
 		TEST(a_way_that_can_never_work_is_refused),
