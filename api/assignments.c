@@ -82,6 +82,14 @@ static void seen_put(const struct fabric *f, const void *object, struct buf *out
 	joined_write(f, object, out);
 }
 
+static void profile_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->profile ? fn->profile->name : NULL);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "function", .get = id_get },
@@ -90,6 +98,7 @@ static const struct field fields[] = {
 	{ .name = "generation", .get = generation_get },
 	{ .name = "state", .get = state_get },
 	{ .name = "identity", .write = identity_put },
+	{ .name = "profile", .get = profile_get },
 	{ .name = "bound", .write = bound_put },
 	{ .name = "condition", .get = condition_get, .moves = true },
 	{ .name = "seen", .write = seen_put, .moves = true },

@@ -455,6 +455,126 @@ int body_drain_parse(const char *text, size_t length, struct body_drain *out, st
 	return r;
 }
 
+/* ---- profiles ---- */
+
+static int member_function_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct fabric_profile_member *member = out;
+
+	return text_take(value, path, member->function, sizeof(member->function), p);
+}
+
+static int member_identity_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct fabric_profile_member *member = out;
+
+	if (!value)
+		return 0;
+	member->has_identity = true;
+	return object_take(value, identity_members, path, &member->identity, p);
+}
+
+static const struct member profile_function_members[] = {
+	{ "function", true, member_function_take },
+	{ "identity", false, member_identity_take },
+	{ 0 },
+};
+
+static int profile_functions_take(json_object *value, const char *path, void *out,
+				  struct problem *p)
+{
+	struct body_profile *profile = out;
+	size_t count;
+
+	if (!json_object_is_type(value, json_type_array))
+		return wants(p, path, "an array");
+	count = json_object_array_length(value);
+	if (!count || count > PROVIDER_VPORTS_MAX) {
+		problem_field(p, REFUSE_FIELD, path, "must hold 1 to %d functions",
+			      PROVIDER_VPORTS_MAX);
+		return REFUSE_FIELD;
+	}
+	profile->members = calloc(count, sizeof(*profile->members));
+	if (!profile->members)
+		return -ENOMEM;
+	profile->member_count = count;
+	for (size_t i = 0; i < count; i++) {
+		char at[48];
+		int r;
+
+		(void)snprintf(at, sizeof(at), "%s/%zu", path, i);
+		r = object_take(json_object_array_get_idx(value, i), profile_function_members, at,
+				&profile->members[i], p);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int priority_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_profile *profile = out;
+	uint64_t n = 0;
+	int r = number_take(value, path, 0, FABRIC_PRIORITY_MAX, &n, p);
+
+	profile->priority = (unsigned)n;
+	return r;
+}
+
+void body_profile_done(struct body_profile *profile)
+{
+	free(profile->members);
+	*profile = (struct body_profile){ 0 };
+}
+
+int body_profile_parse(const char *text, size_t length, struct body_profile *out, struct problem *p)
+{
+	static const struct member members[] = {
+		{ "priority", false, priority_take },
+		{ "functions", true, profile_functions_take },
+		{ 0 },
+	};
+	OWNED(body_profile_done) struct body_profile profile = { .priority = FABRIC_PRIORITY };
+	int r = body_take(text, length, members, &profile, p);
+
+	if (r)
+		return r;
+	*out = profile;
+	profile.members = NULL;
+	return 0;
+}
+
+static int place_host_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_place *place = out;
+
+	return text_take(value, path, place->host, sizeof(place->host), p);
+}
+
+static int place_dry_run_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_place *place = out;
+
+	return bool_take(value, path, &place->dry_run, p);
+}
+
+int body_place_parse(const char *text, size_t length, bool has_host, struct body_place *out,
+		     struct problem *p)
+{
+	static const struct member members[] = { { "host", true, place_host_take },
+						 { "dry_run", false, place_dry_run_take },
+						 { 0 } };
+	struct body_place place = { 0 };
+	/* A release names no host: the table from its second entry on. */
+	int r = has_host || length
+			? body_take(text, length, has_host ? members : members + 1, &place, p)
+			: 0;
+
+	if (!r)
+		*out = place;
+	return r;
+}
+
 static int incident_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	return number_take(value, path, 1, INT64_MAX, out, p);

@@ -44,6 +44,24 @@ struct body_drain {
 };
 MUST_USE int body_drain_parse(const char *text, size_t length, struct body_drain *out,
 			      struct problem *p);
+/* PUT /v1/profiles/ID */
+struct body_profile {
+	unsigned priority; /* FABRIC_PRIORITY unless told */
+	struct fabric_profile_member *members;
+	size_t member_count;
+};
+void body_profile_done(struct body_profile *profile);
+OWNED_BY_VALUE(struct body_profile, body_profile_done)
+MUST_USE int body_profile_parse(const char *text, size_t length, struct body_profile *out,
+				struct problem *p);
+/* POST assign, move: {"host":ID,"dry_run":true}; release: {"dry_run":true}, {}, or nothing at all
+ */
+struct body_place {
+	char host[FABRIC_NAME_MAX];
+	bool dry_run;
+};
+MUST_USE int body_place_parse(const char *text, size_t length, bool has_host,
+			      struct body_place *out, struct problem *p);
 /* POST fence-confirm */
 MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
 				struct problem *p);

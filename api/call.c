@@ -15,16 +15,18 @@
 enum { BODY_KEEP = 1 << 20, ALLOW_MAX = 64, TEXT_MAX = MESSAGE_TARGET_MAX + 1 };
 
 const char *const call_no_params[] = { NULL };
+const char *const call_wait_params[] = { "wait", NULL };
 
 /* All that can be asked for. */
 static const struct api_command *const commands[] = {
-	&api_function_get, &api_host_get,      &api_host_beat,        &api_host_seen,
-	&api_host_set,     &api_host_failover, &api_host_readmit,     &api_host_confirm,
-	&api_switch_get,   &api_port_get,      &api_adapter_get,      &api_assignment_get,
-	&api_change_get,   &api_change_post,   &api_change_cancel,    &api_incident_get,
-	&api_event_follow, &api_topology_get,  &api_health_get,       &api_config_get,
-	&api_adopt_post,   &api_db_backup,     &api_host_maintenance, &api_host_drain,
-	&api_host_enroll,
+	&api_function_get,   &api_host_get,      &api_host_beat,        &api_host_seen,
+	&api_host_set,       &api_host_failover, &api_host_readmit,     &api_host_confirm,
+	&api_switch_get,     &api_port_get,      &api_adapter_get,      &api_assignment_get,
+	&api_change_get,     &api_change_post,   &api_change_cancel,    &api_incident_get,
+	&api_event_follow,   &api_topology_get,  &api_health_get,       &api_config_get,
+	&api_adopt_post,     &api_db_backup,     &api_host_maintenance, &api_host_drain,
+	&api_host_enroll,    &api_profile_get,   &api_profile_set,      &api_profile_delete,
+	&api_profile_assign, &api_profile_move,  &api_profile_release,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -189,6 +191,8 @@ int call_if_match(struct api_call *call, const struct resource *resource, const 
 
 	if (!has_header(call, MESSAGE_IF_MATCH))
 		return 0;
+	if (!object)
+		return REFUSE_PRECONDITION;
 	resource_write(resource, call->fabric, object, call_body(call->api), &hash);
 	return etag_matches(call, MESSAGE_IF_MATCH, hash) ? 0 : REFUSE_PRECONDITION;
 }
@@ -338,7 +342,7 @@ static bool is_of(const struct api_command *command, const struct route *route)
 	       (command->verb ? route->verb && !strcmp(command->verb, route->verb) : !route->verb);
 }
 
-/* For PUT and POST below hosts the last segment is the verb, below db the only one. */
+/* For PUT and POST below hosts and profiles the last segment is the verb, below db the only one. */
 static void verb_split(struct route *route)
 {
 	char *slash = strrchr(route->id, '/');

@@ -4,7 +4,7 @@
  *
  * The table is the list of const entries at the end of call.c; each entry stands in the file of its
  * resource. A path is /v1/COLLECTION[/ID]; ids hold slashes, as they are or as %2F. For PUT and
- * POST under hosts the last segment is the verb.
+ * POST under hosts and profiles the last segment is the verb.
  */
 #pragma once
 
@@ -71,6 +71,8 @@ struct api_command {
 };
 
 extern const char *const call_no_params[];
+extern const char *const call_wait_params[]; /* "wait" alone */
+enum { WAIT_MAX_S = 3600 };
 
 void call_run(struct api *api, struct server_conn *c, const struct server_request *request);
 void call_commands(void (*fn)(void *arg, const struct api_command *command), void *arg);
@@ -84,7 +86,8 @@ MUST_USE int call_seconds(const struct api_call *call, const char *name, uint32_
 void call_reply(struct api_call *call, int status, uint64_t hash);
 void call_refuse(struct api_call *call, int r);
 void call_refuse_with(struct api_call *call, const struct problem *p);
-/* If-Match, if it is there, against the object as it is now. Return: 0 or REFUSE_PRECONDITION. */
+/* If-Match, if it is there, against the object as it is now; NULL: there is none. Return: 0 or
+ * REFUSE_PRECONDITION. */
 MUST_USE int call_if_match(struct api_call *call, const struct resource *resource,
 			   const void *object);
 /* api->body emptied, to be written. */

@@ -10,8 +10,6 @@
 #include "api/commands.h"
 #include "api/resource.h"
 
-enum { WAIT_MAX_S = 3600 };
-
 /* ---- documents ---- */
 
 static const char *text_or_null(const char *text)
@@ -313,8 +311,7 @@ static bool change_accepted(struct ticket *t, int r, uint64_t id)
 	return false;
 }
 
-/* For a change that is asked for; NULL: the call has been refused. */
-static struct ticket *change_ticket(struct api_call *call, uint32_t wait_s)
+struct ticket *change_ticket(struct api_call *call, uint32_t wait_s)
 {
 	struct ticket *t;
 	int r = ticket_new(call->api, call->conn, change_accepted, &t);
@@ -372,14 +369,12 @@ static void change_post(struct api_call *call)
 		change_submit(call, &request, wait_s);
 }
 
-static const char *const change_post_params[] = { "wait", NULL };
-
 const struct api_command api_change_post = {
 	.name = "change.post",
 	.method = MESSAGE_POST,
 	.collection = "changes",
 	.right = SERVER_RIGHT_OPERATE,
-	.params = change_post_params,
+	.params = call_wait_params,
 	.summary = "assign, release, move; dry_run plans only, ?wait=SECONDS waits for the end",
 	.run = change_post,
 };
@@ -440,7 +435,7 @@ const struct api_command api_host_drain = {
 	.takes_id = CALL_ID,
 	.verb = "drain",
 	.right = SERVER_RIGHT_OPERATE,
-	.params = change_post_params,
+	.params = call_wait_params,
 	.summary =
 		"move all it has to a spare, or {\"to\":HOST}; dry_run plans, ?wait=SECONDS waits",
 	.run = host_drain,

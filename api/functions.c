@@ -176,6 +176,14 @@ static void seen_put(const struct fabric *f, const void *object, struct buf *out
 	joined_write(f, object, out);
 }
 
+static void profile_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_function *fn = object;
+
+	(void)f;
+	value_text(v, fn->profile ? fn->profile->name : NULL);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "kind", .get = kind_get },
@@ -184,6 +192,7 @@ static const struct field fields[] = {
 	{ .name = "vport", .get = vport_get },
 	{ .name = "generation", .get = generation_get },
 	{ .name = "identity", .write = identity_put },
+	{ .name = "profile", .get = profile_get },
 	{ .name = "state", .get = state_get },
 	{ .name = "change", .get = change_get },
 	{ .name = "step", .get = step_get },

@@ -14,6 +14,7 @@
 #include "fabricd/fabric.h"
 
 struct api_call;
+struct ticket;
 
 enum value_kind { VALUE_NULL, VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL };
 
@@ -86,6 +87,7 @@ extern const struct resource resource_functions;
 extern const struct resource resource_assignments;
 extern const struct resource resource_changes;
 extern const struct resource resource_incidents;
+extern const struct resource resource_profiles;
 
 /* What several of them need. */
 uint64_t resource_number_parse(const char *text); /* decimal, without leading zeros; 0: it is not */
@@ -100,6 +102,9 @@ const struct fabric_switch *switch_by_handle(const struct fabric *f, unsigned pr
 enum db_change_state change_state(const struct fabric_change *change);
 /* The same for an incident: moving until then. */
 enum db_incident_state incident_state(const struct fabric_incident *incident);
+/* For a change that is asked for, answered once it is there, or has ended; NULL: the call has been
+ * refused. */
+struct ticket *change_ticket(struct api_call *call, uint32_t wait_s);
 /* One operation of a change: {"op","function",...}. @step: NULL unless it runs. */
 void item_write(const struct db_item *row, const char *step, struct buf *out);
 /* {"dry_run":true,...,"plan":[...]} */

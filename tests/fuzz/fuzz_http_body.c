@@ -65,6 +65,8 @@ static void try_chunks(const char *bytes, size_t length)
 static void try_bodies(const char *text, size_t length)
 {
 	OWNED(body_change_done) struct body_change change = { 0 };
+	OWNED(body_profile_done) struct body_profile profile = { 0 };
+	struct body_place place;
 	struct body_beat beat;
 	struct problem p;
 	uint64_t incident = 0;
@@ -74,6 +76,11 @@ static void try_bodies(const char *text, size_t length)
 		must(change.ops && change.op_count && change.op_count <= BODY_OPS_MAX);
 	if (!body_beat_parse(text, length, &beat, &p))
 		must(strlen(beat.boot_id) == 36);
+	if (!body_profile_parse(text, length, &profile, &p))
+		must(profile.members && profile.member_count <= PROVIDER_VPORTS_MAX &&
+		     profile.priority <= FABRIC_PRIORITY_MAX);
+	(void)!body_place_parse(text, length, true, &place, &p);
+	(void)!body_place_parse(text, length, false, &place, &p);
 	(void)!body_spare_parse(text, length, &flag, &p);
 	(void)!body_confirm_parse(text, length, &incident, &p);
 	(void)!body_dry_run_parse(text, length, &flag, &p);

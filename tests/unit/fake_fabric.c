@@ -100,6 +100,19 @@ static void change_fill(struct fabric *f)
 	f->incident_list[0] = &f->incident;
 }
 
+static void profile_make(struct fabric *f)
+{
+	for (unsigned i = 0; i < 2; i++)
+		f->members[i] = (struct fabric_member){ .fn = &f->functions[i + 1],
+							.identity = { .mac = 0x02fab0000001 + i } };
+	f->profile = (struct fabric_profile){
+		.name = "web", .priority = 500, .members = f->members, .member_count = 2
+	};
+	f->functions[1].profile = &f->profile;
+	f->profile_list[0] = &f->profile;
+	f->refused_op = SIZE_MAX;
+}
+
 void fake_init(struct fabric *f)
 {
 	memset(f, 0, sizeof(*f));
@@ -117,6 +130,7 @@ void fake_init(struct fabric *f)
 	hosts_fill(f);
 	functions_fill(f);
 	change_fill(f);
+	profile_make(f);
 	f->event_first = 1;
 	f->event_last = 5;
 }
@@ -488,6 +502,67 @@ int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 {
 	(void)snprintf(f->host, sizeof(f->host), "%s", host);
 	return noted(f, uid, problem, fn, arg);
+}
+
+const struct fabric_profile *const *fabric_profiles(const struct fabric *f, size_t *count)
+{
+	*count = 1;
+	return f->profile_list;
+}
+
+const struct fabric_profile *fabric_profile_find(const struct fabric *f, const char *name)
+{
+	return strcmp(name, f->profile.name) != 0 ? NULL : &f->profile;
+}
+
+const struct fabric_host *fabric_profile_host(const struct fabric_profile *profile)
+{
+	return profile->members[0].fn->host;
+}
+
+const char *fabric_profile_state(const struct fabric_profile *profile, char why[static DB_TEXT_MAX])
+{
+	(void)profile;
+	(void)snprintf(why, DB_TEXT_MAX, "the test says so");
+	return "split";
+}
+
+int fabric_profile_set(struct fabric *f, const struct fabric_profile_request *request,
+		       struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	int r;
+
+	f->profile_asked = *request;
+	f->member_asked = request->members[request->member_count - 1];
+	(void)snprintf(f->profile.name, sizeof(f->profile.name), "%s", request->name);
+	r = noted(f, request->uid, problem, fn, arg);
+	problem->op = f->refused_op;
+	return r;
+}
+
+int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
+			  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "-%s", name);
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_profile_change(struct fabric *f, const char *name, enum db_op op, const char *to,
+			  uint32_t uid, struct fabric_problem *problem, fabric_answer_fn *fn,
+			  void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s %s>%s", fabric_op_text(op), name, to);
+	return noted(f, uid, problem, fn, arg);
+}
+
+int fabric_profile_change_plan(struct fabric *f, const char *name, enum db_op op, const char *to,
+			       struct fabric_problem *problem, struct fabric_plan *out)
+{
+	(void)name;
+	(void)op;
+	(void)to;
+	(void)problem;
+	return plan_make(f, out);
 }
 
 int fabric_host_drain(struct fabric *f, const char *host, const char *to, uint32_t uid,

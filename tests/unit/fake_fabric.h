@@ -29,6 +29,9 @@ struct fabric {
 	const struct fabric_function *function_list[FAKE_FUNCTIONS];
 	const struct fabric_change *change_list[1];
 	const struct fabric_incident *incident_list[1];
+	struct fabric_member members[2];
+	struct fabric_profile profile; /* "web": vf1, vf2 */
+	const struct fabric_profile *profile_list[1];
 	/* events event_first .. event_last are in memory */
 	uint64_t event_first;
 	uint64_t event_last;
@@ -38,6 +41,9 @@ struct fabric {
 	const char *refused_field;
 	struct fabric_request_op ops[4];
 	size_t op_count;
+	struct fabric_profile_request profile_asked; /* its members are gone */
+	struct fabric_profile_member member_asked;   /* the last */
+	size_t refused_op;
 	char key[64];
 	uint64_t hash;
 	uint32_t uid;

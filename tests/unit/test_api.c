@@ -242,6 +242,7 @@ static void every_collection_has_a_list_and_objects(void **state)
 		{ "/v1/assignments/nic-3fa2/pf0/vf1", "/v1/assignments" },
 		{ "/v1/changes/7", "/v1/changes" },
 		{ "/v1/incidents/3", "/v1/incidents" },
+		{ "/v1/profiles/web", "/v1/profiles" },
 	};
 	struct rig *rig = *state;
 
@@ -888,6 +889,128 @@ static void enrolling_tells_the_key_once_it_is_in_the_audit(void **state)
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/none/enroll", "{}"), 404);
 }
 
+#define WEB                                                                                   \
+	"{\"priority\":321,\"functions\":[{\"function\":\"nic-3fa2/pf0/vf2\"},{\"function\":" \
+	"\"nic-3fa2/pf0/vf1\",\"identity\":{\"mac\":\"02:fa:b0:00:00:02\",\"vlan\":7}}]}"
+
+static void a_profile_is_told_with_its_functions(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(get(rig, "/v1/profiles/web"), 200);
+	assert_string_equal(text_at(rig, "priority"), "500");
+	assert_string_equal(text_at(rig, "state"), "split");
+	assert_string_equal(text_at(rig, "reason"), "the test says so");
+	assert_string_equal(text_at(rig, "count"), "2");
+	assert_string_equal(text_at(rig, "functions.1.function"), "nic-3fa2/pf0/vf2");
+	assert_string_equal(text_at(rig, "functions.1.identity.mac"), "02:fa:b0:00:00:02");
+	assert_int_equal(get(rig, "/v1/functions?profile=web"), 200);
+	assert_string_equal(text_at(rig, "items.0.id"), "nic-3fa2/pf0/vf1");
+	assert_null(at(rig, "items.1"));
+	assert_int_equal(get(rig, "/v1/profiles?state=free"), 200);
+	assert_null(at(rig, "items.0"));
+}
+
+static void a_profile_is_defined_and_deleted(void **state)
+{
+	struct rig *rig = *state;
+
+	ask_with(rig, "PUT", "/v1/profiles/web", "", WEB);
+	until_asked(rig);
+	assert_string_equal(rig->fabric.profile_asked.name, "web");
+	assert_int_equal(rig->fabric.profile_asked.priority, 321);
+	assert_int_equal(rig->fabric.profile_asked.member_count, 2);
+	assert_true(rig->fabric.member_asked.has_identity);
+	assert_int_equal(rig->fabric.member_asked.identity.vlan, 7);
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 200);
+	assert_string_equal(text_at(rig, "id"), "web");
+
+	ask_with(rig, "PUT", "/v1/profiles/db", "", "{\"functions\":[{\"function\":\"f\"}]}");
+	until_asked(rig);
+	assert_int_equal(rig->fabric.profile_asked.priority, FABRIC_PRIORITY);
+	assert_false(rig->fabric.member_asked.has_identity);
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 201);
+	assert_string_equal(reply_header(&rig->r, "Location"), "/v1/profiles/db");
+
+	ask_with(rig, "DELETE", "/v1/profiles/db", "If-Match: *\r\n", NULL);
+	until_asked(rig);
+	assert_string_equal(rig->fabric.host, "-db");
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 204);
+}
+
+static void a_profile_that_is_refused_names_the_function(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.result = REFUSE_IN_PROFILE;
+	rig->fabric.refused_field = "function";
+	rig->fabric.refused_op = 1;
+	assert_int_equal(send_body(rig, "PUT", "/v1/profiles/web", WEB), 409);
+	assert_string_equal(text_at(rig, "code"), "in-profile");
+	assert_string_equal(text_at(rig, "errors.0.path"), "/functions/1/function");
+}
+
+static void a_bad_profile_reaches_nobody(void **state)
+{
+	static const struct {
+		const char *body;
+		const char *path;
+	} bad[] = {
+		{ "{}", "/functions" },
+		{ "{\"functions\":[]}", "/functions" },
+		{ "{\"functions\":[{}]}", "/functions/0/function" },
+		{ "{\"functions\":[{\"function\":\"\"}]}", "/functions/0/function" },
+		{ "{\"functions\":[{\"function\":\"f\",\"vport\":1}]}", "/functions/0/vport" },
+		{ "{\"functions\":[{\"function\":\"f\",\"identity\":{\"mac\":1}}]}",
+		  "/functions/0/identity/mac" },
+		{ "{\"priority\":1001,\"functions\":[{\"function\":\"f\"}]}", "/priority" },
+		{ "{\"priority\":-1,\"functions\":[{\"function\":\"f\"}]}", "/priority" },
+		{ "{\"name\":\"x\",\"functions\":[{\"function\":\"f\"}]}", "/name" },
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(send_body(rig, "PUT", "/v1/profiles/web", bad[i].body), 400);
+		assert_string_equal(text_at(rig, "errors.0.path"), bad[i].path);
+	}
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web/assign", "{}"), 400);
+	assert_string_equal(text_at(rig, "errors.0.path"), "/host");
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web/release", "{\"host\":\"bay1\"}"),
+			 400);
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web/move?wait=x", "{}"), 400);
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/none/release", "{}"), 404);
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web", "{}"), 405);
+	ask_with(rig, "PUT", "/v1/profiles/none", "If-Match: *\r\n", WEB);
+	assert_int_equal(answer(rig), 412);
+	assert_int_equal(rig->fabric.requests, 0);
+}
+
+static void a_profile_goes_to_a_host_as_a_change(void **state)
+{
+	struct rig *rig = *state;
+
+	ask_with(rig, "POST", "/v1/profiles/web/assign", "", "{\"host\":\"bay1\"}");
+	until_asked(rig);
+	assert_string_equal(rig->fabric.host, "assign web>bay1");
+	fabric_answers(rig, 0, 7);
+	assert_int_equal(answer(rig), 202);
+	assert_string_equal(reply_header(&rig->r, "Location"), "/v1/changes/7");
+	rig->fabric.answer = NULL;
+	ask_with(rig, "POST", "/v1/profiles/web/release", "", NULL);
+	until_asked(rig);
+	assert_string_equal(rig->fabric.host, "release web>");
+	fabric_answers(rig, 0, 7);
+	assert_int_equal(answer(rig), 202);
+	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web/move",
+				   "{\"host\":\"bay1\",\"dry_run\":true}"),
+			 200);
+	assert_string_equal(text_at(rig, "dry_run"), "true");
+	assert_int_equal(rig->fabric.requests, 2);
+}
+
 static void adopting_tells_what_was_taken_in(void **state)
 {
 	struct rig *rig = *state;
@@ -1310,7 +1433,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 25);
+	assert_int_equal(listing.count, 31);
 	assert_true(listing.has_adopt);
 }
 
@@ -1389,6 +1512,11 @@ int main(void)
 		WITH_RIG(a_failover_by_hand_answers_with_its_incident),
 		WITH_RIG(what_a_person_does_to_a_host_reaches_the_fabric),
 		WITH_RIG(enrolling_tells_the_key_once_it_is_in_the_audit),
+		WITH_RIG(a_profile_is_told_with_its_functions),
+		WITH_RIG(a_profile_is_defined_and_deleted),
+		WITH_RIG(a_profile_that_is_refused_names_the_function),
+		WITH_RIG(a_bad_profile_reaches_nobody),
+		WITH_RIG(a_profile_goes_to_a_host_as_a_change),
 		WITH_RIG(adopting_tells_what_was_taken_in),
 		WITH_RIG(health_is_503_until_ready),
 		WITH_RIG(what_is_not_known_yet_is_503_until_ready),
