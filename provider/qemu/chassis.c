@@ -203,12 +203,41 @@ static int take_power_off(struct object_in *in, void *target, json_object *value
 	return r;
 }
 
+static int take_word_element(struct object_in *in, json_object *value)
+{
+	struct qemu_host *h = reading_of(in)->host;
+	char word[QEMU_FILE_MAX];
+	int r = object_take_text(in, word, sizeof(word), value);
+
+	if (r)
+		return r;
+	if (!h->power_on_count && word[0] != '/')
+		return object_bad(in, "an absolute path is expected");
+	if (!h->power_on)
+		h->power_on = calloc(QEMU_WORDS_MAX + 1, sizeof(*h->power_on));
+	if (!h->power_on)
+		return -ENOMEM;
+	h->power_on[h->power_on_count] = strdup(word);
+	return h->power_on[h->power_on_count++] ? 0 : -ENOMEM;
+}
+
+static int take_power_on(struct object_in *in, void *target, json_object *value)
+{
+	struct qemu_host *h = target;
+	int r;
+
+	reading_of(in)->host = h;
+	r = object_take_array(in, value, QEMU_WORDS_MAX, take_word_element);
+	return r || h->power_on_count ? r : object_bad(in, "a program is expected");
+}
+
 static const struct object_key host_keys[] = {
 	OBJECT_TEXT("bay", struct qemu_host, bay, true),
 	OBJECT_OTHER("qmp", take_qmp, true),
 	OBJECT_OTHER("vports", take_vports, true),
 	OBJECT_NUMBER("first_slot", struct qemu_host, first_slot, false, 1, 8191),
 	OBJECT_MEMBER("power_off", take_power_off, struct qemu_host, can_kill, false),
+	OBJECT_OTHER("power_on", take_power_on, false),
 	OBJECT_MEMBER("switch", take_switch, struct qemu_host, switch_handle, false),
 	OBJECT_NUMBER("port", struct qemu_host, port, false, 1, PORTS_MAX - 1),
 	{ 0 },
@@ -604,8 +633,12 @@ void qemu_chassis_free(struct qemu_chassis *chassis)
 {
 	if (!chassis)
 		return;
-	for (size_t i = 0; i < chassis->host_count; i++)
+	for (size_t i = 0; i < chassis->host_count; i++) {
 		free(chassis->hosts[i].ports);
+		for (size_t k = 0; k < chassis->hosts[i].power_on_count; k++)
+			free(chassis->hosts[i].power_on[k]);
+		free(chassis->hosts[i].power_on);
+	}
 	free(chassis->hosts);
 	free(chassis->adapters);
 	free(chassis->switches);

@@ -19,6 +19,7 @@ enum {
 	QEMU_PATH_MAX = 108, /* bytes of a socket's path, as the kernel has it */
 	QEMU_FILE_MAX = 4096,
 	QEMU_CHASSIS_FILE_MAX = 8 << 20,
+	QEMU_WORDS_MAX = 15, /* of a program and its arguments */
 };
 
 struct qemu_host {
@@ -29,6 +30,8 @@ struct qemu_host {
 	uint16_t vports;
 	uint16_t first_slot; /* 0: not told */
 	bool can_kill;       /* "power_off": "kill" */
+	char **power_on; /* the program that turns it on, and its arguments; NULL: nobody does */
+	size_t power_on_count;
 	uint16_t switch_handle;
 	uint16_t port;
 };

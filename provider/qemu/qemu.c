@@ -36,6 +36,7 @@ void qemu_judge(struct qemu *q)
 		if (now->host && now->generation)
 			q->identities[i] = now->identity;
 	}
+	qemu_held_judge(q);
 }
 
 struct provider_binding qemu_binding(const struct qemu *q, uint32_t function)
@@ -114,6 +115,7 @@ static void scan_hosts(const struct qemu *q, struct provider_scan *scan)
 		h->buses = 1;
 		h->window_bytes = (uint64_t)WINDOW_KIB << 10;
 		h->first_slot = from->first_slot;
+		h->can_power_on = from->power_on != NULL;
 		h->state = qemu_host_state(q, h->handle);
 		p = scan_port(scan, h->switch_handle, h->port, h->state.link);
 		p->role = PROVIDER_PORT_UPSTREAM;
@@ -274,7 +276,7 @@ static void scan_told(struct qemu *q)
 	q->sink.scanned_take(q->sink.arg, scan, scan ? NULL : strerror(ENOMEM));
 }
 
-static void work_end(struct qemu_work *work)
+static void work_over(struct qemu_work *work)
 {
 	struct qemu *q = work->q;
 	struct provider_completion c = {
@@ -283,7 +285,9 @@ static void work_end(struct qemu_work *work)
 		.why = work->why,
 	};
 
-	if (work->kind == QEMU_WORK_SCAN) {
+	if (work->is_plug) {
+		qemu_plug_end(work);
+	} else if (work->kind == QEMU_WORK_SCAN) {
 		scan_told(q);
 	} else if (work->kind == QEMU_WORK_VIEW) {
 		q->sink.viewed(q->sink.arg, work->cookie, NULL, work->text);
@@ -313,7 +317,7 @@ static void works_go(struct qemu *q)
 			qemu_work_go(work);
 			next = TAILQ_NEXT(work, at);
 			if (work->step == QEMU_STEP_OVER) {
-				work_end(work);
+				work_over(work);
 				has_ended = true;
 			}
 		}
@@ -332,9 +336,10 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 	qemu_judge(q);
 	hosts_tell(q);
 	functions_tell(q);
+	qemu_held_plug(q);
 }
 
-static struct qemu_work *work_new(struct qemu *q)
+struct qemu_work *qemu_work_new(struct qemu *q)
 {
 	struct qemu_work *work = q->work_count < QEMU_WORKS_MAX ? calloc(1, sizeof(*work)) : NULL;
 
@@ -369,7 +374,7 @@ static void op_look(struct qemu *q, const struct qemu_work *work)
 static int qemu_submit(struct provider *p, const struct provider_op *op)
 {
 	struct qemu *q = (struct qemu *)p;
-	struct qemu_work *work = work_new(q);
+	struct qemu_work *work = qemu_work_new(q);
 
 	if (!work)
 		return -ENOBUFS;
@@ -387,7 +392,7 @@ static int qemu_scan_ask(struct provider *p)
 	TAILQ_FOREACH (work, &q->works, at)
 		if (work->kind == QEMU_WORK_SCAN)
 			return 0; /* joined to it */
-	work = work_new(q);
+	work = qemu_work_new(q);
 	if (!work)
 		return -ENOBUFS;
 	work->kind = QEMU_WORK_SCAN;
@@ -404,7 +409,7 @@ static int qemu_view_ask(struct provider *p, uint16_t host, uint64_t cookie)
 		return -EOPNOTSUPP;
 	if (host > q->chassis->host_count)
 		return -ENOENT;
-	work = work_new(q);
+	work = qemu_work_new(q);
 	if (!work)
 		return -ENOBUFS;
 	work->kind = QEMU_WORK_VIEW;
@@ -444,6 +449,7 @@ static void qemu_close(struct provider *p)
 
 	while ((work = TAILQ_FIRST(&q->works)))
 		work_free(work);
+	programs_free(q->programs);
 	for (size_t i = 0; q->blades && i < q->chassis->host_count; i++)
 		qemu_blade_free(q->blades[i]);
 	free(q->blades);
@@ -451,6 +457,8 @@ static void qemu_close(struct provider *p)
 	free(q->places);
 	free(q->told);
 	free(q->told_states);
+	free(q->held);
+	free(q->starts);
 	if (q->turn)
 		event_free(q->turn);
 	free(q);
@@ -549,8 +557,13 @@ static int arrays_new(struct qemu *q)
 	q->places = calloc(adapters, sizeof(*q->places));
 	q->told = calloc(adapters, sizeof(*q->told));
 	q->told_states = calloc(hosts, sizeof(*q->told_states));
-	if (!q->blades || !q->identities || !q->places || !q->told || !q->told_states)
+	q->held = calloc(adapters, sizeof(*q->held));
+	q->starts = calloc(hosts, sizeof(*q->starts));
+	if (!q->blades || !q->identities || !q->places || !q->told || !q->told_states || !q->held ||
+	    !q->starts)
 		return -ENOMEM;
+	for (size_t i = 0; i + 1 < hosts; i++)
+		q->starts[i].q = q;
 	for (size_t i = 0; i + 1 < adapters; i++)
 		q->told[i].present = true;
 	return 0;
@@ -574,6 +587,8 @@ int provider_qemu_open(struct event_base *base, const struct qemu_chassis *chass
 		q->nonce = (uint32_t)(clock_boot_us() ^ (uint64_t)getpid() << 20);
 	q->turn = event_new(base, -1, 0, turn, q);
 	r = q->turn ? arrays_new(q) : -ENOMEM;
+	if (!r)
+		r = programs_new(base, QEMU_HOSTS_MAX, &q->programs);
 	if (!r)
 		r = blades_new(q);
 	if (r) {

@@ -22,9 +22,8 @@ static const struct qemu_adapter *adapter_of(const struct qemu_work *work)
 	return &work->q->chassis->adapters[work->op.function - 1];
 }
 
-__attribute__((format(printf, 4, 5))) static void end(struct qemu_work *work,
-						      enum provider_outcome outcome,
-						      enum provider_why why, const char *text, ...)
+void qemu_work_end(struct qemu_work *work, enum provider_outcome outcome, enum provider_why why,
+		   const char *text, ...)
 {
 	va_list args;
 
@@ -40,7 +39,7 @@ __attribute__((format(printf, 4, 5))) static void end(struct qemu_work *work,
 
 static void done(struct qemu_work *work)
 {
-	end(work, PROVIDER_DONE, PROVIDER_WHY_NONE, "%s", "");
+	qemu_work_end(work, PROVIDER_DONE, PROVIDER_WHY_NONE, "%s", "");
 }
 
 /* Where something was changed and the manager asked for it, there is no news in it. */
@@ -64,24 +63,31 @@ static bool bind_refused(struct qemu_work *work)
 	const struct qemu_blade *blade = work->q->blades[work->op.host - 1];
 
 	if (work->op.vport > host_of(work)->vports)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_VPORT, "%s has vports 1 to %u",
-		    host_of(work)->bay, host_of(work)->vports);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_VPORT,
+			      "%s has vports 1 to %u", host_of(work)->bay, host_of(work)->vports);
 	else if (now->unknown)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE,
-		    "where it is cannot be told: a blade that may have it does not answer");
-	else if (now->host)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_BOUND, "%s has it",
-		    work->q->chassis->hosts[now->host - 1].bay);
+		qemu_work_end(
+			work, PROVIDER_REFUSED, PROVIDER_WHY_NONE,
+			"where it is cannot be told: a blade that may have it does not answer");
+	else if (now->host && !work->is_plug)
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_BOUND, "%s has it",
+			      work->q->chassis->hosts[now->host - 1].bay);
+	else if (qemu_held_is_taken(work->q, work->op.host, work->op.vport, work->op.function))
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_VPORT_TAKEN,
+			      "%s: something is held for %s already", host_of(work)->bay,
+			      host_of(work)->ports[work->op.vport - 1]);
+	else if (blade->state == QEMU_BLADE_OFF && host_of(work)->power_on && !work->is_plug)
+		return false; /* it is held */
 	else if (blade->state == QEMU_BLADE_OFF)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s is off: there is no QEMU",
-		    host_of(work)->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE,
+			      "%s is off: there is no QEMU", host_of(work)->bay);
 	else if (blade->state != QEMU_BLADE_UP)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s is %s: %.80s",
-		    host_of(work)->bay, qemu_blade_state_text(blade->state), blade->why);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s is %s: %.80s",
+			      host_of(work)->bay, qemu_blade_state_text(blade->state), blade->why);
 	else if (qemu_vport_is_taken(&blade->content, host_of(work), work->op.vport))
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_VPORT_TAKEN,
-		    "%s: something sits at %s already", host_of(work)->bay,
-		    host_of(work)->ports[work->op.vport - 1]);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_VPORT_TAKEN,
+			      "%s: something sits at %s already", host_of(work)->bay,
+			      host_of(work)->ports[work->op.vport - 1]);
 	else
 		return false;
 	return true;
@@ -201,8 +207,8 @@ static void device_add(struct qemu_work *work)
 	work->step = QEMU_STEP_DEVICE;
 	if (!qemu_blade_send(work->blade, "device_add", arguments, QEMU_BINDS, work->op.function,
 			     device_added, work))
-		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s takes no commands any more",
-		    work->blade->host->bay);
+		qemu_work_end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE,
+			      "%s takes no commands any more", work->blade->host->bay);
 }
 
 static void back_made(void *arg, const struct qmp_message *answer)
@@ -210,7 +216,7 @@ static void back_made(void *arg, const struct qmp_message *answer)
 	struct qemu_work *work = arg;
 
 	if (answer->kind == QMP_ERROR)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s", answer->text);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s", answer->text);
 	else
 		device_add(work);
 	qemu_turn_soon(work->q);
@@ -243,6 +249,12 @@ static void bind_begin(struct qemu_work *work)
 {
 	if (bind_refused(work))
 		return;
+	if (work->q->blades[work->op.host - 1]->state == QEMU_BLADE_OFF) {
+		qemu_held_put(work);
+		told_as(work, work->op.host, work->op.vport, work->op.generation);
+		done(work);
+		return;
+	}
 	work->blade = work->q->blades[work->op.host - 1];
 	bind_name(work);
 	if (adapter_of(work)->device->back == QEMU_BACK_NONE) {
@@ -251,8 +263,8 @@ static void bind_begin(struct qemu_work *work)
 	}
 	work->step = QEMU_STEP_BACK;
 	if (!back_make(work))
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s takes no commands",
-		    work->blade->host->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s takes no commands",
+			      work->blade->host->bay);
 }
 
 /* unbind */
@@ -291,7 +303,7 @@ static void device_asked(void *arg, const struct qmp_message *answer)
 	else if (!strcmp(answer->name, "DeviceNotFound"))
 		unbound(work); /* it has gone by itself */
 	else
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s", answer->text);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s", answer->text);
 	qemu_turn_soon(work->q);
 }
 
@@ -303,23 +315,25 @@ static bool unbind_is_over(struct qemu_work *work)
 	const struct qemu_blade *blade = now->host ? work->q->blades[now->host - 1] : NULL;
 
 	if (now->unknown || (blade && blade->state != QEMU_BLADE_UP))
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE,
-		    "%s does not answer: nothing can be taken from it",
-		    blade ? blade->host->bay : "a blade that may have it");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE,
+			      "%s does not answer: nothing can be taken from it",
+			      blade ? blade->host->bay : "a blade that may have it");
 	else if (!blade)
 		done(work);
 	else if (work->op.mode == PROVIDER_SURPRISE && blade->host->can_kill)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "QEMU cannot take an adapter from a guest by surprise; power the host off");
+		qemu_work_end(
+			work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			"QEMU cannot take an adapter from a guest by surprise; power the host off");
 	else if (!now->present)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "it is dead, and QEMU keeps what has died until %s is powered off",
-		    blade->host->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			      "it is dead, and QEMU keeps what has died until %s is powered off",
+			      blade->host->bay);
 	else if (!place->path[0] || strncmp(place->path, "/machine/peripheral/", 20) != 0)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "%s has it without an id, as from its command line: it goes when the blade is "
-		    "powered off",
-		    blade->host->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			      "%s has it without an id, as from its command line: it goes when the "
+			      "blade is "
+			      "powered off",
+			      blade->host->bay);
 	else
 		return false;
 	return true;
@@ -331,12 +345,17 @@ static void unbind_begin(struct qemu_work *work)
 	const struct qemu_part *part;
 	struct qmp_argument arguments[] = { { "id", NULL, false }, { 0 } };
 
+	if (qemu_held_drop(work)) {
+		told_as(work, 0, 0, 0);
+		done(work);
+		return;
+	}
 	if (unbind_is_over(work))
 		return;
 	work->blade = work->q->blades[place->binding.host - 1];
 	part = qemu_content_find(&work->blade->content, place->path);
 	if (!part) {
-		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "it was gone in between");
+		qemu_work_end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "it was gone in between");
 		return;
 	}
 	work->part = *part;
@@ -344,8 +363,8 @@ static void unbind_begin(struct qemu_work *work)
 	arguments[0].text = qemu_part_id(&work->part);
 	if (!qemu_blade_send(work->blade, "device_del", arguments, QEMU_CHANGES, work->op.function,
 			     device_asked, work))
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s takes no commands",
-		    work->blade->host->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s takes no commands",
+			      work->blade->host->bay);
 }
 
 /* An event may have come with a connection that is no more: a look shows it as well. */
@@ -371,22 +390,23 @@ static void identity_set(struct qemu_work *work)
 
 	if (wanted->wwpn || wanted->wwnn || wanted->vlan ||
 	    (wanted->mac && adapter_of(work)->device->back != QEMU_BACK_NET)) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY, "%s carries %s",
-		    adapter_of(work)->label,
-		    adapter_of(work)->device->back == QEMU_BACK_NET ? "a MAC alone" : "none");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY, "%s carries %s",
+			      adapter_of(work)->label,
+			      adapter_of(work)->device->back == QEMU_BACK_NET ? "a MAC alone"
+									      : "none");
 		return;
 	}
 	for (uint32_t i = 0; wanted->mac && i < q->chassis->adapter_count; i++)
 		if (i + 1 != work->op.function && identity_is_clash(wanted, &q->identities[i])) {
-			end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY, "%s has it",
-			    q->chassis->adapters[i].label);
+			qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY, "%s has it",
+				      q->chassis->adapters[i].label);
 			return;
 		}
 	if (identity_is_equal(wanted, &q->identities[work->op.function - 1])) {
 		done(work);
 	} else if (now->host || now->unknown) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY,
-		    "it is bound: QEMU takes a MAC with the bind alone");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_IDENTITY,
+			      "it is bound: QEMU takes a MAC with the bind alone");
 	} else {
 		q->identities[work->op.function - 1] = *wanted;
 		done(work);
@@ -399,8 +419,8 @@ static void reset(struct qemu_work *work)
 	const struct provider_binding *now = &work->q->places[work->op.function - 1].binding;
 
 	if (now->host || now->unknown)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "it is bound: QEMU resets it by unbinding it");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			      "it is bound: QEMU resets it by unbinding it");
 	else
 		done(work);
 }
@@ -412,28 +432,28 @@ static void power_begin(struct qemu_work *work)
 	int r;
 
 	if (work->op.value) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "nobody here starts a QEMU: start %s as it was started before",
-		    blade->host->bay);
+		qemu_start_begin(work);
 		return;
 	}
 	if (blade->state == QEMU_BLADE_OFF) {
-		done(work);
-		return;
+		if (!work->q->starts[work->op.host - 1].is_running)
+			done(work);
+		return; /* else when the program that starts it is gone */
 	}
 	if (!blade->host->can_kill) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "the chassis file does not let %s be powered off", blade->host->bay);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			      "the chassis file does not let %s be powered off", blade->host->bay);
 		return;
 	}
 	if (blade->state == QEMU_BLADE_STARTING && blade->pidfd < 0)
 		return; /* which process it is will be known soon */
 	r = qemu_blade_kill(blade, why);
 	if (r > 0) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s: %.120s", blade->host->bay, why);
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NONE, "%s: %.120s",
+			      blade->host->bay, why);
 	} else if (r < 0) {
-		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s: %s", blade->host->bay,
-		    strerror(-r));
+		qemu_work_end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s: %s", blade->host->bay,
+			      strerror(-r));
 	} else {
 		log_notice("%s: process %d is powered off", blade->host->bay, (int)blade->pid);
 		work->blade = blade;
@@ -475,7 +495,8 @@ static void settle(struct qemu_work *work)
 			return;
 	for (size_t i = 0; i < q->chassis->host_count; i++)
 		if ((!work->op.host || work->op.host == i + 1) &&
-		    !qemu_blade_is_settled(q->blades[i], work->op.function))
+		    (q->starts[i].is_running ||
+		     !qemu_blade_is_settled(q->blades[i], work->op.function)))
 			return;
 	done(work);
 }
@@ -503,8 +524,8 @@ static void read_host_answer(struct qemu_work *work)
 
 	c.host = qemu_host_state(work->q, work->op.host);
 	if (blade->state != QEMU_BLADE_UP && blade->state != QEMU_BLADE_OFF) {
-		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s is %s: %.100s", blade->host->bay,
-		    qemu_blade_state_text(blade->state), blade->why);
+		qemu_work_end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE, "%s is %s: %.100s",
+			      blade->host->bay, qemu_blade_state_text(blade->state), blade->why);
 		return;
 	}
 	for (uint32_t i = 1; i <= work->q->chassis->adapter_count; i++)
@@ -525,9 +546,9 @@ static bool names_check(struct qemu_work *work)
 	if (work->op.verb == PROVIDER_READ)
 		last += work->op.value - 1;
 	if (last > c->adapter_count)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_FUNCTION, "%s", "");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_FUNCTION, "%s", "");
 	else if (work->op.host > c->host_count)
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_HOST, "%s", "");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_NO_HOST, "%s", "");
 	else
 		return true;
 	return false;
@@ -587,8 +608,8 @@ static void op_go(struct qemu_work *work)
 	const struct verb *verb = &verbs[work->op.verb];
 
 	if (!verb->begin) {
-		end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
-		    "there is no such thing in QEMU's blades");
+		qemu_work_end(work, PROVIDER_REFUSED, PROVIDER_WHY_UNSUPPORTED,
+			      "there is no such thing in QEMU's blades");
 		return;
 	}
 	if (!names_check(work) || (verb->waits_turn && !is_turn(work)) ||
@@ -607,8 +628,9 @@ static void gone_check(struct qemu_work *work)
 	if (work->step == QEMU_STEP_ENDING)
 		done(work);
 	else if (work->step == QEMU_STEP_BACK || work->step == QEMU_STEP_DEVICE)
-		end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE,
-		    "%s went off, and with it what was being bound", work->blade->host->bay);
+		qemu_work_end(work, PROVIDER_FAILED, PROVIDER_WHY_NONE,
+			      "%s went off, and with it what was being bound",
+			      work->blade->host->bay);
 	else if (work->step == QEMU_STEP_UNDO || work->step == QEMU_STEP_CLEAR)
 		work->step = QEMU_STEP_OVER;
 }
@@ -635,6 +657,9 @@ void qemu_work_go(struct qemu_work *work)
 	case QEMU_STEP_ENDING:
 		gone_check(work);
 		break;
+	case QEMU_STEP_STARTING:
+		qemu_start_go(work);
+		break;
 	case QEMU_STEP_VIEW:
 		qemu_view_go(work);
 		break;
@@ -655,6 +680,7 @@ void qemu_work_expire(struct qemu_work *work)
 		[QEMU_STEP_LETTING] = "the guest has not let go of it",
 		[QEMU_STEP_CLEAR] = "QEMU did not answer in time",
 		[QEMU_STEP_ENDING] = "the process has not ended yet",
+		[QEMU_STEP_STARTING] = "no QEMU serves its socket yet",
 		[QEMU_STEP_VIEW] = "QEMU did not answer in time",
 	};
 
@@ -667,5 +693,5 @@ void qemu_work_expire(struct qemu_work *work)
 	}
 	if (work->step == QEMU_STEP_BACK || work->step == QEMU_STEP_DEVICE)
 		work->blade->is_swept = false;
-	end(work, PROVIDER_UNKNOWN, PROVIDER_WHY_NONE, "%s", texts[work->step]);
+	qemu_work_end(work, PROVIDER_UNKNOWN, PROVIDER_WHY_NONE, "%s", texts[work->step]);
 }

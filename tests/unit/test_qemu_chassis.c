@@ -48,6 +48,20 @@ static void a_small_file_gives_blades_and_a_pool(void **unused)
 	qemu_chassis_free(c);
 }
 
+static void a_blade_is_powered_on_by_a_program_with_its_arguments(void **unused)
+{
+	char error[OBJECT_ERROR_MAX] = "";
+	struct qemu_chassis *c = NULL;
+
+	(void)unused;
+	assert_int_equal(
+		parse(WHOLE_FILE(HOST(",\"power_on\":[\"/bin/start\",\"b0\"]"), ""), &c, error), 0);
+	assert_string_equal(c->hosts[0].power_on[0], "/bin/start");
+	assert_string_equal(c->hosts[0].power_on[1], "b0");
+	assert_null(c->hosts[0].power_on[2]);
+	qemu_chassis_free(c);
+}
+
 static void a_blade_may_not_be_powered_off_unless_the_file_says_so(void **unused)
 {
 	char error[OBJECT_ERROR_MAX] = "";
@@ -101,6 +115,10 @@ static void what_cannot_be_is_refused_with_a_pointer(void **unused)
 		  "f.json: /hosts/0/vports/0: an id has letters, digits, '-', '.' and '_'" },
 		{ WHOLE_FILE(HOST(",\"power_off\":\"axe\""), ""),
 		  "f.json: /hosts/0/power_off: kill or never" },
+		{ WHOLE_FILE(HOST(",\"power_on\":[]"), ""),
+		  "f.json: /hosts/0/power_on: a program is expected" },
+		{ WHOLE_FILE(HOST(",\"power_on\":[\"start\"]"), ""),
+		  "f.json: /hosts/0/power_on/0: an absolute path is expected" },
 		{ WHOLE_FILE(HOST(",\"first_slot\":8191"), ""),
 		  "f.json: /hosts/0: a physical slot has 13 bits: 8191 and 1 more" },
 		{ WHOLE_FILE(HOST("") "," HOST(""), ""), "f.json: /hosts/1: the bay of host 0" },
@@ -173,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_file_gives_blades_and_a_pool),
+		cmocka_unit_test(a_blade_is_powered_on_by_a_program_with_its_arguments),
 		cmocka_unit_test(a_blade_may_not_be_powered_off_unless_the_file_says_so),
 		cmocka_unit_test(the_key_of_an_adapter_stays_when_its_place_in_the_file_changes),
 		cmocka_unit_test(what_cannot_be_is_refused_with_a_pointer),

@@ -318,25 +318,30 @@ static void provider_begin(struct world *w)
 			 0);
 }
 
-static int world_begin_with(void **state, int timeout_ms)
+/* @program: what powers the first blade on, with %s for the folder; "": nothing does */
+static int world_begin_with(void **state, int timeout_ms, const char *program)
 {
 	static const char text[] =
 		"{\"chassis\":\"t\",\"provider\":\"qemu\",\"timeout_ms\":%d,\"hosts\":["
 		"{\"bay\":\"b0\",\"qmp\":\"q0\",\"vports\":[\"dn0\",\"dn1\"],\"power_off\":"
-		"\"kill\"},{\"bay\":\"b1\",\"qmp\":\"q1\",\"vports\":[\"dn0\",\"dn1\"]}],"
+		"\"kill\"%s},{\"bay\":\"b1\",\"qmp\":\"q1\",\"vports\":[\"dn0\",\"dn1\"]}],"
 		"\"adapters\":[{\"model\":\"nvme\",\"serial\":\"S1\",\"file\":\"d.img\"},"
 		"{\"model\":\"e1000e\",\"mac\":\"52:54:00:00:00:01\",\"netdev\":\"user\"},"
 		"{\"model\":\"virtio-net\",\"mac\":\"52:54:00:00:00:02\",\"netdev\":\"user\"}]}";
 	const struct timeval often = { .tv_usec = 5000 };
 	struct world *w = calloc(1, sizeof(*w));
-	char whole[1024], error[OBJECT_ERROR_MAX];
+	char whole[1024], power_on[256] = "", error[OBJECT_ERROR_MAX];
 
 	if (!w)
 		return -1;
 	(void)snprintf(w->folder, sizeof(w->folder), "/tmp/fabric-qemu.XXXXXX");
 	if (!mkdtemp(w->folder))
 		return -1;
-	(void)snprintf(whole, sizeof(whole), text, timeout_ms);
+	if (program[0])
+		(void)snprintf(power_on, sizeof(power_on),
+			       ",\"power_on\":[\"/bin/sh\",\"-c\",\"cd %s && %s\"]", w->folder,
+			       program);
+	(void)snprintf(whole, sizeof(whole), text, timeout_ms, power_on);
 	if (qemu_chassis_parse(whole, strlen(whole), "t", w->folder, &w->chassis, error))
 		return -1;
 	w->base = event_base_new();
@@ -352,12 +357,50 @@ static int world_begin_with(void **state, int timeout_ms)
 
 static int world_begin(void **state)
 {
-	return world_begin_with(state, PATIENT_MS);
+	return world_begin_with(state, PATIENT_MS, "");
+}
+
+/* The first blade is off, and can be turned on: by who finds the file "go". */
+static int cold_begin_with(void **state, const char *program)
+{
+	struct world *w;
+
+	if (world_begin_with(state, PATIENT_MS, program))
+		return -1;
+	w = *state;
+	w->power[1] = true;
+	assert_int_equal(read_host(w, 1)->outcome, PROVIDER_DONE);
+	fake_end(&w->fakes[0]);
+	UNTIL(w, !w->power[1]);
+	return 0;
+}
+
+static int cold_begin(void **state)
+{
+	return cold_begin_with(state, ": > go");
+}
+
+static int broken_begin(void **state)
+{
+	return cold_begin_with(state, "echo nobody is there >&2; exit 3");
+}
+
+static int endless_begin(void **state)
+{
+	return cold_begin_with(state, ": > go; exec sleep 600");
 }
 
 static int hasty_begin(void **state)
 {
-	return world_begin_with(state, HASTY_MS);
+	return world_begin_with(state, HASTY_MS, "");
+}
+
+static const char *path_of(const struct world *w, const char *name)
+{
+	static char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", w->folder, name);
+	return path;
 }
 
 static int world_end(void **state)
@@ -369,6 +412,7 @@ static int world_end(void **state)
 		fake_end(&w->fakes[i]);
 		(void)unlink(w->fakes[i].path);
 	}
+	(void)unlink(path_of(w, "go"));
 	(void)rmdir(w->folder);
 	provider_scan_free(w->scan);
 	qemu_chassis_free(w->chassis);
@@ -918,8 +962,135 @@ static void a_blade_that_comes_back_is_news_and_is_empty(void **state)
 	bind_done(w, DISK, 1, 1);
 }
 
-#define TEST(name)  cmocka_unit_test_setup_teardown(name, world_begin, world_end)
-#define HASTY(name) cmocka_unit_test_setup_teardown(name, hasty_begin, world_end)
+/* blades that can be turned on */
+
+static struct provider_op power_on_op(uint16_t host)
+{
+	struct provider_op op = power_op(host);
+
+	op.value = 1;
+	return op;
+}
+
+static void a_scan_says_who_can_be_turned_on(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(w->provider->ops->scan(w->provider), 0);
+	UNTIL(w, w->scan);
+	assert_true(w->scan->hosts[0].can_power_on);
+	assert_false(w->scan->hosts[1].can_power_on);
+}
+
+static void what_is_bound_to_a_blade_that_is_off_is_plugged_in_when_it_is_turned_on(void **state)
+{
+	struct world *w = *state;
+	struct provider_op identity = { .verb = PROVIDER_IDENTITY,
+					.function = NIC,
+					.identity = { .mac = MAC } };
+	const struct provider_completion *done;
+	uint64_t on;
+
+	assert_int_equal(run(w, identity)->outcome, PROVIDER_DONE);
+	bind_done(w, DISK, 1, 1);
+	bind_done(w, NIC, 1, 2);
+	assert_int_equal(run(w, bind_op(NIC2, 1, 2))->why, PROVIDER_WHY_VPORT_TAKEN);
+	assert_int_equal(run(w, bind_op(DISK, 2, 1))->why, PROVIDER_WHY_BOUND);
+	done = read_host(w, 1);
+	assert_false(done->host.power);
+	assert_int_equal(done->binding_count, 2);
+	assert_int_equal(done->bindings[1].identity.mac, MAC);
+	on = submit_by(w, power_on_op(1), CAP_MS);
+	UNTIL(w, !access(path_of(w, "go"), F_OK));
+	fake_start(w, 0);
+	assert_int_equal(wait_for(w, on)->outcome, PROVIDER_DONE);
+	UNTIL(w, strstr(tell(w, 0, "list"), "mac 02:00:00:00:00:11") &&
+			 strstr(tell(w, 0, "list"), "at dn0"));
+
+	assert_int_equal(read_back(w, DISK).host, 1);
+	assert_int_equal(read_back(w, DISK).vport, 1);
+	assert_int_equal(read_back(w, DISK).generation, 7);
+	assert_int_equal(read_back(w, NIC).identity.mac, MAC);
+	assert_int_equal(run(w, unbind_op(DISK))->outcome, PROVIDER_DONE);
+	is_nowhere(w, DISK);
+	assert_null(strstr(tell(w, 0, "list"), "at dn0"));
+}
+
+static void what_is_let_go_while_its_blade_is_off_is_in_no_blade_ever(void **state)
+{
+	struct world *w = *state;
+
+	bind_done(w, DISK, 1, 1);
+	bind_done(w, NIC, 1, 2);
+	assert_int_equal(run(w, unbind_op(DISK))->outcome, PROVIDER_DONE);
+	is_nowhere(w, DISK);
+	bind_done(w, DISK, 2, 1);
+	fake_start(w, 0);
+	UNTIL(w, strstr(tell(w, 0, "list"), "at dn1"));
+	assert_null(strstr(tell(w, 0, "list"), "at dn0"));
+	assert_int_equal(read_back(w, DISK).host, 2);
+}
+
+static void what_cannot_be_plugged_in_is_nowhere_and_that_is_told(void **state)
+{
+	struct world *w = *state;
+	unsigned before;
+
+	bind_done(w, DISK, 1, 1);
+	before = w->changed;
+	fake_start(w, 0);
+	(void)tell(w, 0, "refuse device_add");
+	UNTIL(w, w->changed > before);
+	is_nowhere(w, DISK);
+}
+
+static void a_provider_that_starts_again_has_nothing_at_a_blade_that_is_off(void **state)
+{
+	struct world *w = *state;
+
+	bind_done(w, DISK, 1, 1);
+	provider_close(w->provider);
+	provider_begin(w);
+	is_nowhere(w, DISK);
+	fake_start(w, 0);
+	is_nowhere(w, DISK);
+}
+
+static void a_power_on_that_fails_says_what_its_program_said(void **state)
+{
+	struct world *w = *state;
+	const struct provider_completion *done = run(w, power_on_op(1));
+
+	assert_int_equal(done->outcome, PROVIDER_FAILED);
+	assert_non_null(strstr(done->text, "ended with 3: nobody is there"));
+}
+
+static void
+a_power_on_that_does_not_end_is_unknown_and_settled_once_its_program_is_gone(void **state)
+{
+	struct world *w = *state;
+	uint64_t on = submit_by(w, power_on_op(1), SOON_MS);
+
+	UNTIL(w, !access(path_of(w, "go"), F_OK) || w->has[on % DONE_MAX]);
+	assert_int_equal(wait_for(w, on)->outcome, PROVIDER_UNKNOWN);
+	assert_int_equal(run(w, settle_op(0, 1))->outcome, PROVIDER_DONE);
+	/* Nobody turns it on any more. */
+	assert_int_equal(run(w, power_op(1))->outcome, PROVIDER_DONE);
+}
+
+static void a_power_on_of_a_blade_that_is_on_is_done(void **state)
+{
+	struct world *w = *state;
+
+	fake_start(w, 0);
+	UNTIL(w, w->power[1]);
+	assert_int_equal(run(w, power_on_op(1))->outcome, PROVIDER_DONE);
+	assert_int_not_equal(access(path_of(w, "go"), F_OK), 0);
+}
+
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, world_begin, world_end)
+#define COLD(name, begin) cmocka_unit_test_setup_teardown(name, begin, world_end)
+#define HASTY(name)       cmocka_unit_test_setup_teardown(name, hasty_begin, world_end)
 
 int main(void)
 {
@@ -955,6 +1126,16 @@ int main(void)
 		TEST(nobody_is_powered_off_against_the_chassis_file_or_on),
 		TEST(a_surprise_is_refused_where_power_off_is_possible_and_tried_elsewhere),
 		TEST(a_blade_that_comes_back_is_news_and_is_empty),
+		COLD(a_scan_says_who_can_be_turned_on, cold_begin),
+		COLD(what_is_bound_to_a_blade_that_is_off_is_plugged_in_when_it_is_turned_on,
+		     cold_begin),
+		COLD(what_is_let_go_while_its_blade_is_off_is_in_no_blade_ever, cold_begin),
+		COLD(what_cannot_be_plugged_in_is_nowhere_and_that_is_told, cold_begin),
+		COLD(a_provider_that_starts_again_has_nothing_at_a_blade_that_is_off, cold_begin),
+		COLD(a_power_on_that_fails_says_what_its_program_said, broken_begin),
+		COLD(a_power_on_that_does_not_end_is_unknown_and_settled_once_its_program_is_gone,
+		     endless_begin),
+		COLD(a_power_on_of_a_blade_that_is_on_is_done, cold_begin),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
