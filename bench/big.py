@@ -133,7 +133,9 @@ def main():
         rig.processes["fabricsim3"].send_signal(signal.SIGCONT)
         load.kill()
         load.wait()
-        rig.processes.pop("fabricd").kill()
+        manager = rig.processes.pop("fabricd")
+        manager.kill()
+        manager.wait()
         rig.connection = None
         begin = time.monotonic()
         rig.start_manager()

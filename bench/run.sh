@@ -20,6 +20,7 @@ detection-busy|detection.py busy|the same beats with every processor busy: false
 get|get.py|GET /v1/functions/ID, against a bare evhttp handler
 beats|beats.py|256 hosts beating at 1 Hz, 16,384 functions: processor and memory
 beats-1000|datagrams.py|1000 hosts beating at 10 Hz, authenticated, against crypto_auth alone
+big|big.py|16 chassis, 1,024 hosts at 1 Hz, 65,536 functions: memory, processor, restart, a dead switch
 simulation|simulated.py|simulated time per second of one core, 16 hosts, faults on
 own|blades.py own|the manager's own time in a planned move
 blades-move|blades.py move|guests: a planned move of a disk, the agent taking part
