@@ -466,9 +466,7 @@ static int check_blast(struct admission *a, const struct fabric_function *fn)
 	if (fn->as.flr || DEFECT(NO_BLAST_SET))
 		return 0;
 	for (const struct fabric_function *o = fn->adapter->first; o; o = o->next_in_adapter) {
-		if (o == fn)
-			continue;
-		if (o->item && o->item->change == a->change) {
+		if (o->item && o->item->change == a->change) { /* @fn itself too */
 			if (strcmp(o->item->row.host, fn->item->row.host) != 0 &&
 			    o->item->row.host[0] && fn->item->row.host[0])
 				return refuse(a, REFUSE_BLAST, "function",
@@ -524,8 +522,6 @@ static const struct claim *claim_of(const struct claims *claims, uint64_t key)
 {
 	const struct claim wanted = { .key = key };
 
-	if (!key || !claims->count)
-		return NULL;
 	return bsearch(&wanted, claims->at, claims->count, sizeof(wanted), compare_claims);
 }
 
@@ -657,11 +653,8 @@ static int admit(struct fabric *f, const struct fabric_request *request,
 	if (!a.change)
 		return -ENOMEM;
 	a.change->row.uid = request->uid;
-	for (a.at = 0; !r && a.at < request->op_count; a.at++) {
+	for (a.at = 0; !r && a.at < request->op_count; a.at++)
 		r = admit_op(&a, &request->ops[a.at]);
-		if (r)
-			break;
-	}
 	if (!r)
 		r = check_blasts(&a);
 	if (!r)
@@ -747,7 +740,7 @@ static int key_look(struct fabric *f, const struct fabric_request *request,
 int fabric_change_request(struct fabric *f, const struct fabric_request *request,
 			  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {
-	struct fabric_change *change = NULL;
+	struct admission a = { .f = f };
 	int r;
 
 	f->now_ms = f->io.now_ms(f->io.arg);
@@ -759,20 +752,23 @@ int fabric_change_request(struct fabric *f, const struct fabric_request *request
 		if (r != -ENOENT)
 			return r;
 	}
-	r = admit(f, request, problem, &change);
+	r = admit(f, request, problem, &a.change);
 	if (r)
 		return r;
-	change_store_intent(f, change);
+	r = change_keep(f, a.change);
+	if (r) {
+		admission_undo(&a);
+		change_free(a.change);
+		return r;
+	}
+	change_store_intent(f, a.change);
 	if (request->key)
-		key_keep(f, request, change->row.id);
-	history_audit(f, request->uid, "change.request", change->items[0].row.function,
-		      change->row.id, "%s of %zu function%s",
-		      fabric_op_text(change->items[0].row.op), change->item_count,
-		      change->item_count == 1 ? "" : "s");
-	batch_answer(f, fn, arg, change->row.id);
-	r = change_keep(f, change);
-	if (r)
-		freeze(f, "out of memory");
+		key_keep(f, request, a.change->row.id);
+	history_audit(f, request->uid, "change.request", a.change->items[0].row.function,
+		      a.change->row.id, "%s of %zu function%s",
+		      fabric_op_text(a.change->items[0].row.op), a.change->item_count,
+		      a.change->item_count == 1 ? "" : "s");
+	batch_answer(f, fn, arg, a.change->row.id);
 	return 0;
 }
 

@@ -293,9 +293,11 @@ void nights_store(struct fabric *f)
 {
 	const struct live_config live = live_config_of(f);
 
-	if (f->frozen || f->now_ms < f->record_ms)
+	if (f->now_ms < f->record_ms)
 		return;
 	f->record_ms = UINT64_MAX;
+	if (f->frozen)
+		return;
 	for (size_t i = 0; i < f->incident_count; i++) {
 		struct fabric_incident *incident = f->incidents[i];
 		bool is_first = incident->record_ms == incident->verdict_ms;

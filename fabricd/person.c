@@ -234,10 +234,10 @@ int fabric_host_readmit(struct fabric *f, const char *name, uint32_t uid,
 				   "%s is being fenced again; try again in a moment", name);
 	if (host->fence)
 		fence_cancel(f, host);
-	host->epoch++;
 	r = fence_open_door(f, host, host->state == FABRIC_HOST_BLOCKED, fn, arg);
 	if (r)
 		return r;
+	host->epoch++;
 	host_store_epoch(f, host);
 	history_audit(f, uid, "host.readmit", name, 0, "epoch %" PRIu64, host->epoch);
 	wake(f);

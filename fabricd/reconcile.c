@@ -198,10 +198,10 @@ void reconcile_advance(struct fabric *f)
 	uint64_t next = UINT64_MAX;
 	size_t count = 0;
 
-	if (f->frozen || f->now_ms < f->reconcile_ms)
+	if (f->now_ms < f->reconcile_ms)
 		return;
 	f->reconcile_ms = UINT64_MAX;
-	if ((!f->adopted && !DEFECT(REPAIR_RESTORED)) || !f->config.repair ||
+	if (f->frozen || (!f->adopted && !DEFECT(REPAIR_RESTORED)) || !f->config.repair ||
 	    f->change_running >= FABRIC_RUNNING_MAX)
 		return;
 	for (size_t i = 0; i < f->functions.count; i++) {

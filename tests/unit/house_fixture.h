@@ -28,8 +28,9 @@ enum {
 	START = 1000000,
 	STEADY = 20 * BEAT, /* after it every host is a warm spare */
 	MOVED = 8 * BEAT, /* after it a host that fell silent is fenced, and its functions moved */
-	SENT = 4096,
-	EVENTS = 1024,
+	SENT = 32768,
+	EVENTS = 32768,
+	STANDING_MAX = 10000, /* steps at one time; more: it turns in a circle */
 };
 
 static const char *const VF1 = "nic-0001/pf0/vf1";
@@ -272,9 +273,15 @@ static inline void house_step(struct house *h, uint64_t end_ms)
 static inline void run(struct house *h, uint64_t ms)
 {
 	uint64_t end_ms = h->now_ms + ms;
+	unsigned standing = 0; /* steps in which time did not go on */
 
-	while (h->now_ms < end_ms)
+	while (h->now_ms < end_ms) {
+		uint64_t was_ms = h->now_ms;
+
 		house_step(h, end_ms);
+		standing = h->now_ms == was_ms ? standing + 1 : 0;
+		assert_in_range(standing, 0, STANDING_MAX);
+	}
 	house_step(h, end_ms);
 }
 
@@ -323,22 +330,18 @@ static inline void manager_kill(struct house *h)
 	h->holds_commits = false;
 }
 
-static inline void reach_new(struct house *h, const char *bays, unsigned hosts, bool has_adapters)
+/* @hosts of them, named @bays1 .. */
+static inline struct sim_chassis *chassis_with(const char *bays, unsigned hosts)
 {
-	struct reach *reach = &h->reach[h->reaches++];
 	struct sim_chassis *c = sim_chassis_new("safety");
-	char path[SIM_CHASSIS_WHY];
-	char why[SIM_CHASSIS_WHY];
-	struct sim_adapter *a;
-	struct sim_host *host;
 
 	assert_non_null(sim_chassis_add_switch(c, "sw0"));
-	c->number = h->one_number ? 1 : (uint16_t)h->reaches;
 	c->command_ms = 1;
 	c->timeout_ms = 1000;
 	c->checks_identity = false; /* the manager's own guards are what is proved */
 	c->has_barrier = true;
 	for (unsigned i = 1; i <= hosts; i++) {
+		struct sim_host *host;
 		char bay[16];
 
 		(void)snprintf(bay, sizeof(bay), "%s%u", bays, i);
@@ -346,6 +349,29 @@ static inline void reach_new(struct house *h, const char *bays, unsigned hosts, 
 		assert_non_null(host);
 		host->window_bytes = 512 << 20;
 	}
+	return c;
+}
+
+static inline void reach_add_take(struct house *h, struct sim_chassis *chassis)
+{
+	struct reach *reach = &h->reach[h->reaches++];
+	char path[SIM_CHASSIS_WHY];
+	char why[SIM_CHASSIS_WHY];
+
+	chassis->number = h->one_number ? 1 : (uint16_t)h->reaches;
+	assert_int_equal(sim_chassis_check(chassis, path, why), 0);
+	reach->base.ops = &reach_ops;
+	reach->house = h;
+	reach->chassis = chassis;
+	assert_int_equal(sim_model_new(chassis, &reach->model), 0);
+	sim_model_seed(reach->model, h->reaches);
+}
+
+static inline void reach_new(struct house *h, const char *bays, unsigned hosts, bool has_adapters)
+{
+	struct sim_chassis *c = chassis_with(bays, hosts);
+	struct sim_adapter *a;
+
 	if (has_adapters) {
 		a = sim_chassis_add_adapter(c, sim_device_find("ethernet"), "E0001", 1);
 		a->num_vfs = 8;
@@ -353,12 +379,7 @@ static inline void reach_new(struct house *h, const char *bays, unsigned hosts, 
 		a = sim_chassis_add_adapter(c, sim_device_find("gpu"), "G0001", 1);
 		a->pfs = 2;
 	}
-	assert_int_equal(sim_chassis_check(c, path, why), 0);
-	reach->base.ops = &reach_ops;
-	reach->house = h;
-	reach->chassis = c;
-	assert_int_equal(sim_model_new(c, &reach->model), 0);
-	sim_model_seed(reach->model, h->reaches);
+	reach_add_take(h, c);
 }
 
 static inline int house_begin(void **state)

@@ -238,6 +238,21 @@ static void what_is_ready_or_has_room_is_looked_at_at_once(void **state)
 	flow->waiting[FLOW_NEW].first = NULL;
 }
 
+/* What it may not do does not wake it again and again. */
+static void a_frozen_manager_sleeps(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	freeze(h->fabric, "the test says so");
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	scan_again(h);
+	house_step(h, h->now_ms);
+
+	assert_in_range(fabric_next_ms(h->fabric), h->now_ms + 1, UINT64_MAX);
+	assert_int_equal(at_switch(h, VF1), 0);
+}
+
 /* ---- what a person asks of a change ---- */
 
 static void a_change_that_nobody_knows_is_neither_cancelled_nor_waited_for(void **state)
@@ -314,6 +329,7 @@ int main(void)
 		T(what_has_no_company_is_read_back_at_once),
 		T(those_that_go_together_are_read_together),
 		T(what_is_ready_or_has_room_is_looked_at_at_once),
+		T(a_frozen_manager_sleeps),
 		T(a_change_that_nobody_knows_is_neither_cancelled_nor_waited_for),
 		T(s15_nothing_is_cancelled_in_a_frozen_fabric),
 		T(who_waits_for_a_change_is_told_once_and_not_when_it_has_left),
