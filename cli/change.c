@@ -428,8 +428,7 @@ static enum cli_exit run_move(struct session *s, const struct cli_call *call)
 	return run_operation(s, call, "move");
 }
 
-/* A file, or stdin for "-", up to the greatest body that the daemon takes. */
-static enum cli_exit body_read(const char *path, struct buf *out)
+enum cli_exit change_body_read(const char *path, struct buf *out)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	uint8_t piece[4096];
@@ -461,7 +460,7 @@ static enum cli_exit run_submit(struct session *s, const struct cli_call *call)
 {
 	OWNED(buf_done) struct buf body = { 0 };
 	OWNED(doc_free) doc *d = NULL;
-	enum cli_exit r = body_read(call->operands[0], &body);
+	enum cli_exit r = change_body_read(call->operands[0], &body);
 
 	if (r)
 		return r;

@@ -18,5 +18,8 @@ enum cli_exit change_exit(const char *state);
 enum cli_exit change_send(struct session *s, const struct cli_call *call, const char *path,
 			  const char *body, bool dry_run);
 
+/* A file, or stdin for "-", up to the greatest body that the daemon takes. */
+enum cli_exit change_body_read(const char *path, struct buf *out);
+
 /* A plan that nothing was done of, in words. */
 void change_print_plan(struct session *s, const doc *d);

@@ -48,17 +48,12 @@ static const struct show_column adapter_columns[] = {
 };
 
 static const struct show_column function_columns[] = {
-	{ "FUNCTION", "id", SHOW_WORDS },
-	{ "KIND", "kind", SHOW_WORDS },
-	{ "STATE", "state", SHOW_STATE },
-	{ "HOST", "host", SHOW_WORDS },
-	{ "VPORT", "vport", SHOW_WORDS },
-	{ "IDENTITY", "identity", SHOW_WORDS },
-	{ "GENERATION", "generation", SHOW_WORDS },
-	{ "KEPT", "kept", SHOW_FLAG },
-	{ "CHANGE", "change", SHOW_WORDS },
-	{ "STEP", "step", SHOW_WORDS },
-	{ 0 },
+	{ "FUNCTION", "id", SHOW_WORDS },     { "KIND", "kind", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },     { "HOST", "host", SHOW_WORDS },
+	{ "VPORT", "vport", SHOW_WORDS },     { "IDENTITY", "identity", SHOW_WORDS },
+	{ "PROFILE", "profile", SHOW_WORDS }, { "GENERATION", "generation", SHOW_WORDS },
+	{ "KEPT", "kept", SHOW_FLAG },        { "CHANGE", "change", SHOW_WORDS },
+	{ "STEP", "step", SHOW_WORDS },       { 0 },
 };
 
 static const struct show_column assignment_columns[] = {
@@ -68,6 +63,7 @@ static const struct show_column assignment_columns[] = {
 	{ "VPORT", "vport", SHOW_WORDS },
 	{ "STATE", "state", SHOW_STATE },
 	{ "IDENTITY", "identity", SHOW_WORDS },
+	{ "PROFILE", "profile", SHOW_WORDS },
 	{ "GENERATION", "generation", SHOW_WORDS },
 	{ "HOST SAYS", "condition", SHOW_STATE },
 	{ "DETAIL", "seen.detail", SHOW_WORDS },
@@ -98,6 +94,16 @@ static const struct show_column incident_columns[] = {
 	{ 0 },
 };
 
+static const struct show_column profile_columns[] = {
+	{ "PROFILE", "id", SHOW_WORDS },
+	{ "PRIORITY", "priority", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "HOST", "host", SHOW_WORDS },
+	{ "FUNCTIONS", "count", SHOW_WORDS },
+	{ "REASON", "reason", SHOW_WORDS },
+	{ 0 },
+};
+
 const struct cli_resource cli_resource_host = { "host", "/v1/hosts", KIND_HOST, host_columns };
 const struct cli_resource cli_resource_switch = { "switch", "/v1/switches", KIND_SWITCH,
 						  switch_columns };
@@ -113,10 +119,15 @@ const struct cli_resource cli_resource_change = { "change", "/v1/changes", KIND_
 const struct cli_resource cli_resource_incident = { "incident", "/v1/incidents", KIND_INCIDENT,
 						    incident_columns };
 
+const struct cli_resource cli_resource_profile = { "profile", "/v1/profiles", KIND_PROFILE,
+						   profile_columns };
+
 const struct cli_resource *const cli_resources[] = {
-	&cli_resource_host,    &cli_resource_switch,   &cli_resource_port,
-	&cli_resource_adapter, &cli_resource_function, &cli_resource_assignment,
-	&cli_resource_change,  &cli_resource_incident, NULL,
+	&cli_resource_host,     &cli_resource_switch,
+	&cli_resource_port,     &cli_resource_adapter,
+	&cli_resource_function, &cli_resource_assignment,
+	&cli_resource_change,   &cli_resource_incident,
+	&cli_resource_profile,  NULL,
 };
 
 /* ---- list ---- */
@@ -521,5 +532,29 @@ const struct cli_command cli_incident_show = {
 	.outputs = "table|json",
 	.operands = { { "ID", KIND_INCIDENT, true } },
 	.resource = &cli_resource_incident,
+	.run = show_run,
+};
+const struct cli_command cli_profile_list = {
+	.name = "profile list",
+	.summary = "list the profiles: priority, host, state",
+	.detail = LIST_DETAIL,
+	.examples = "  fabricctl profile list\n  fabricctl profile list --state split",
+	.outputs = LIST_OUTPUTS,
+	.options = { LIST_PAGING,
+		     { "--state", "STATE", KIND_TEXT,
+		       "free, bound, changing, split, parked, blocked, doubt or bad", false },
+		     { "--host", "HOST", KIND_HOST, "with this host", false } },
+	.filters = true,
+	.resource = &cli_resource_profile,
+	.run = list_run,
+};
+const struct cli_command cli_profile_show = {
+	.name = "profile show",
+	.summary = "show one profile: its functions, and the identity that each carries",
+	.detail = SHOW_DETAIL,
+	.examples = "  fabricctl profile show web",
+	.outputs = "table|json",
+	.operands = { { "PROFILE", KIND_PROFILE, true } },
+	.resource = &cli_resource_profile,
 	.run = show_run,
 };

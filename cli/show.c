@@ -51,6 +51,14 @@ static const struct show_column seen_columns[] = {
 };
 
 /* Arrays that have columns of their own, by the member's name. */
+static const struct show_column member_columns[] = {
+	{ "FUNCTION", "function", SHOW_WORDS },
+	{ "HOST", "host", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "IDENTITY", "identity", SHOW_WORDS },
+	{ 0 },
+};
+
 static const struct {
 	const char *member;
 	const struct show_column *columns;
@@ -58,6 +66,7 @@ static const struct {
 	{ "operations", show_operation_columns },
 	{ "timeline", timeline_columns },
 	{ "moves", move_columns },
+	{ "functions", member_columns },
 	{ "keys", key_columns },
 	{ "seen", seen_columns },
 	{ "plan", show_operation_columns }, /* one without steps: what is adopted */

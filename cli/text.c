@@ -27,7 +27,7 @@ static const struct {
 	{ "free", STYLE_DIM },       { "seen", STYLE_GOOD },        { "not-seen", STYLE_BAD },
 	{ "awaited", STYLE_BUSY },   { "unreported", STYLE_DIM },   { "no-driver", STYLE_BUSY },
 	{ "other-mac", STYLE_BAD },  { "other-serial", STYLE_BAD }, { "other-device", STYLE_BAD },
-	{ "other-wwpn", STYLE_BAD },
+	{ "other-wwpn", STYLE_BAD }, { "changing", STYLE_BUSY },    { "split", STYLE_BAD },
 };
 
 static const char *const codes[] = {
