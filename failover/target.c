@@ -5,7 +5,7 @@
 
 #include "common/natural.h"
 
-/* Why @c cannot take over; NULL: it can. */
+/* Why @c, which every adapter reaches, cannot take over; NULL: it can. */
 static const char *unfit(const struct target_candidate *c, const struct target_need *need)
 {
 	if (!c->door_open)
@@ -16,8 +16,6 @@ static const char *unfit(const struct target_candidate *c, const struct target_n
 		return "has not been alive for long enough";
 	if (c->used && !c->ours)
 		return "holds functions already";
-	if (!c->reachable)
-		return "is not reached by every adapter";
 	if (c->free_vports < need->vports)
 		return "has too few free vports";
 	return NULL;
@@ -43,6 +41,19 @@ static int compare(const struct target_candidate *a, const struct target_candida
 	return natural_compare(a->name, b->name);
 }
 
+/* Of spares that stand elsewhere their number says enough: there is one in each chassis. */
+static void far_say(char *why, size_t size, size_t at, unsigned far, const char *name)
+{
+	if (at >= size || !far)
+		return;
+	if (far == 1)
+		(void)snprintf(why + at, size - at, "%s%s is not reached by every adapter",
+			       at ? "; " : "", name);
+	else
+		(void)snprintf(why + at, size - at, "%s%u spares are not reached by every adapter",
+			       at ? "; " : "", far);
+}
+
 static size_t clause(char *why, size_t size, size_t at, const char *name, const char *reason)
 {
 	int n;
@@ -56,6 +67,8 @@ static size_t clause(char *why, size_t size, size_t at, const char *name, const 
 int target_choose(const struct target_candidate *candidates, size_t count,
 		  const struct target_need *need, char *why, size_t why_size)
 {
+	const char *far_name = "";
+	unsigned far = 0;
 	size_t at = 0;
 	int best = -1;
 	bool any = false;
@@ -69,12 +82,18 @@ int target_choose(const struct target_candidate *candidates, size_t count,
 		if (!c->spare)
 			continue;
 		any = true;
+		if (!c->reachable) {
+			far++;
+			far_name = c->name;
+			continue;
+		}
 		reason = unfit(c, need);
 		if (reason)
 			at = clause(why, why_size, at, c->name, reason);
 		else if (best < 0 || compare(c, &candidates[best], need) < 0)
 			best = (int)i;
 	}
+	far_say(why, why_size, at, far, far_name);
 	if (!any && why_size)
 		(void)snprintf(why, why_size, "no host is a spare"); /* cut where it must be */
 	return best;

@@ -29,7 +29,8 @@ struct target_need {
 
 /**
  * target_choose() - the best fit spare
- * @why: size @why_size: one clause per candidate that is a spare and was passed over
+ * @why: size @why_size: one clause per candidate that is a spare and was passed over; those that
+ * are not reached together in one, the last
  *
  * A spare with an open door, steady or cold, that holds no profile and has room. Among those: one
  * that has taken over for the same host, warm before cold, same chassis, same switch, then by name.

@@ -53,8 +53,14 @@ static void s11_each_thing_that_is_missing_is_named(void **unused)
 	assert_string_equal(why, "bay1 is not admitted to the fabric; "
 				 "bay2 has not been alive for long enough; "
 				 "bay3 holds functions already; "
-				 "bay4 is not reached by every adapter; "
-				 "bay5 has too few free vports");
+				 "bay5 has too few free vports; "
+				 "bay4 is not reached by every adapter");
+	c[0].reachable = false;
+	c[1].reachable = false;
+	assert_int_equal(target_choose(c, 6, &need, why, sizeof(why)), -1);
+	assert_string_equal(why, "bay3 holds functions already; "
+				 "bay5 has too few free vports; "
+				 "3 spares are not reached by every adapter");
 }
 
 static void s11_who_has_taken_over_for_the_host_before_goes_on(void **unused)
