@@ -72,6 +72,7 @@ def busy(minutes):
     try:
         with Rig(HOSTS, 1, 2, 16, CONFIG) as rig:
             beating(rig)
+            rig.connection = None  # one that idles so long is closed
             time.sleep(minutes * 60)
             wrong = len(rig.list("incidents"))
             suspected = rig.log("fabricd").count(": suspect, ")
