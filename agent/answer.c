@@ -30,9 +30,10 @@ void answer_request_format(struct buf *out, const char *host, const char *boot_i
 	put_format(out, host, "heartbeat", body, (size_t)length);
 }
 
-void answer_view_format(struct buf *out, const char *host, const void *body, size_t length)
+void answer_line_format(struct buf *out, const char *host, const char *verb, const void *body,
+			size_t length)
 {
-	put_format(out, host, "seen", body, length);
+	put_format(out, host, verb, body, length);
 }
 
 static bool is_digit(uint8_t c)

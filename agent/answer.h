@@ -30,8 +30,9 @@ struct answer {
  */
 void answer_request_format(struct buf *out, const char *host, const char *boot_id, uint64_t seq);
 
-/* The host's own view as a PUT request; @body is the object of a "seen" line. */
-void answer_view_format(struct buf *out, const char *host, const void *body, size_t length);
+/* A line as a PUT request; @verb: "seen" for one of that type, "says" for the others. */
+void answer_line_format(struct buf *out, const char *host, const char *verb, const void *body,
+			size_t length);
 
 /**
  * answer_parse() - find one whole answer at the start of @bytes

@@ -4,6 +4,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -17,15 +18,20 @@
 #include "common/log.h"
 #include "common/unix_socket.h"
 
+enum { SAYS = 4 };
+
 struct http {
 	struct transport base;
 	struct event_base *loop;
 	struct event *timer;
 	struct bufferevent *link;
 	struct beat beat;
-	struct buf view; /* the latest, as the body of a request */
-	bool view_waits; /* to be sent */
-	bool view_sent;  /* what is waited for is the answer to a view */
+	struct buf view;       /* the latest, as the body of a request */
+	bool view_waits;       /* to be sent */
+	struct buf says[SAYS]; /* lines that wait to be sent, the first first */
+	size_t say_count;
+	bool is_deaf; /* a manager that is older than its agent does not take them */
+	enum { SENT_BEAT, SENT_VIEW, SENT_SAY } sent; /* whose answer is waited for */
 	unsigned view_status;
 	uint64_t incarnation; /* of the manager; 0: it has not said */
 };
@@ -72,6 +78,25 @@ static void view_answered(struct http *h, const struct answer *answer)
 	h->view_status = answer->status;
 }
 
+static void say_answered(struct http *h, const struct answer *answer)
+{
+	OWNED(agent_line_done) struct agent_line line = { 0 };
+	char why[AGENT_TEXT_MAX];
+	size_t length = answer->body_length;
+
+	h->is_deaf = answer->status == 404 || answer->status == 405;
+	while (length && answer->body[length - 1] == '\n')
+		length--;
+	if (answer->status != 200 ||
+	    agent_line_parse((const char *)answer->body, length, &line, why))
+		return;
+	if (line.type == AGENT_MANAGER)
+		h->incarnation = line.incarnation;
+	else if (line.type == AGENT_STATUS)
+		h->base.sink.status(h->base.sink.arg, &h->base, line.is_fenced, line.epoch,
+				    h->incarnation);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct http *h = arg;
@@ -88,11 +113,13 @@ static void on_read(struct bufferevent *bev, void *arg)
 		return;
 	}
 	transport_say_reached(&h->base);
-	if (h->view_sent)
+	if (h->sent == SENT_VIEW)
 		view_answered(h, &answer);
+	else if (h->sent == SENT_SAY)
+		say_answered(h, &answer);
 	else
 		beat_answered(h, &answer);
-	h->view_sent = false;
+	h->sent = SENT_BEAT;
 	evbuffer_drain(input, answer.length);
 	http_drive(h, BEAT_ANSWERED);
 	if (answer.close)
@@ -135,29 +162,60 @@ static int http_connect(struct http *h)
 	return bufferevent_enable(h->link, EV_READ | EV_WRITE) ? -EIO : 0;
 }
 
+static void says_forget(struct http *h)
+{
+	for (size_t i = 0; i < SAYS; i++)
+		buf_done(&h->says[i]);
+	h->say_count = 0;
+}
+
+/* What it was to say is said again once fabricd is reached again. */
 static void http_drop(struct http *h)
 {
 	if (h->link)
 		bufferevent_free(h->link);
 	h->link = NULL;
-	h->view_sent = false;
+	h->sent = SENT_BEAT;
+	h->is_deaf = false;
+	h->incarnation = 0;
+	says_forget(h);
 }
 
-static void http_send(struct http *h, bool is_view)
+static void request_send(struct http *h, const struct buf *request)
+{
+	if (request->failed || bufferevent_write(h->link, request->data, request->length))
+		log_warning("host %s: no memory for a request", h->base.config.host);
+}
+
+static void beat_send(struct http *h)
 {
 	OWNED(buf_done) struct buf request = { 0 };
 	const struct transport_config *c = &h->base.config;
 
-	if (is_view)
-		answer_view_format(&request, c->host, h->view.data, h->view.length);
-	else
-		answer_request_format(&request, c->host, c->boot_id,
-				      h->base.sink.seq(h->base.sink.arg));
-	h->view_sent = is_view;
-	if (is_view)
+	h->sent = SENT_BEAT;
+	answer_request_format(&request, c->host, c->boot_id, h->base.sink.seq(h->base.sink.arg));
+	request_send(h, &request);
+}
+
+/* What it says goes before what it sees. */
+static void other_send(struct http *h)
+{
+	OWNED(buf_done) struct buf request = { 0 };
+	const char *host = h->base.config.host;
+
+	if (h->say_count) {
+		h->sent = SENT_SAY;
+		answer_line_format(&request, host, "says", h->says[0].data, h->says[0].length);
+		buf_done(&h->says[0]);
+		h->say_count--;
+		memmove(h->says, h->says + 1, h->say_count * sizeof(*h->says));
+		h->says[h->say_count] = (struct buf){ 0 };
+	} else {
+		h->sent = SENT_VIEW;
 		h->view_waits = false;
-	if (request.failed || bufferevent_write(h->link, request.data, request.length))
-		log_warning("host %s: no memory for a request", c->host);
+		answer_line_format(&request, host, "seen", h->view.data, h->view.length);
+	}
+	request_send(h, &request);
 }
 
 static void http_arm(struct http *h)
@@ -168,9 +226,10 @@ static void http_arm(struct http *h)
 }
 
 /* A beat that is due goes first. */
-static void view_offer(struct http *h)
+static void other_offer(struct http *h)
 {
-	if (h->view_waits && h->beat.link == BEAT_IDLE && beat_wake_ms(&h->beat) > clock_boot_ms())
+	if ((h->view_waits || h->say_count) && h->beat.link == BEAT_IDLE &&
+	    beat_wake_ms(&h->beat) > clock_boot_ms())
 		http_drive(h, BEAT_VIEW);
 }
 
@@ -190,10 +249,10 @@ static void http_drive(struct http *h, enum beat_event event)
 			h->base.sink.reached(h->base.sink.arg, &h->base);
 		return;
 	case BEAT_SEND:
-		http_send(h, false);
+		beat_send(h);
 		break;
 	case BEAT_SEND_VIEW:
-		http_send(h, true);
+		other_send(h);
 		break;
 	case BEAT_DROP:
 		http_drop(h);
@@ -202,7 +261,7 @@ static void http_drive(struct http *h, enum beat_event event)
 		break;
 	}
 	http_arm(h);
-	view_offer(h);
+	other_offer(h);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -251,14 +310,8 @@ static int http_open(struct event_base *base, const struct transport_config *con
 	return 0;
 }
 
-static int http_report(struct transport *t, const struct agent_line *line)
+static int view_report(struct http *h, const struct agent_line *line)
 {
-	struct http *h = (struct http *)t;
-
-	if (line->type != AGENT_SEEN)
-		return -EOPNOTSUPP;
-	if (!h->link)
-		return -ENOTCONN;
 	h->view.length = 0;
 	agent_line_format(line, &h->view);
 	if (h->view.failed) {
@@ -266,13 +319,47 @@ static int http_report(struct transport *t, const struct agent_line *line)
 		return -EAGAIN;
 	}
 	h->view_waits = true;
-	view_offer(h);
+	other_offer(h);
 	return 0;
+}
+
+static int http_report(struct transport *t, const struct agent_line *line)
+{
+	struct http *h = (struct http *)t;
+	struct buf *say = &h->says[h->say_count];
+
+	if (line->type == AGENT_LEFT || (h->is_deaf && line->type != AGENT_SEEN))
+		return -EOPNOTSUPP;
+	if (!h->link)
+		return -ENOTCONN;
+	if (line->type == AGENT_SEEN)
+		return view_report(h, line);
+	if (h->say_count == SAYS)
+		return -EAGAIN;
+	agent_line_format(line, say);
+	if (say->failed) {
+		buf_done(say);
+		return -EAGAIN;
+	}
+	h->say_count++;
+	other_offer(h);
+	return 0;
+}
+
+static void http_leave(struct transport *t)
+{
+	struct agent_line line = { .type = AGENT_LEAVING };
+
+	(void)snprintf(line.host, sizeof(line.host), "%s", t->config.host);
+	(void)snprintf(line.boot_id, sizeof(line.boot_id), "%s", t->config.boot_id);
+	line.seq = t->sink.seq(t->sink.arg);
+	(void)http_report(t, &line); /* said again until it is answered */
 }
 
 const struct transport_ops transport_http = {
 	.name = "socket",
 	.open = http_open,
+	.leave = http_leave,
 	.report = http_report,
 	.close = http_close,
 };

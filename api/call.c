@@ -26,7 +26,7 @@ static const struct api_command *const commands[] = {
 	&api_event_follow,   &api_topology_get,  &api_health_get,       &api_config_get,
 	&api_adopt_post,     &api_db_backup,     &api_host_maintenance, &api_host_drain,
 	&api_host_enroll,    &api_profile_get,   &api_profile_set,      &api_profile_delete,
-	&api_profile_assign, &api_profile_move,  &api_profile_release,
+	&api_profile_assign, &api_profile_move,  &api_profile_release,  &api_host_says,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -34,6 +34,18 @@ void call_commands(void (*fn)(void *arg, const struct api_command *command), voi
 {
 	for (size_t i = 0; i < COMMANDS; i++)
 		fn(arg, commands[i]);
+}
+
+bool call_is_of_host(const struct api_call *call)
+{
+	const struct config *config = fabric_config(call->fabric);
+	uid_t uid = server_conn_uid(call->conn);
+	const struct config_host *host;
+
+	if (server_conn_right(call->conn) >= SERVER_RIGHT_OPERATE)
+		return true;
+	host = config_host_find(config, call->id);
+	return host && host->has_uid && host->uid == uid;
 }
 
 uint64_t api_hash(uint64_t hash, const void *bytes, size_t length)

@@ -84,6 +84,8 @@ MUST_USE int call_seconds(const struct api_call *call, const char *name, uint32_
 
 /* The document in api->body, with its ETag unless @hash is 0, and the id of what was made. */
 void call_reply(struct api_call *call, int status, uint64_t hash);
+/* May who asks speak for the host that is named: an operator, or that host's own user. */
+bool call_is_of_host(const struct api_call *call);
 void call_refuse(struct api_call *call, int r);
 void call_refuse_with(struct api_call *call, const struct problem *p);
 /* If-Match, if it is there, against the object as it is now; NULL: there is none. Return: 0 or

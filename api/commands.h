@@ -7,6 +7,7 @@ struct api_command;
 extern const struct api_command api_host_get;
 extern const struct api_command api_host_beat;
 extern const struct api_command api_host_seen;
+extern const struct api_command api_host_says;
 extern const struct api_command api_host_set;
 extern const struct api_command api_host_failover;
 extern const struct api_command api_host_enroll;

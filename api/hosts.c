@@ -333,19 +333,6 @@ const struct api_command api_host_get = {
 
 /* ---- beats ---- */
 
-/* A host may beat as its own user. */
-static bool may_beat(const struct api_call *call)
-{
-	const struct config *config = fabric_config(call->fabric);
-	uid_t uid = server_conn_uid(call->conn);
-	const struct config_host *host;
-
-	if (server_conn_right(call->conn) >= SERVER_RIGHT_OPERATE)
-		return true;
-	host = config_host_find(config, call->id);
-	return host && host->has_uid && host->uid == uid;
-}
-
 static void host_beat(struct api_call *call)
 {
 	const struct server_request *rq = call->request;
@@ -354,7 +341,7 @@ static void host_beat(struct api_call *call)
 	uint64_t epoch = 0;
 	int r;
 
-	if (!may_beat(call)) {
+	if (!call_is_of_host(call)) {
 		call_refuse(call, REFUSE_RIGHT);
 		return;
 	}
@@ -443,7 +430,7 @@ static void host_seen(struct api_call *call)
 	struct problem p;
 	int r;
 
-	if (!may_beat(call)) {
+	if (!call_is_of_host(call)) {
 		call_refuse(call, REFUSE_RIGHT);
 		return;
 	}

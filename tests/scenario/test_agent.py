@@ -210,6 +210,9 @@ class Agent(Case):
     def by_udp(self):
         return "--udp", f"127.0.0.1:{self.udp}", "--key-file", self.key
 
+    def by_socket(self):
+        return "--socket", self.fabric.socket
+
     def wait_state(self, state):
         self.fabric.wait(f"bay1 is {state}", lambda: self.fabric.host_state("bay1") == state)
 
@@ -351,13 +354,22 @@ class Agent(Case):
         forged = self.fabric.get("/v1/hosts/bay1")["beats"]["forged"]
         self.assertEqual(forged, 0)
 
-    def test_a_host_that_leaves_is_fenced_at_once(self):
-        self.agent(*self.by_udp(), "--leave")
+    def leaves(self, way):
+        self.agent(*way, "--leave")
         # Nobody is failed over in the first window after a start (S6): until then it is only silent.
         self.fabric.kill("agent-bay1", signal.SIGTERM)
         self.wait_state("fenced")
         self.assertRegex(self.log(), "has left; what it had goes|its silence will tell")
         self.assertIn(self.fabric.list("incidents")[0]["cause"][:4], ("left", "sile"))
+
+    def test_a_host_that_leaves_by_datagram_is_fenced_at_once(self):
+        self.leaves(self.by_udp())
+
+    def test_a_host_that_leaves_by_its_port_is_fenced_at_once(self):
+        self.leaves(self.by_port())
+
+    def test_a_host_that_leaves_by_the_socket_is_fenced_at_once(self):
+        self.leaves(self.by_socket())
 
     def test_s9_a_fenced_host_is_told_by_either_way(self):
         for way in (self.by_port(), self.by_udp()):
@@ -376,42 +388,45 @@ class Agent(Case):
             for name in ("agent-bay1.log", "hooks.log"):
                 os.unlink(self.fabric.at(name))
 
-    def test_a_fenced_agent_lets_go_once_and_says_so(self):
-        for way in (self.by_port(), self.by_udp()):
-            boot_id = str(uuid.uuid4())
-            self.hook()
-            with open(self.fabric.at("hooks/30-let-go"), "w", encoding="ascii") as file:
-                file.write(f"#!/bin/sh\n[ $1 != fenced ] || rm -f {self.blade.devices}/*/driver\n")
-            os.chmod(self.fabric.at("hooks/30-let-go"), 0o755)
-            self.blade.card("0000:05:00.0", 16, "02:00:00:00:00:01", {"vendor": "1af4", "device": "1041"})
-            self.agent(*way, boot_id=boot_id)
-            self.fabric.power("bay1", "off")
-            self.wait_state("fenced")
-            incident = str(self.fabric.incident_of("bay1")["id"])
-            self.fabric.wait("it is in the time line", lambda n=incident: (
-                "its agent says that it has stopped using 1 function" in self.fabric.ctl("incident", "show", n)))
-            # It is started again: what was done is not done again, and is not told again.
-            self.fabric.kill("agent-bay1", signal.SIGKILL)
-            said = self.log().count("FENCED, epoch")
-            self.agent(*way, boot_id=boot_id, state="fenced")
-            self.fabric.wait("it knows that it is fenced",
-                             lambda n=said: self.log().count("FENCED, epoch") > n)
-            self.fabric.kill("agent-bay1", signal.SIGTERM)
-            self.assertEqual([line.split()[0] for line in self.hooks_log()].count("fenced"), 1)
-            self.assertEqual(self.fabric.ctl("incident", "show", incident).count("stopped using"), 1)
-            # Damaged: it is said, and the agent goes on.
-            with open(self.fabric.at("bay1.state"), "a", encoding="ascii") as file:
-                file.write("x")
-            self.fabric.power("bay1", "on")
-            self.agent(*way, boot_id=str(uuid.uuid4()), state="fenced")
-            self.fabric.wait("it was said", lambda: "is damaged: begun anew" in self.log())
-            self.fabric.ctl("host", "readmit", "bay1")
-            self.wait_state("alive")
-            self.fabric.kill("agent-bay1", signal.SIGTERM)
-            self.blade.gone("0000:05:00.0")
-            shutil.rmtree(os.path.join(self.blade.slots, "16"))
-            for name in ("agent-bay1.log", "hooks.log"):
-                os.unlink(self.fabric.at(name))
+    def lets_go(self, way):
+        boot_id = str(uuid.uuid4())
+        self.hook()
+        with open(self.fabric.at("hooks/30-let-go"), "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\n[ $1 != fenced ] || rm -f {self.blade.devices}/*/driver\n")
+        os.chmod(self.fabric.at("hooks/30-let-go"), 0o755)
+        self.blade.card("0000:05:00.0", 16, "02:00:00:00:00:01", {"vendor": "1af4", "device": "1041"})
+        self.agent(*way, boot_id=boot_id)
+        self.fabric.power("bay1", "off")
+        self.wait_state("fenced")
+        incident = str(self.fabric.incident_of("bay1")["id"])
+        self.fabric.wait("it is in the time line", lambda n=incident: (
+            "its agent says that it has stopped using 1 function" in self.fabric.ctl("incident", "show", n)))
+        # It is started again: what was done is not done again, and is not told again.
+        self.fabric.kill("agent-bay1", signal.SIGKILL)
+        said = self.log().count("FENCED, epoch")
+        self.agent(*way, boot_id=boot_id, state="fenced")
+        self.fabric.wait("it knows that it is fenced",
+                         lambda n=said: self.log().count("FENCED, epoch") > n)
+        self.fabric.kill("agent-bay1", signal.SIGTERM)
+        self.assertEqual([line.split()[0] for line in self.hooks_log()].count("fenced"), 1)
+        self.assertEqual(self.fabric.ctl("incident", "show", incident).count("stopped using"), 1)
+        # Damaged: it is said, and the agent goes on.
+        with open(self.fabric.at("bay1.state"), "a", encoding="ascii") as file:
+            file.write("x")
+        self.fabric.power("bay1", "on")
+        self.agent(*way, boot_id=str(uuid.uuid4()), state="fenced")
+        self.fabric.wait("it was said", lambda: "is damaged: begun anew" in self.log())
+        self.fabric.ctl("host", "readmit", "bay1")
+        self.wait_state("alive")
+
+    def test_by_its_port_a_fenced_agent_lets_go_once_and_says_so(self):
+        self.lets_go(self.by_port())
+
+    def test_by_datagrams_a_fenced_agent_lets_go_once_and_says_so(self):
+        self.lets_go(self.by_udp())
+
+    def test_by_the_socket_a_fenced_agent_lets_go_once_and_says_so(self):
+        self.lets_go(self.by_socket())
 
     def put_back(self, way):
         """The database is put back to what it was before a fence, behind the manager's back; the
@@ -439,6 +454,9 @@ class Agent(Case):
 
     def test_s14_by_its_port_an_agent_still_knows_a_higher_epoch(self):
         self.put_back(self.by_port())
+
+    def test_s14_by_the_socket_an_agent_still_knows_a_higher_epoch(self):
+        self.put_back(self.by_socket())
 
     def test_s14_by_datagrams_an_agent_still_knows_a_higher_epoch(self):
         self.put_back(self.by_udp())

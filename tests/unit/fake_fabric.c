@@ -428,6 +428,34 @@ void fabric_change_unwait(struct fabric *f, void *arg)
 		f->waiter = NULL;
 }
 
+int fabric_leaving(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
+		   uint64_t received_ms, uint64_t *epoch)
+{
+	(void)received_ms;
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	(void)snprintf(f->boot_id, sizeof(f->boot_id), "%s", boot_id);
+	f->seq = seq;
+	*epoch = 5;
+	return f->result;
+}
+
+void fabric_epoch_told(struct fabric *f, const char *host, uint64_t epoch)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->number = epoch;
+}
+
+void fabric_agent_stopped(struct fabric *f, const char *host, const char *boot_id, uint64_t epoch,
+			  uint64_t stopped, uint64_t still, const char *text)
+{
+	(void)still;
+	(void)text;
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	(void)snprintf(f->boot_id, sizeof(f->boot_id), "%s", boot_id);
+	f->number = epoch;
+	f->seq = stopped;
+}
+
 int fabric_host_seen(struct fabric *f, const char *host, const char *boot_id,
 		     const struct fabric_seen *rows, size_t count)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include "api/api.h"
 #include "api/message.h"
 #include "api/server.h"
+#include "common/agent_line.h"
 #include "api_client.h"
 #include "fake_fabric.h"
 
@@ -748,6 +750,64 @@ static void a_fenced_host_is_told_its_epoch(void **state)
 	assert_string_equal(text_at(rig, "epoch"), "4");
 }
 
+#define SAYS "{\"host\":\"bay1\"," BOOT ","
+
+static void what_an_agent_says_is_passed_on_and_answered_by_a_line(void **state)
+{
+	struct rig *rig = *state;
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       SAYS "\"type\":\"told\",\"epoch\":9,\"incarnation\":\"%016" PRIx64 "\"}",
+		       agent_incarnation(fabric_incarnation(NULL)));
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/says", text), 200);
+	assert_string_equal(text_at(rig, "type"), "manager");
+	assert_int_equal(rig->fabric.number, 9);
+	rig->fabric.number = 0;
+	assert_int_equal(
+		send_body(rig, "PUT", "/v1/hosts/bay1/says", SAYS "\"type\":\"told\",\"epoch\":9}"),
+		200);
+	assert_int_equal(rig->fabric.number, 0); /* of no database, or another one */
+
+	rig->fabric.result = REFUSE_HOST_FENCED;
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/says",
+				   SAYS "\"type\":\"leaving\",\"seq\":12}"),
+			 200);
+	assert_string_equal(text_at(rig, "state"), "fenced");
+	assert_string_equal(text_at(rig, "epoch"), "5");
+	assert_int_equal(rig->fabric.seq, 12);
+
+	assert_int_equal(send_body(rig, "PUT", "/v1/hosts/bay1/says",
+				   SAYS "\"type\":\"stopped\",\"epoch\":4,\"stopped\":8,"
+					"\"still\":0}"),
+			 204);
+	assert_int_equal(rig->fabric.number, 4);
+	assert_int_equal(rig->fabric.seq, 8);
+}
+
+static void what_an_agent_may_not_say_is_refused(void **state)
+{
+	static const struct {
+		const char *target;
+		const char *body;
+		int status;
+	} bad[] = {
+		{ "/v1/hosts/bay1/says", SAYS "\"type\":\"beat\",\"seq\":1}", 400 },
+		{ "/v1/hosts/bay1/says",
+		  "{\"type\":\"manager\",\"incarnation\":\"0123456789abcdef\"}", 400 },
+		{ "/v1/hosts/bay1/says", SAYS "\"type\":\"stopped\",\"epoch\":4}", 400 },
+		{ "/v1/hosts/ch2/bay10/says", SAYS "\"type\":\"told\",\"epoch\":4}", 400 },
+		{ "/v1/hosts/x/says", SAYS "\"type\":\"told\",\"epoch\":4}", 404 },
+		{ "/v1/hosts/bay1/says", "{", 400 },
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (send_body(rig, "PUT", bad[i].target, bad[i].body) != bad[i].status)
+			fail_msg("%zu: %d", i, rig->r.status);
+	assert_int_equal(rig->fabric.number, 0);
+}
+
 static void bad_beats_are_refused(void **state)
 {
 	static const struct {
@@ -1433,7 +1493,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 31);
+	assert_int_equal(listing.count, 32);
 	assert_true(listing.has_adopt);
 }
 
@@ -1506,6 +1566,8 @@ int main(void)
 		WITH_RIG(a_change_is_cancelled_by_delete),
 		WITH_RIG(a_beat_is_passed_on_with_its_time),
 		WITH_RIG(a_fenced_host_is_told_its_epoch),
+		WITH_RIG(what_an_agent_says_is_passed_on_and_answered_by_a_line),
+		WITH_RIG(what_an_agent_may_not_say_is_refused),
 		WITH_RIG(bad_beats_are_refused),
 		WITH_RIG(a_host_s_own_view_is_passed_on),
 		WITH_RIG(a_bad_view_is_refused_with_its_place),
