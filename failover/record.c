@@ -62,8 +62,9 @@ static void host_add(struct buf *out, const struct live_host *live, const struct
 		     uint64_t now_ms)
 {
 	buf_u8(out,
-	       (uint8_t)(live->watched | live->suspect << 1 | live->aside << 2 | host->shut << 3 |
-			 host->busy << 4 | (unsigned)live->witness << 5 | host->cold << 7));
+	       (uint8_t)(live->watched | (unsigned)live->suspect << 1 | (unsigned)live->aside << 2 |
+			 (unsigned)host->shut << 3 | (unsigned)host->busy << 4 |
+			 (unsigned)live->witness << 5 | (unsigned)host->cold << 7));
 	time_add(out, now_ms, live->last_beat_ms);
 	time_add(out, now_ms, live->fresh_ms);
 }
@@ -348,7 +349,7 @@ void record_judge(struct recorder *r, const struct record_settings *settings,
 		part_begin(r, view, now_ms);
 	numbers[0] = zigzag(r->last_ms, now_ms);
 	numbers[1] = zigzag(now_ms, db_waits_since_ms);
-	entry_put(r, RECORD_JUDGE | (db_waits_since_ms != 0) << 4, numbers,
+	entry_put(r, RECORD_JUDGE | (db_waits_since_ms ? 1U << 4 : 0), numbers,
 		  db_waits_since_ms ? 2 : 1);
 	r->last_ms = now_ms;
 }
