@@ -307,7 +307,11 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		host->live.last_beat_ms = received_ms;
 		night_beat(f, host, received_ms);
 		fence_heard(f, host);
-		return REFUSE_HOST_FENCED;
+		/* Its agent acts once in each epoch: it is told with the epoch of this fence, which
+		 * is once that is durable. Until then nothing was done to it. */
+		return host->state == FABRIC_HOST_FENCING && host->epoch_stored < host->epoch
+			       ? 0
+			       : REFUSE_HOST_FENCED;
 	}
 	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 ||
 	    host->state == FABRIC_HOST_UNKNOWN)

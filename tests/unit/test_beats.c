@@ -52,6 +52,30 @@ static void a_host_that_boots_is_told_each_time(void **state)
 	assert_int_equal(events(h, "host.two-agents", "bay1"), 0);
 }
 
+/* S9, S14: else an agent would let go under the epoch before, and again under this one. */
+static void s9_a_host_is_told_that_it_is_fenced_once_the_epoch_of_that_can_be_told(void **state)
+{
+	struct house *h = *state;
+	uint64_t before;
+	uint64_t told = 0;
+
+	usual(h);
+	run(h, 10 * BEAT);
+	before = host(h, "bay1")->epoch;
+	h->holds_commits = true;
+	assert_int_equal(failover(h, "bay1"), 0);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCING);
+	assert_int_equal(
+		fabric_beat(h->fabric, "bay1", "boot-0-0", ++h->agents[0].seq, h->now_ms, &told),
+		0);
+	assert_int_equal(told, before);
+
+	h->holds_commits = false;
+	run(h, 3 * BEAT);
+	assert_int_equal(h->agents[0].answer, REFUSE_HOST_FENCED);
+	assert_int_equal(h->agents[0].epoch, before + 1);
+}
+
 /* ---- what a fenced host's agent claims ---- */
 
 static void claims(struct house *h, const char *boot_id, uint64_t epoch)
@@ -148,6 +172,7 @@ int main(void)
 		TEST(two_agents_of_one_host_are_told_once_and_not_with_each_beat),
 		TEST(two_agents_are_told_again_an_hour_later),
 		TEST(a_host_that_boots_is_told_each_time),
+		TEST(s9_a_host_is_told_that_it_is_fenced_once_the_epoch_of_that_can_be_told),
 		TEST(what_its_agent_claims_is_told_once_and_as_a_claim),
 		TEST(what_is_old_of_another_boot_or_of_nobody_fenced_is_not_told),
 		TEST(s20_an_agent_that_says_it_has_stopped_proves_nothing),
