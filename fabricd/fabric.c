@@ -917,7 +917,8 @@ uint64_t fabric_next_ms(const struct fabric *f)
 		const struct fabric_provider *p = f->providers[i];
 
 		next = earlier(next, provider_queue_next_ms(p->queue));
-		if (p->connected && !p->reconciled && !p->settle_attempt && f->attempt_reserved)
+		if (p->connected && !p->reconciled && !p->settle_attempt &&
+		    f->attempt < f->attempt_reserved)
 			next = earlier(next, p->retry_ms);
 	}
 	next = earlier(next, f->judge_ms);

@@ -66,6 +66,7 @@ struct reach {
 	struct provider_sink sink; /* the brain's */
 	struct sim_chassis *chassis;
 	struct sim_model *model;
+	unsigned views;
 	bool is_cut;  /* nothing of it gets through: neither time nor news */
 	bool is_full; /* it takes no more: what is put waits */
 };
@@ -85,6 +86,8 @@ struct house {
 	/* Set before manager_start(): agents can be asked. */
 	int (*on_ask)(struct house *h, const char *host, const struct fabric_ask *ask);
 	unsigned asks;
+	unsigned scans;
+	unsigned fails_scans; /* so many more are refused */
 	struct agent agents[HOSTS];
 	uint64_t next_beat_ms;
 	struct provider_op sent[SENT];
@@ -118,6 +121,11 @@ static inline int reach_scan(struct provider *p)
 {
 	struct reach *reach = (struct reach *)p;
 
+	reach->house->scans++;
+	if (reach->house->fails_scans) {
+		reach->house->fails_scans--;
+		return -EAGAIN;
+	}
 	return reach->inner->ops->scan(reach->inner);
 }
 
@@ -125,6 +133,7 @@ static inline int reach_view(struct provider *p, uint16_t host, uint64_t cookie)
 {
 	struct reach *reach = (struct reach *)p;
 
+	reach->views++;
 	return reach->inner->ops->view(reach->inner, host, cookie);
 }
 
