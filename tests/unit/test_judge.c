@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From silence to a verdict and on to a spare, where test_safety.c does not look: the policy that
+ * asks every witness, ways of beats, who is no target, what stands still when frozen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fabricd/state.h"
+#include "house_fixture.h"
+
+static void s7_where_all_must_say_so_silence_is_no_verdict(void **state)
+{
+	struct house *h = *state;
+
+	h->config.witness = CONFIG_WITNESS_ALL;
+	usual(h);
+	silence(h, BAY1);
+	run(h, 3 * WINDOW);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 0);
+
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY1, SIM_HOST_POWER, false), 0);
+	run(h, MOVED);
+	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
+}
+
+static int leaving(struct house *h, const char *name, const char *boot, uint64_t seq)
+{
+	uint64_t epoch;
+
+	return fabric_leaving(h->fabric, name, boot, seq, h->now_ms, &epoch);
+}
+
+/* A beat that does not count says nothing, this neither. */
+static void who_says_in_a_late_beat_that_it_leaves_does_not(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(leaving(h, "bay1", "boot-0-0", 1), REFUSE_FIELD);
+	assert_int_equal(leaving(h, "bay99", "boot-0-0", 1), REFUSE_NO_HOST);
+	run(h, BEAT);
+
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+}
+
+static void beats_are_counted_by_the_way_that_they_came(void **state)
+{
+	struct house *h = *state;
+	const struct beats *b;
+
+	usual(h);
+	b = &host(h, "bay1")->beats;
+	fabric_beat_heard(h->fabric, "bay99", "port", BEAT_COUNTED, 1);
+	fabric_beat_heard(h->fabric, "bay1", "port", BEAT_COUNTED, 10);
+	fabric_beat_heard(h->fabric, "bay1", "network A", BEAT_COUNTED, 20);
+	fabric_beat_heard(h->fabric, "bay1", "port", BEAT_REORDERED, 5);
+	fabric_beat_heard(h->fabric, "bay1", "port", BEAT_FORGED, 30);
+	for (unsigned i = 2; i <= BEAT_WAYS; i++) {
+		char way[32];
+
+		(void)snprintf(way, sizeof(way), "way %u", i);
+		fabric_beat_heard(h->fabric, "bay1", way, BEAT_COUNTED, 40);
+	}
+
+	assert_string_equal(b->ways[0].name, "port");
+	assert_int_equal(b->ways[0].count, 2);
+	assert_int_equal(b->ways[0].heard_ms, 10);
+	assert_string_equal(b->ways[1].name, "network A");
+	assert_int_equal(b->ways[1].count, 1);
+	assert_int_equal(b->counts[BEAT_COUNTED], BEAT_WAYS + 1); /* one way too many is left out */
+	assert_int_equal(b->counts[BEAT_FORGED], 1);
+}
+
+static void a_spare_of_another_switch_is_no_target(void **state)
+{
+	struct house *h = *state;
+	struct sim_chassis *c = chassis_with("bay", 2);
+
+	reach_add_take(h, c);
+	manager_start(h);
+	run(h, STEADY);
+	assign(h, VF1, "bay1", 0);
+	spare(h, "ch2/bay1");
+	((struct fabric_host *)host(h, "ch2/bay1"))->state = FABRIC_HOST_ALIVE;
+	((struct fabric_host *)host(h, "ch2/bay1"))->live = host(h, "bay2")->live;
+	silence(h, BAY1);
+	run(h, 2 * MOVED);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(h->fabric->incidents[0]->row.state, DB_INCIDENT_WAITING);
+	assert_int_equal(at_switch(h, VF1), 0);
+}
+
+/* ---- frozen ---- */
+
+static void s15_a_frozen_manager_fences_no_blocked_host_again(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_BLOCKED);
+	freeze(h->fabric, "the test says so");
+	run(h, 200 * BEAT);
+
+	assert_null(host(h, "bay1")->fence);
+	assert_null(h->fabric->batch);
+}
+
+static void s15_a_frozen_manager_plans_no_move(void **state)
+{
+	struct house *h = *state;
+
+	manager_start(h);
+	run(h, STEADY);
+	assign(h, VF1, "bay1", 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(h->fabric->incidents[0]->row.state, DB_INCIDENT_WAITING);
+	((struct fabric_host *)host(h, "bay8"))->spare = true;
+	freeze(h->fabric, "the test says so");
+	run(h, 20 * BEAT);
+
+	assert_null(function(h, VF1)->item);
+	assert_int_equal(h->fabric->incidents[0]->row.change, 0);
+}
+
+/* ---- incidents that memory has not ---- */
+
+static void a_host_whose_incident_is_not_known_any_more_is_fenced_again_all_the_same(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	((struct fabric_host *)host(h, "bay1"))->incident = 999;
+	sim_model_reboot(h->reach[0].model, 0);
+	run(h, MOVED);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(events(h, "host.fenced-again", "bay1"), 1);
+}
+
+/* ---- the fence's way back ---- */
+
+/* Its epoch is not stored yet: a readmission is given up for the fence that begins. */
+static void s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	h->agents[0].beats = true;
+	run(h, 2 * BEAT);
+	h->holds_commits = true;
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 10);
+	assert_non_null(host(h, "bay1")->fence);
+	fence_cancel(h->fabric, (struct fabric_host *)host(h, "bay1"));
+	from = h->sent_count;
+	h->holds_commits = false;
+	run(h, BEAT);
+
+	assert_int_equal(sent(h, PROVIDER_READ_HOST, from), 0);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(s7_where_all_must_say_so_silence_is_no_verdict),
+		T(who_says_in_a_late_beat_that_it_leaves_does_not),
+		T(beats_are_counted_by_the_way_that_they_came),
+		T(a_spare_of_another_switch_is_no_target),
+		T(s15_a_frozen_manager_fences_no_blocked_host_again),
+		T(s15_a_frozen_manager_plans_no_move),
+		T(a_host_whose_incident_is_not_known_any_more_is_fenced_again_all_the_same),
+		T(s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
