@@ -297,7 +297,9 @@ class Blade:
         self.process.send_signal(signal.SIGCONT)
 
     def state(self):
-        """As /proc has it: "T" is stopped; "-" when it is gone."""
+        """As /proc has it: "T" is stopped; "-" when it is gone, or was never started."""
+        if not self.process:
+            return "-"
         try:
             with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
                 state = file.read().rpartition(")")[2].split()[0]

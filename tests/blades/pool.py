@@ -82,18 +82,20 @@ def card(n):
 class Blades(Fabric):
     """@bays: how each may be powered off, "kill" or "never", by name.
     @adapters: of disk() and card(). @agents: whether the guests run one.
-    @tools: bays whose guests have fabricctl and lspci too."""
+    @tools: bays whose guests have fabricctl and lspci too.
+    @cold: bays that are off at first. Their power_on program leaves a file, and who waits for that
+    starts the guest: whoever started a QEMU must live as long as it (see press())."""
 
     DISK_MIB = 32
     provider = "qemu"
 
     def __init__(self, case, bays, adapters, config=CONFIG, vports=4, agents=True, tools=(),
-                 beats=False):
+                 beats=False, cold=()):
         super().__init__(case, chassis="chassis.json", config=config)
         self.chassis = self.at("chassis.json")
         self.adapters, self.beats = list(adapters), beats
         self.udp_port = free_udp_port() if beats else None
-        self.blades = {}
+        self.blades, self.off = {}, set(cold)
         for bay in bays:
             programs = blades.programs_of_blades() if agents else {}
             if bay in tools:
@@ -106,15 +108,18 @@ class Blades(Fabric):
         if beats:
             self.config = self.config.replace(
                 "[heartbeat]\n", f"[heartbeat]\nudp = 127.0.0.1:{self.udp_port}\n")
-        self.write_chassis(bays)
+        self.write_chassis(bays, cold)
         self.write_config()
 
     # ---- what is written before the start ----
 
-    def write_chassis(self, bays):
+    def write_chassis(self, bays, cold):
         hosts = [{"bay": bay, "qmp": f"{bay}.qmp", "vports": blade.ports(),
                   "first_slot": blade.slot(1), "power_off": bays[bay]}
                  for bay, blade in self.blades.items()]
+        for host in hosts:
+            if host["bay"] in cold:
+                host["power_on"] = [shutil.which("touch"), self.button(host["bay"])]
         for adapter in self.adapters:
             if "file" in adapter.entry:
                 with open(self.at(adapter.entry["file"]), "wb") as file:
@@ -170,15 +175,29 @@ class Blades(Fabric):
     def start_blades(self):
         for blade in self.blades.values():
             self.case.addCleanup(blade.end)
-        blades.start_all(self.blades.values())
-        print("booted in", *(f"{blade.boot_s:.1f} s" for blade in self.blades.values()), flush=True)
+        blades.start_all(self.on())
+        print("booted in", *(f"{blade.boot_s:.1f} s" for blade in self.on()), flush=True)
+
+    def on(self):
+        """Those that are not off on purpose."""
+        return [blade for bay, blade in self.blades.items() if bay not in self.off]
+
+    def button(self, bay):
+        return self.at(bay + ".pressed")
+
+    def press(self, bay):
+        """Starts a blade once the provider's program has asked for it; its shell answers."""
+        self.wait(f"{bay} is to be powered on", lambda: os.path.exists(self.button(bay)))
+        os.unlink(self.button(bay))
+        self.off.discard(bay)
+        return self.blades[bay].start().wait_ready()
 
     def start_all(self):
         self.start_provider()
         self.start_blades()
         self.start_manager()
         self.learn()
-        self.wait_alive(*self.blades)
+        self.wait_alive(*(blade.name for blade in self.on()))
 
     def learn(self):
         """What fabricd calls the adapters."""
@@ -286,12 +305,15 @@ class Blades(Fabric):
         if "fabricd" not in self.processes or self.manager_has_died():
             self.processes.pop("fabricd", None)
             self.start_manager()
-        dead = [blade for blade in self.blades.values() if not blade.lives()]
+        dead = [blade for blade in self.on() if not blade.lives()]
         blades.start_all(dead)
         if dead:
             print("booted again:", *(f"{blade.name} in {blade.boot_s:.1f} s" for blade in dead),
                   flush=True)
-        for bay, blade in self.blades.items():
+        for bay in self.off:
+            self.spare(bay, False)
+        for blade in self.on():
+            bay = blade.name
             if blade.state() == "T":
                 blade.cont()
             if blade.programs:
@@ -308,7 +330,7 @@ class Blades(Fabric):
 
     def admit_all(self):
         """Readmits who is fenced or blocked; true once all are alive."""
-        states = {bay: self.host_state(bay) for bay in self.blades}
+        states = {blade.name: self.host_state(blade.name) for blade in self.on()}
         for bay, state in states.items():
             if state in ("fenced", "blocked"):
                 self.request("POST", f"/v1/hosts/{bay}/readmit")
@@ -366,11 +388,12 @@ class Case(unittest.TestCase):
     config = CONFIG
     tools = ()
     beats = False
+    cold = ()
 
     @classmethod
     def setUpClass(cls):
         cls.fabric = Blades(Owner(cls.addClassCleanup), cls.bays, cls.adapters, config=cls.config,
-                            tools=cls.tools, beats=cls.beats)
+                            tools=cls.tools, beats=cls.beats, cold=cls.cold)
         try:
             cls.fabric.start_all()
         except Exception:
