@@ -152,14 +152,15 @@ static struct fabric_host *spare_choose(struct fabric *f, const struct move *m,
 		const struct fabric_host *host = f->hosts.at[i];
 		bool ours = is_ours(m, host);
 		bool is_silent = host->state == FABRIC_HOST_UNKNOWN;
+		bool is_cold = host_is_cold(f, host) || (ours && host->cold.incident);
 
 		candidates[i] = (struct target_candidate){
 			.name = host->name,
 			.spare = (host->spare || ours) && host != m->from,
 			.ours = ours,
-			.door_open = is_silent || host->state == FABRIC_HOST_ALIVE,
+			.door_open = is_cold || is_silent || host->state == FABRIC_HOST_ALIVE,
 			.silent = is_silent,
-			.cold = host_is_cold(f, host) || (ours && host->cold.incident),
+			.cold = is_cold,
 			.steady = host->live.witness != LIVE_SAYS_DEAD &&
 				  live_is_steady(&host->live, &live, f->config.spare_windows,
 						 f->now_ms),

@@ -33,6 +33,7 @@ class Sweep(Lane):
     """One operation again and again; each time death comes at the next passage."""
 
     points = POINTS
+    stride = STRIDE
 
     def begin(self):
         """Makes what the operation starts from."""
@@ -74,7 +75,7 @@ class Sweep(Lane):
         found = {}
         for at, point in enumerate(self.points):
             deaths = 0
-            for number in range(1 + at % STRIDE, PASSAGES_MAX, STRIDE):
+            for number in range(1 + at % self.stride, PASSAGES_MAX, self.stride):
                 if stop.is_set() or not self.once(point, number):
                     break
                 deaths += 1
@@ -84,7 +85,7 @@ class Sweep(Lane):
             self.say(f"{point}: {deaths} deaths")
         if not stop.is_set():
             # Fewer would mean that the sweep has passed the operation by.
-            self.case.assertGreaterEqual(min(found.values()) * STRIDE, 3, found)
+            self.case.assertGreaterEqual(min(found.values()) * self.stride, 3, found)
 
 
 class ChangeSweep(Sweep):
@@ -208,6 +209,27 @@ class FailoverJournal(Failover):
 
 class FailoverOperations(Failover):
     points = POINTS[3:]
+
+
+class FailoverCold(Failover):
+    """The spare is off: it is bound, powered on, and its first beat is waited for (S11)."""
+
+    points = POINTS[2:]
+    stride = 2 * STRIDE
+
+    def begin(self):
+        self.has_agent = False
+        self.fabric.kill_blade(self.spare)
+        self.fabric.wait("the spare is a cold one", lambda: self.fabric.get(
+            "/v1/hosts/" + self.spare)["spare_kind"] == "cold")
+
+    def is_over(self):
+        if not self.has_agent and self.fabric.get("/v1/hosts/" + self.spare)["power"] == "on":
+            # What is powered on is bound already.
+            self.case.assertEqual({self.shown()[name][0] for name in self.moved}, {self.spare})
+            self.has_agent = True
+            self.start_agent(self.spare)
+        return super().is_over()
 
 
 # ---- at random ----
@@ -393,7 +415,8 @@ class Crash(unittest.TestCase):
         kills = [len(range(n, KILLS, RANDOM_LANES)) for n in range(RANDOM_LANES)]
         makers = [lambda: Assign(self, "assign"), lambda: Move(self, "move"),
                   lambda: FailoverJournal(self, "failover, journal"),
-                  lambda: FailoverOperations(self, "failover, operations")]
+                  lambda: FailoverOperations(self, "failover, operations"),
+                  lambda: FailoverCold(self, "failover to a cold spare")]
         makers += [lambda n=n: AtRandom(self, f"random {n}", f"{seed}.{n}", kills[n])
                    for n in range(RANDOM_LANES)]
         stop = threading.Event()

@@ -49,6 +49,24 @@ class Failover(Case):
         types = follower.types()
         self.assertLess(types.index("host.suspect"), types.index("host.fenced"))
 
+    def test_s11_a_cold_spare_is_bound_powered_on_and_waited_for(self):
+        self.fabric.kill_blade(self.spare)
+        self.fabric.wait("it is a cold spare", lambda: self.fabric.get(
+            "/v1/hosts/" + self.spare)["spare_kind"] == "cold")
+        self.assertIn(f"powers on {self.spare}", self.fabric.ctl(
+            "host", "failover", self.victim, "--dry-run"))
+        self.fabric.kill_blade(self.victim)
+
+        self.fabric.wait("it has power", lambda: self.fabric.get(
+            "/v1/hosts/" + self.spare)["power"] == "on")
+        self.move_expected(self.victim, self.spare)
+        self.fabric.check()
+        self.assertEqual(self.fabric.incident_of(self.victim)["state"], "moving")
+        self.fabric.start_agent(self.spare)
+        self.wait_for_failover(self.victim, self.spare)
+        shown = self.fabric.ctl("incident", "show", str(self.fabric.incident_of(self.victim)["id"]))
+        self.assertLess(shown.index("power on"), shown.index(f"{self.spare} beats"))
+
     def test_s7_a_blade_that_sends_and_does_not_beat_is_left_alone(self):
         follower = Follower(self.fabric)
         for host in self.hosts:
