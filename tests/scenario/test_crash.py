@@ -214,7 +214,6 @@ class FailoverOperations(Failover):
 class FailoverCold(Failover):
     """The spare is off: it is bound, powered on, and its first beat is waited for (S11)."""
 
-    points = POINTS[2:]
     stride = 2 * STRIDE
 
     def begin(self):
