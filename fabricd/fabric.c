@@ -137,8 +137,6 @@ enum fabric_function_state fabric_function_state(const struct fabric_function *f
 		return FABRIC_FUNCTION_DOUBT;
 	if (owner.assigned == DB_ASSIGNMENT_PARKED || owner.host->state == FABRIC_HOST_FENCED)
 		return FABRIC_FUNCTION_PARKED;
-	if (owner.assigned == DB_ASSIGNMENT_BLOCKED)
-		return FABRIC_FUNCTION_BLOCKED;
 	if (fn->item || function_is_seen_at(fn, owner.host, owner.vport))
 		return FABRIC_FUNCTION_BOUND;
 	return FABRIC_FUNCTION_DOUBT;
@@ -617,9 +615,7 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 	f->now_ms = f->io.now_ms(f->io.arg);
 	wake(f);
 	p->scanning = false;
-	if (!p->connected)
-		return;
-	if (p->scan_void || !p->settled) {
+	if (p->scan_void || !p->settled) { /* settled: this connection */
 		/* A second request may have been joined to it: it is asked for anew. */
 		p->scan_void = false;
 		p->retry_ms = f->now_ms;

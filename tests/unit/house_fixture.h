@@ -67,6 +67,7 @@ struct reach {
 	struct sim_chassis *chassis;
 	struct sim_model *model;
 	unsigned views;
+	bool is_busy; /* takes no command now */
 	bool is_cut;  /* nothing of it gets through: neither time nor news */
 	bool is_full; /* it takes no more: what is put waits */
 };
@@ -112,6 +113,8 @@ static inline int reach_submit(struct provider *p, const struct provider_op *op)
 
 	if (reach->is_full)
 		return -ENOBUFS;
+	if (reach->is_busy)
+		return -EAGAIN;
 	assert_true(h->sent_count < SENT);
 	h->sent[h->sent_count++] = *op;
 	return reach->inner->ops->submit(reach->inner, op);

@@ -93,6 +93,8 @@ static void what_is_not_there_or_out_of_reach_is_given_to_nobody(void **state)
 	assert_int_equal(asked(h, DB_OP_ASSIGN, VF3, "bay2", 0), REFUSE_NO_FUNCTION);
 	assert_non_null(strstr(problem.reason, "not in the fabric now"));
 
+	((struct fabric_adapter *)function(h, VF1)->adapter)->as.num_vfs = 1;
+	assert_int_equal(asked(h, DB_OP_ASSIGN, "nic-0001/pf0/vf4", "bay2", 0), REFUSE_NO_VF);
 	h->reach[0].sink.state(h->reach[0].sink.arg, PROVIDER_LOST, NULL);
 	assert_int_equal(asked(h, DB_OP_ASSIGN, GPU0, "bay2", 0), REFUSE_PROVIDER_AWAY);
 }

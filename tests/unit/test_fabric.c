@@ -31,6 +31,11 @@ static void every_state_has_its_word(void **state)
 		[DB_CHANGE_REFUSED] = "refused", [DB_CHANGE_PARKED] = "parked",
 		[DB_CHANGE_FAILED] = "failed",   [DB_CHANGE_CANCELLED] = "cancelled"
 	};
+	static const char *const incidents[] = { [DB_INCIDENT_FENCING] = "fencing",
+						 [DB_INCIDENT_BLOCKED] = "blocked",
+						 [DB_INCIDENT_WAITING] = "waiting",
+						 [DB_INCIDENT_MOVING] = "moving",
+						 [DB_INCIDENT_DONE] = "done" };
 	static const char *const joins[] = {
 		"",          "unreported",   "awaited",      "not-seen",  "seen",
 		"no-driver", "other-device", "other-serial", "other-mac", "other-wwpn"
@@ -53,6 +58,10 @@ static void every_state_has_its_word(void **state)
 		if (kinds[i])
 			assert_string_equal(fabric_change_kind_text((enum db_change_kind)i),
 					    kinds[i]);
+	for (unsigned i = 0; i < sizeof(incidents) / sizeof(*incidents); i++)
+		if (incidents[i])
+			assert_string_equal(fabric_incident_state_text((enum db_incident_state)i),
+					    incidents[i]);
 	for (unsigned i = 0; i < FABRIC_JOINS; i++)
 		assert_string_equal(fabric_join_text((enum fabric_join)i), joins[i]);
 }
@@ -112,6 +121,7 @@ static void a_blocked_host_is_blocked_after_a_restart(void **state)
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
 	silence(h, BAY1);
 	run_until_state(h, "bay1", FABRIC_HOST_BLOCKED);
+	assert_int_equal(fabric_function_state(function(h, VF1)), FABRIC_FUNCTION_BLOCKED);
 	assert_int_equal(after_restart(h, "bay1"), FABRIC_HOST_BLOCKED);
 }
 
@@ -166,6 +176,9 @@ static void s19_a_scan_that_comes_before_all_has_settled_counts_for_nothing(void
 	sink->state(sink->arg, PROVIDER_READY, sim_model_hello(h->reach[0].model));
 	assert_int_equal(h->reach[0].inner->ops->scan(h->reach[0].inner), 0);
 	run(h, 100);
+	h->scans = 0;
+	scan_again(h); /* nor is one asked for */
+	assert_int_equal(h->scans, 0);
 	assert_false(h->fabric->providers[0]->settled);
 	assert_false(h->fabric->providers[0]->reconciled);
 
@@ -212,6 +225,47 @@ static void a_reboot_under_the_same_boot_id_is_none(void **state)
 	(void)snprintf(event.boot_id, sizeof(event.boot_id), "a third");
 	tell(h, &event);
 	assert_int_equal(events(h, "switch.rebooted", "sim0"), 1); /* it is not there */
+}
+
+/* S14: what waits for room at the provider when the fabric freezes does not leave. */
+static void s15_what_waits_for_its_provider_does_not_leave_once_frozen(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	while (!function(h, VF1)->item->change->run.effect_wanted)
+		house_step(h, h->now_ms + 1);
+	h->reach[0].is_busy = true;
+	run(h, 20);
+	assert_string_equal(function(h, VF1)->item->step, "unbind");
+	freeze(h->fabric, "the test says so");
+	from = h->sent_count;
+	h->reach[0].is_busy = false;
+	run(h, 10 * BEAT);
+
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), BAY1);
+}
+
+/* One that is worked at, or flaps, and beats is asked before anything is taken from it. */
+static void a_host_takes_part_while_it_is_let_in_and_beats(void **state)
+{
+	struct fabric_host one = { .state = FABRIC_HOST_ALIVE };
+
+	(void)state;
+	assert_true(host_takes_part(&one));
+	one.state = FABRIC_HOST_SUSPECT;
+	assert_false(host_takes_part(&one));
+	one.state = FABRIC_HOST_MAINTENANCE;
+	assert_false(host_takes_part(&one));
+	one.has_beaten = true;
+	assert_true(host_takes_part(&one));
+	one.state = FABRIC_HOST_QUARANTINED;
+	assert_true(host_takes_part(&one));
+	one.live.suspect = true;
+	assert_false(host_takes_part(&one));
 }
 
 /* ---- health ---- */
@@ -421,6 +475,8 @@ int main(void)
 		T(s19_a_scan_that_comes_before_all_has_settled_counts_for_nothing),
 		T(what_is_no_news_is_not_told),
 		T(a_reboot_under_the_same_boot_id_is_none),
+		T(s15_what_waits_for_its_provider_does_not_leave_once_frozen),
+		cmocka_unit_test(a_host_takes_part_while_it_is_let_in_and_beats),
 		T(health_has_a_word_for_what_is_not_well),
 		T(nothing_is_done_before_the_start),
 		T(there_are_so_many_providers_and_no_more),
