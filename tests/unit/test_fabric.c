@@ -313,6 +313,31 @@ static void there_are_so_many_providers_and_no_more(void **state)
 	assert_int_equal(number, 99);
 }
 
+/* Hosts of one chassis too many are judged with those of the last. */
+static void there_are_so_many_chassis_and_no_more(void **state)
+{
+	struct house *h = *state;
+
+	manager_start(h);
+	h->fabric->chassis_count = FABRIC_CHASSIS_MAX;
+	run(h, BEAT);
+
+	assert_int_equal(h->fabric->chassis_count, FABRIC_CHASSIS_MAX);
+	assert_int_equal(h->fabric->chassis[FABRIC_CHASSIS_MAX - 1].host_count, HOSTS);
+}
+
+static void a_base_function_has_a_name_of_its_own(void **state)
+{
+	struct house *h = *state;
+	struct sim_chassis *c = chassis_with("bay", 2);
+
+	(void)sim_chassis_add_adapter(c, sim_device_find("ethernet-mra"), "M0003", 1);
+	reach_add_take(h, c);
+	usual(h);
+
+	assert_non_null(fabric_function_find(h->fabric, "nic-0003/bf"));
+}
+
 /* ---- backups ---- */
 
 static int backup_result;
@@ -480,6 +505,8 @@ int main(void)
 		T(health_has_a_word_for_what_is_not_well),
 		T(nothing_is_done_before_the_start),
 		T(there_are_so_many_providers_and_no_more),
+		T(there_are_so_many_chassis_and_no_more),
+		T(a_base_function_has_a_name_of_its_own),
 		T(one_backup_at_a_time_and_each_refusal_has_its_reason),
 		T(s15_an_answer_out_of_order_freezes),
 		T(attempts_are_asked_for_once),

@@ -223,6 +223,20 @@ static void a_card_that_is_shown_again_is_not_put_into_quarantine_by_another_swi
 	assert_int_equal(events(h, "adapter.quarantined", NULL), 0);
 }
 
+/* Nobody can know what was in a slot that was empty all the time. */
+static void a_card_that_was_never_there_is_none(void **state)
+{
+	struct house *h = *state;
+
+	at_slot(h, NIC, SIM_SLOT_OUT);
+	manager_start(h);
+	run(h, STEADY);
+	assert_null(fabric_adapter_find(h->fabric, "nic-0001"));
+	at_slot(h, NIC, SIM_SLOT_IN);
+	run_until_slot(h, NIC, "ready");
+	assert_non_null(fabric_adapter_find(h->fabric, "nic-0001"));
+}
+
 /* ---- what is no news ---- */
 
 static void a_slot_that_is_as_it_was_is_not_told(void **state)
@@ -371,6 +385,7 @@ int main(void)
 		T(a_card_that_goes_before_it_was_shown_takes_nothing_along),
 		T(a_scrub_that_fails_is_tried_again_later_and_not_of_a_card_that_has_gone),
 		T(a_card_that_is_shown_again_is_not_put_into_quarantine_by_another_switch),
+		T(a_card_that_was_never_there_is_none),
 		T(a_slot_that_is_as_it_was_is_not_told),
 		T(a_port_without_a_slot_has_none),
 		T(what_a_slot_was_told_is_answered_to_that_slot),

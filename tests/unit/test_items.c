@@ -305,6 +305,7 @@ static void who_waits_for_a_change_is_told_once_and_not_when_it_has_left(void **
 	assert_int_equal(calls[1], 0);
 
 	/* It is over already. */
+	assert_int_equal(fabric_change_wait(h->fabric, id, NULL, NULL), 0);
 	assert_int_equal(fabric_change_wait(h->fabric, id, on_over, &calls[1]), 0);
 	assert_int_equal(fabric_change_wait(h->fabric, id, on_over, &calls[2]), 0);
 	fabric_change_unwait(h->fabric, &calls[1]);

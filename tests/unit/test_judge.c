@@ -174,6 +174,54 @@ static void s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin(voi
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 }
 
+/* S19: an unbind whose end is not known has settled before the host is read. */
+static void s19_a_fence_settles_what_it_has_no_answer_to_before_it_reads(void **state)
+{
+	struct house *h = *state;
+	size_t unbind;
+	size_t n;
+
+	usual(h);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LOST, 0, 1);
+	n = h->sent_count;
+	silence(h, BAY1);
+	run_until_sent(h, PROVIDER_UNBIND, n);
+	while (h->sent[n].verb != PROVIDER_UNBIND)
+		n++;
+	unbind = n;
+	run(h, 5 * BEAT);
+	while (h->sent[n].verb != PROVIDER_READ_HOST)
+		n++;
+
+	assert_int_equal(sent(h, PROVIDER_SETTLE, unbind) - sent(h, PROVIDER_SETTLE, n), 1);
+}
+
+/* The answer to a question of the fence before it says nothing to the one that begins. */
+static void s19_a_fence_that_begins_anew_is_proved_by_its_own_read_alone(void **state)
+{
+	struct house *h = *state;
+	struct fabric_host *bay1;
+	unsigned before;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, 2 * MOVED);
+	bay1 = (struct fabric_host *)host(h, "bay1");
+	sim_model_reboot(h->reach[0].model, 0);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 500, 1);
+	run_until_sent(h, PROVIDER_READ_HOST, h->sent_count);
+	before = events(h, "host.fenced-again", "bay1");
+	h->holds_commits = true;
+	assert_int_equal(fence_start(h->fabric, bay1), 0);
+	run(h, BEAT);
+	assert_non_null(bay1->fence);
+
+	h->holds_commits = false;
+	run(h, BEAT);
+	assert_null(bay1->fence);
+	assert_int_equal(events(h, "host.fenced-again", "bay1"), before + 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -186,6 +234,8 @@ int main(void)
 		T(s15_a_frozen_manager_fences_no_blocked_host_again),
 		T(s15_a_frozen_manager_plans_no_move),
 		T(a_host_whose_incident_is_not_known_any_more_is_fenced_again_all_the_same),
+		T(s19_a_fence_settles_what_it_has_no_answer_to_before_it_reads),
+		T(s19_a_fence_that_begins_anew_is_proved_by_its_own_read_alone),
 		T(s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin),
 	};
 

@@ -10,6 +10,7 @@
 #include "brain_fixture.h"
 #include "common/log.h"
 #include "db/db.h"
+#include "fabricd/state.h"
 
 enum { HOSTS = 4, STEADY_MS = 60000, SETTLED_MS = 2000, MAC1 = 0x0200000000a1, GROUP = 2 };
 
@@ -862,6 +863,86 @@ static void what_stops_answering_is_given_to_nobody_and_may_be_let_go(void **sta
 	assert_null(function(DISK1)->host);
 }
 
+/* S8: the question has a number that is stored before it is asked. */
+static void an_agent_is_asked_once_attempts_are_stored(void **state)
+{
+	(void)state;
+	disk_with_an_agent();
+	b.commit_ms = 3000;
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	while (!last_item()->change->run.effect_wanted)
+		brain_step(&b);
+	b.fabric->attempt = b.fabric->attempt_reserved;
+	brain_run(&b, 3500);
+	assert_int_equal(lies.asks, 0);
+	assert_int_equal(at_switch(DISK1), 1);
+
+	b.commit_ms = 1;
+	brain_run(&b, 5000);
+	assert_int_equal(lies.asks, 1);
+	assert_int_not_equal(lies.ask.id, 0);
+}
+
+/* ---- which row it is ---- */
+
+static void of_several_in_its_slot_it_is_the_one_that_is_such_a_device(void **state)
+{
+	struct fabric_seen rows[2];
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	rows[0] = disk_at(1);
+	rows[1] = disk_at(1);
+	rows[0].device++;
+	tell("bay1", BOOT, rows, 2);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+	tell("bay1", BOOT, rows, 1);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_OTHER_DEVICE);
+}
+
+/* Both have it: it is their card's. */
+static void a_serial_does_not_tell_which_of_two_functions_it_is(void **state)
+{
+	struct fabric_seen row = { .address = "0000:05:00.0", .serial = "FAB0004" };
+	char detail[DB_TEXT_MAX];
+	const struct fabric_request_op ops[2] = {
+		{ .op = DB_OP_ASSIGN, .function = "gpu-0004/f0", .host = "bay1" },
+		{ .op = DB_OP_ASSIGN, .function = "gpu-0004/f1", .host = "bay1" },
+	};
+	const struct fabric_request both = { .ops = ops, .op_count = 2 };
+	struct fabric_problem problem;
+
+	(void)state;
+	assert_int_equal(fabric_change_request(b.fabric, &both, &problem, NULL, NULL), 0);
+	brain_run(&b, SETTLED_MS);
+	tell("bay1", BOOT, &row, 1);
+
+	assert_int_equal(joined(GPU0, detail), FABRIC_JOIN_AWAITED);
+	assert_int_equal(joined(GPU1, detail), FABRIC_JOIN_AWAITED);
+}
+
+static void another_wwpn_and_a_link_that_is_down_are_told(void **state)
+{
+	struct fabric_seen row;
+	char detail[DB_TEXT_MAX];
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	row = disk_at(1);
+	row.link = FABRIC_SEEN_LINK_DOWN;
+	tell("bay1", BOOT, &row, 1);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_SEEN);
+	assert_non_null(strstr(detail, ", link down"));
+	row.link = FABRIC_SEEN_LINK_UNKNOWN;
+	row.wwpn = 0x2000000000000002;
+	((struct fabric_function *)function(DISK1))->identity.wwpn = 0x2000000000000001;
+	tell("bay1", BOOT, &row, 1);
+	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_OTHER_WWPN);
+	assert_null(strstr(detail, "link"));
+	assert_int_equal(fabric_host_seen(b.fabric, "bay99", BOOT, &row, 1), REFUSE_NO_HOST);
+}
+
 static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
 {
 	uint64_t generation;
@@ -1203,6 +1284,10 @@ int main(void)
 		TEST(s7_nor_is_a_host_that_cannot_be_read),
 		TEST(a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it),
 		TEST(what_a_host_has_not_found_yet_is_not_asked_for),
+		TEST(an_agent_is_asked_once_attempts_are_stored),
+		TEST(of_several_in_its_slot_it_is_the_one_that_is_such_a_device),
+		TEST(a_serial_does_not_tell_which_of_two_functions_it_is),
+		TEST(another_wwpn_and_a_link_that_is_down_are_told),
 		TEST(an_agent_is_not_asked_for_what_the_switch_shows_elsewhere),
 		TEST(what_stops_answering_is_given_to_nobody_and_may_be_let_go),
 		TEST(a_hook_that_says_no_ends_the_change_and_nothing_has_moved),
