@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "db/check.h"
 #include "db/copy.h"
 #include "db/file.h"
@@ -216,9 +217,16 @@ int db_backup(const char *path, const char *to, char *why)
 
 /* ---- restoring ---- */
 
-/* Far above what a later life of the same database can have counted to. */
+/* Far above what a later life of the same database can have counted to; and above what the database
+ * that is replaced has, which may be an earlier restore of the same copy. */
 #define LEAP         "1048576"
 #define ATTEMPT_LEAP "1099511627776"
+
+struct counted {
+	uint64_t generation;
+	uint64_t epoch;
+	uint64_t attempt;
+};
 
 /* Nothing of this is undone by what the switch shows: it is not read before the daemon starts. */
 static const char makes_it_another_one[] =
@@ -226,11 +234,11 @@ static const char makes_it_another_one[] =
 	"DELETE FROM meta WHERE key='incarnation';"
 	"INSERT INTO number VALUES ('adopted', 0)"
 	" ON CONFLICT (name) DO UPDATE SET value=0;"
-	"INSERT INTO number VALUES ('attempt', " ATTEMPT_LEAP ")"
-	" ON CONFLICT (name) DO UPDATE SET value=value+" ATTEMPT_LEAP ";"
+	"INSERT INTO number VALUES ('attempt', 0) ON CONFLICT (name) DO NOTHING;"
+	"UPDATE number SET value=max(value, :attempt)+" ATTEMPT_LEAP " WHERE name='attempt';"
 	"DELETE FROM number WHERE name LIKE 'cold %';"
-	"UPDATE function SET generation=generation+" LEAP ";"
-	"UPDATE host SET epoch=epoch+" LEAP ", boot_id='', incident=NULL,"
+	"UPDATE function SET generation=max(generation, :generation)+" LEAP ";"
+	"UPDATE host SET epoch=max(epoch, :epoch)+" LEAP ", boot_id='', incident=NULL,"
 	" state=CASE WHEN state='maintenance' OR state='quarantined' THEN state ELSE 'unknown' END;"
 	"INSERT INTO step SELECT i.id,"
 	" coalesce((SELECT max(s.n) FROM step s WHERE s.incident=i.id), 0)+1, :now,"
@@ -244,16 +252,50 @@ static const char makes_it_another_one[] =
 	"DELETE FROM idempotency;"
 	"COMMIT";
 
-static int run_with_time(struct db *db, const char *text, uint64_t now, char *why)
+/* What stands at @path, as far as it can be read; where it cannot, the leap alone has to do. */
+static void counted_read(const char *path, struct counted *out)
 {
+	OWNED(db_close) struct db *db = reader_new();
+	char why[DB_TEXT_MAX] = "";
+	uint64_t version;
+
+	*out = (struct counted){ 0 };
+	if (!db || db_reader_open(db, path, why, &version) ||
+	    db_ask_number(db, "SELECT max(generation) FROM function", why, &out->generation) ||
+	    db_ask_number(db, "SELECT max(epoch) FROM host", why, &out->epoch) ||
+	    db_ask_number(db, "SELECT value FROM number WHERE name='attempt'", why, &out->attempt))
+		log_warning("database: what stood at %s cannot be read: %s", path, why);
+}
+
+static int bind_named(sqlite3_stmt *one, const char *name, uint64_t value)
+{
+	int n = sqlite3_bind_parameter_index(one, name);
+
+	return n ? sqlite3_bind_int64(one, n, (sqlite3_int64)value) : SQLITE_OK;
+}
+
+static int bind_all(sqlite3_stmt *one, const struct counted *above, uint64_t now)
+{
+	int answer = bind_named(one, ":now", now);
+
+	if (answer == SQLITE_OK)
+		answer = bind_named(one, ":generation", above->generation);
+	if (answer == SQLITE_OK)
+		answer = bind_named(one, ":epoch", above->epoch);
+	return answer == SQLITE_OK ? bind_named(one, ":attempt", above->attempt) : answer;
+}
+
+static int make_another_one(struct db *db, const struct counted *above, uint64_t now, char *why)
+{
+	const char *text = makes_it_another_one;
 	int answer = SQLITE_OK;
 
 	while (answer == SQLITE_OK && *text) {
 		sqlite3_stmt *one = NULL;
 
 		answer = sqlite3_prepare_v2(db->sql, text, -1, &one, &text);
-		if (answer == SQLITE_OK && sqlite3_bind_parameter_count(one))
-			answer = sqlite3_bind_int64(one, 1, (sqlite3_int64)now);
+		if (answer == SQLITE_OK)
+			answer = bind_all(one, above, now);
 		if (answer == SQLITE_OK)
 			answer = sqlite3_step(one);
 		(void)sqlite3_finalize(one); /* says again what step said */
@@ -284,9 +326,11 @@ static int draft_rework(const char *draft, const char *path, const char *from, u
 {
 	OWNED(db_close) struct db *db = reader_new();
 	char before[DB_TEXT_MAX] = "";
+	struct counted above;
 	uint64_t version = 0;
 	int r = db ? db_connect(db, draft, false, false, why) : -ENOMEM;
 
+	counted_read(path, &above);
 	if (!r)
 		r = db_check_version(db, draft, &db_schema, why, &version);
 	if (!r)
@@ -296,7 +340,7 @@ static int draft_rework(const char *draft, const char *path, const char *from, u
 	if (!r)
 		r = db_ask_text(db, "SELECT value FROM meta WHERE key='incarnation'", why, before);
 	if (!r)
-		r = run_with_time(db, makes_it_another_one, clock_wall_ms(), why);
+		r = make_another_one(db, &above, clock_wall_ms(), why);
 	if (db)
 		db->key_of = path;
 	if (!r)

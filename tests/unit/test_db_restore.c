@@ -321,6 +321,37 @@ static void a_restored_database_is_another_one(void **state)
 	db_close(db);
 }
 
+static void a_copy_that_is_restored_twice_counts_above_its_first_life(void **state)
+{
+	struct place *p = *state;
+	const struct db_function function = { .name = "f1", .generation = 9 + (1 << 20) };
+	const struct db_host host = { .name = "bay1", .epoch = 5 + (1 << 20) };
+	const struct db_number attempt = { .name = "attempt", .value = 1000 + (1ull << 41) };
+	struct db_batch *b = NULL;
+	struct db *db;
+
+	make_both(p);
+	if (db_restore(p->copy, p->path, 1000, p->why))
+		fail_msg("%s", p->why);
+	db = open_at(p, p->path);
+	assert_int_equal(db_batch_new(&b), 0);
+	db_put_function(b, &function);
+	db_put_host(b, &host);
+	db_put_number(b, &attempt);
+	assert_int_equal(db_apply(db, b, NULL), 0);
+	db_batch_free(b);
+	db_close(db);
+
+	if (db_restore(p->copy, p->path, 1000, p->why))
+		fail_msg("%s", p->why);
+
+	db = open_at(p, p->path);
+	number_is(db, "SELECT generation FROM function", 9 + (2 << 20));
+	number_is(db, "SELECT epoch FROM host", 5 + (2 << 20));
+	number_is(db, "SELECT value FROM number WHERE name='attempt'", 1000 + (3ull << 40));
+	db_close(db);
+}
+
 static void what_stood_there_is_kept_with_its_log(void **state)
 {
 	struct place *p = *state;
@@ -455,6 +486,7 @@ int main(void)
 		PLACED(a_copy_never_takes_the_place_of_a_file),
 		PLACED(a_copy_that_is_given_up_leaves_nothing),
 		PLACED(a_restored_database_is_another_one),
+		PLACED(a_copy_that_is_restored_twice_counts_above_its_first_life),
 		PLACED(what_stood_there_is_kept_with_its_log),
 		PLACED(a_daemon_keeps_a_restore_out),
 		PLACED(a_copy_that_is_not_sound_changes_nothing),
