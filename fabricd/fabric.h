@@ -235,6 +235,7 @@ struct fabric_function {
 	uint64_t join_told_ms;      /* when @join_told was */
 	enum fabric_join join_told; /* the condition that was told last */
 
+	bool is_taken; /* by the adoption that is being planned */
 	bool bad;
 	bool dirty;               /* to be scrubbed before its card leaves quarantine */
 	bool doubt;               /* an outcome is UNKNOWN and not settled yet */

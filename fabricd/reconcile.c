@@ -15,22 +15,11 @@
 
 enum { REPAIRS_AT_ONCE = 512, RETRY_MAX_MS = 300000 };
 
-enum difference {
-	SAME,
-	MISSING,
-	FOREIGN,
-	SUPERSEDED, /* an older binding of our own: the switch rebooted into an older map */
-	STALE,
-	DRIFTED,
-	LEFTOVER, /* free, and still carries an identity that we gave it */
-	IN_DOUBT,
-	UNTOLD, /* a host that may have it does not answer */
-};
-
 static const char *const kinds[] = {
-	[MISSING] = "missing",   [FOREIGN] = "foreign",          [SUPERSEDED] = "foreign",
-	[STALE] = "stale",       [DRIFTED] = "drifted-identity", [LEFTOVER] = "drifted-identity",
-	[IN_DOUBT] = "in-doubt", [UNTOLD] = "in-doubt",
+	[DIFFERENCE_MISSING] = "missing",          [DIFFERENCE_FOREIGN] = "foreign",
+	[DIFFERENCE_SUPERSEDED] = "foreign",       [DIFFERENCE_STALE] = "stale",
+	[DIFFERENCE_DRIFTED] = "drifted-identity", [DIFFERENCE_LEFTOVER] = "drifted-identity",
+	[DIFFERENCE_IN_DOUBT] = "in-doubt",        [DIFFERENCE_UNTOLD] = "in-doubt",
 };
 
 /* The binding that the switch shows carries a generation that we gave. */
@@ -44,30 +33,30 @@ static enum difference difference_assigned(const struct fabric_function *fn)
 	const struct provider_binding *now = &fn->as.now;
 
 	if (!now->host)
-		return MISSING;
+		return DIFFERENCE_MISSING;
 	if (!fn->host->present || now->host != fn->host->as.handle || now->vport != fn->vport ||
 	    (fn->generation && now->generation != fn->generation))
-		return is_ours(fn) ? SUPERSEDED : FOREIGN;
+		return is_ours(fn) ? DIFFERENCE_SUPERSEDED : DIFFERENCE_FOREIGN;
 	if (fn->as.identity_can && !identity_is_equal(&now->identity, &fn->identity))
-		return DRIFTED;
-	return SAME;
+		return DIFFERENCE_DRIFTED;
+	return DIFFERENCE_SAME;
 }
 
-static enum difference difference_of(const struct fabric_function *fn)
+enum difference difference_of(const struct fabric_function *fn)
 {
 	if (fn->item)
-		return fn->doubt ? IN_DOUBT : SAME;
+		return fn->doubt ? DIFFERENCE_IN_DOUBT : DIFFERENCE_SAME;
 	if (!fn->present || !fn->as.now.present)
-		return fn->host ? STALE : SAME;
+		return fn->host ? DIFFERENCE_STALE : DIFFERENCE_SAME;
 	if (fn->as.now.unknown && !fabric_function_is_kept(fn))
-		return UNTOLD; /* S1: what cannot be told is not missing */
+		return DIFFERENCE_UNTOLD; /* S1: what cannot be told is not missing */
 	if (fn->host)
 		return difference_assigned(fn);
 	if (fn->as.now.host && !fabric_function_is_kept(fn))
-		return is_ours(fn) ? SUPERSEDED : FOREIGN;
+		return is_ours(fn) ? DIFFERENCE_SUPERSEDED : DIFFERENCE_FOREIGN;
 	if (fn->highest && fn->as.identity_can && !identity_is_empty(&fn->as.now.identity))
-		return LEFTOVER;
-	return SAME;
+		return DIFFERENCE_LEFTOVER;
+	return DIFFERENCE_SAME;
 }
 
 static const char *seen_at(const struct fabric *f, const struct fabric_function *fn, char *text,
@@ -100,7 +89,7 @@ void fabric_differences(const struct fabric *f,
 		struct fabric_difference d;
 		char seen[128];
 
-		if (kind == SAME)
+		if (kind == DIFFERENCE_SAME)
 			continue;
 		d.kind = kinds[kind];
 		d.subject = one->name;
@@ -142,18 +131,18 @@ static bool is_mendable(const struct fabric *f, const struct fabric_function *fn
 	if (fn->item || fn->bad || !p || !p->reconciled || card_withheld(fn))
 		return false;
 	switch (difference_of(fn)) {
-	case MISSING:
-	case SUPERSEDED:
-	case DRIFTED:
+	case DIFFERENCE_MISSING:
+	case DIFFERENCE_SUPERSEDED:
+	case DIFFERENCE_DRIFTED:
 		return !fn->host ||
 		       (host_is_open(fn->host) && fn->host->present && !is_away(fn->host));
-	case LEFTOVER:
+	case DIFFERENCE_LEFTOVER:
 		return true;
-	case SAME:
-	case FOREIGN:
-	case STALE:
-	case IN_DOUBT:
-	case UNTOLD:
+	case DIFFERENCE_SAME:
+	case DIFFERENCE_FOREIGN:
+	case DIFFERENCE_STALE:
+	case DIFFERENCE_IN_DOUBT:
+	case DIFFERENCE_UNTOLD:
 		break;
 	}
 	return false;
@@ -233,47 +222,6 @@ void function_noticed(struct fabric *f, struct fabric_function *fn)
 
 /* ---- after a scan ---- */
 
-static bool is_bound_by_others(const struct fabric *f)
-{
-	for (size_t i = 0; i < f->functions.count; i++) {
-		const struct fabric_function *fn = f->functions.at[i];
-
-		if (!fn->item && fn->present && !function_is_nowhere(fn) && !fn->host &&
-		    !fabric_function_is_kept(fn))
-			return true;
-	}
-	return false;
-}
-
-static void adopted_store(struct fabric *f)
-{
-	const struct db_number row = { .name = "adopted", .value = 1 };
-
-	f->adopted = true;
-	f->restored = false;
-	db_put_number(batch_open(f), &row);
-}
-
-static void adopt_when_empty(struct fabric *f)
-{
-	if (f->adopted)
-		return;
-	for (size_t i = 0; i < f->provider_count; i++)
-		if (!f->providers[i]->reconciled)
-			return;
-	if (f->restored) {
-		log_warning("fabric: the database was restored from a backup; nothing is repaired "
-			    "before `fabricctl adopt`");
-		return;
-	}
-	if (is_bound_by_others(f)) {
-		log_warning("fabric: the switch shows bindings that this database does not know; "
-			    "nothing is repaired before `fabricctl adopt`");
-		return;
-	}
-	adopted_store(f);
-}
-
 static void say_difference(void *arg, const struct fabric_difference *d)
 {
 	struct fabric *f = arg;
@@ -317,165 +265,4 @@ void reconcile_provider(struct fabric_provider *p)
 	fabric_differences(f, say_difference, f);
 	log_notice("provider %s: reconciled", p->name);
 	history_event(f, "provider.reconciled", p->name, "%zu functions", p->function_count);
-}
-
-/* ---- adoption ---- */
-
-/* Assigned by a restored database, and bound nowhere: released since, as far as anyone knows. */
-static bool is_lost(const struct fabric *f, const struct fabric_function *fn)
-{
-	enum difference kind = difference_of(fn);
-
-	return f->restored && fn->host && !fn->item && (kind == MISSING || kind == STALE);
-}
-
-static void release_lost(struct fabric *f, struct fabric_function *fn, uint32_t uid)
-{
-	history_audit(f, uid, "adopt", fn->name, 0, "released from %s vport %u: bound nowhere",
-		      fn->host->name, fn->vport);
-	function_own(fn, NULL, 0);
-	fn->identity = (struct identity){ 0 };
-	fn->generation = fn->highest;
-	db_remove_assignment(batch_open(f), fn->name);
-}
-
-/* Its identity lives on another function that is, or was just, taken in. */
-static const struct fabric_function *adoption_clash(const struct fabric *f,
-						    const struct fabric_function *fn)
-{
-	for (size_t i = 0; i < f->functions.count; i++) {
-		const struct fabric_function *o = f->functions.at[i];
-
-		if (o != fn && o->host && !is_lost(f, o) &&
-		    identity_is_clash(&o->identity, &fn->as.now.identity))
-			return o;
-	}
-	return NULL;
-}
-
-static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabric_host *host,
-		      uint32_t uid)
-{
-	struct db_function function = { .bad = fn->bad };
-	struct db_assignment row = { .vport = fn->as.now.vport,
-				     .generation = fn->as.now.generation,
-				     .state = DB_ASSIGNMENT_BOUND,
-				     .identity = fn->as.now.identity };
-
-	function_own(fn, host, fn->as.now.vport);
-	seen_look(f, host);
-	fn->identity = fn->as.now.identity;
-	fn->assigned = DB_ASSIGNMENT_BOUND;
-	fn->generation = fn->as.now.generation;
-	if (fn->highest < fn->generation)
-		fn->highest = fn->generation;
-	function.generation = fn->highest;
-	(void)snprintf(function.name, sizeof(function.name), "%s", fn->name);
-	(void)snprintf(row.function, sizeof(row.function), "%s", fn->name);
-	(void)snprintf(row.host, sizeof(row.host), "%s", host->name);
-	db_put_function(batch_open(f), &function);
-	db_put_assignment(batch_open(f), &row);
-	history_audit(f, uid, "adopt", fn->name, 0, "at %s vport %u, generation %" PRIu64,
-		      host->name, row.vport, row.generation);
-}
-
-/* What the switch shows and this database does not have. */
-static bool is_adoptable(const struct fabric *f, const struct fabric_function *fn)
-{
-	enum difference kind = difference_of(fn);
-
-	if (kind == DRIFTED && !f->restored)
-		return false;
-	return fn->as.now.host && !fn->item &&
-	       (kind == FOREIGN || kind == SUPERSEDED || kind == DRIFTED);
-}
-
-/* Before anything is taken in: what they held is then free. Return: how many. */
-static size_t lost_release(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out)
-{
-	size_t before = out->item_count;
-
-	for (size_t i = 0; i < f->functions.count; i++) {
-		struct fabric_function *fn = f->functions.at[i];
-		struct fabric_plan_item *item = &out->items[out->item_count];
-
-		if (!is_lost(f, fn))
-			continue;
-		out->item_count++;
-		item->row.op = DB_OP_RELEASE;
-		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", fn->name);
-		item->steps[0] = "release it: the switch shows it nowhere";
-		if (!dry_run)
-			release_lost(f, fn, uid);
-	}
-	return out->item_count - before;
-}
-
-int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
-		 fabric_answer_fn *fn, void *arg)
-{
-	struct fabric_health health;
-	size_t taken = 0;
-
-	f->now_ms = f->io.now_ms(f->io.arg);
-	*out = (struct fabric_plan){ 0 };
-	fabric_health_get(f, &health);
-	if (f->frozen)
-		return REFUSE_FROZEN;
-	if (!health.ready)
-		return REFUSE_PROVIDER_AWAY;
-	out->items = calloc(f->functions.count + 1, sizeof(*out->items));
-	if (!out->items)
-		return -ENOMEM;
-	taken = lost_release(f, dry_run, uid, out);
-	for (size_t i = 0; i < f->functions.count; i++) {
-		struct fabric_function *one = f->functions.at[i];
-		const struct fabric_provider *p = provider_of_function(f, one);
-		struct fabric_plan_item *item = &out->items[out->item_count];
-		const struct fabric_function *clash;
-		struct fabric_host *host;
-
-		if (!is_adoptable(f, one) || one->as.now.host > p->host_count)
-			continue;
-		host = p->hosts[one->as.now.host - 1];
-		if (!host)
-			continue;
-		out->item_count++;
-		item->row.op = DB_OP_ASSIGN;
-		item->row.generation = one->as.now.generation;
-		item->row.vport = one->as.now.vport;
-		item->row.identity = one->as.now.identity;
-		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", one->name);
-		(void)snprintf(item->row.host, sizeof(item->row.host), "%s", host->name);
-		if (binding_is_elsewhere(host, &one->as.now)) {
-			item->row.state = DB_CHANGE_REFUSED;
-			(void)snprintf(item->row.reason, sizeof(item->row.reason),
-				       "it is outside of the virtual switch of %s, which alone can "
-				       "let it go",
-				       host->name);
-			continue;
-		}
-		clash = adoption_clash(f, one);
-		if (clash) {
-			item->row.state = DB_CHANGE_REFUSED;
-			(void)snprintf(item->row.reason, sizeof(item->row.reason),
-				       "%s has its identity too; release one of them", clash->name);
-			continue;
-		}
-		item->steps[0] = "take what the switch shows as its assignment";
-		taken++;
-		if (!dry_run)
-			adopt_one(f, one, host, uid);
-	}
-	(void)snprintf(out->detail, sizeof(out->detail), "%zu of %zu bindings %s", taken,
-		       out->item_count, dry_run ? "would be taken in" : "are taken in");
-	if (dry_run)
-		return 0;
-	adopted_store(f);
-	history_event(f, "fabric.adopted", "fabric", "%zu functions", taken);
-	f->judge_ms = f->now_ms;
-	batch_answer(f, fn, arg, taken);
-	f->reconcile_ms = f->now_ms;
-	wake(f);
-	return 0;
 }

@@ -19,7 +19,8 @@
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * witness.c   what the switch says of a host that is silent
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
- * reconcile.c differences, repairs, adoption
+ * reconcile.c differences, repairs
+ * adopt.c     what the switch shows becomes what is wanted
  * seen.c      what hosts say of themselves
  * slot.c      hot-plug slots, and the quarantine of cards that come
  */
@@ -586,3 +587,21 @@ void function_retry_later(struct fabric *f, struct fabric_function *fn);
 void reconcile_provider(struct fabric_provider *p);
 void reconcile_advance(struct fabric *f);
 void function_noticed(struct fabric *f, struct fabric_function *fn);
+/* Between what is wanted of a function and what the switch shows. */
+enum difference {
+	DIFFERENCE_SAME,
+	DIFFERENCE_MISSING,
+	DIFFERENCE_FOREIGN,
+	DIFFERENCE_SUPERSEDED, /* an older binding of our own: the switch rebooted into an older map
+				*/
+	DIFFERENCE_STALE,
+	DIFFERENCE_DRIFTED,
+	DIFFERENCE_LEFTOVER, /* free, and still carries an identity that we gave it */
+	DIFFERENCE_IN_DOUBT,
+	DIFFERENCE_UNTOLD, /* a host that may have it does not answer */
+};
+enum difference difference_of(const struct fabric_function *fn);
+
+/* ---- adopt.c ---- */
+/* A database that is new, at switches that show nothing, has nothing to adopt. */
+void adopt_when_empty(struct fabric *f);

@@ -1510,6 +1510,23 @@ static void s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothi
 	assert_int_equal(at_switch(h, VF1), BAY1); /* the data path stays as it is */
 }
 
+static void s15_a_frozen_manager_sleeps_until_it_has_something_to_do(void **state)
+{
+	struct house *h = *state;
+	unsigned turns = 0;
+
+	usual(h);
+	h->commit_fails = -EIO;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0); /* there would be something to mend */
+	scan_again(h);
+	assert_true(health(h).frozen);
+
+	for (uint64_t end_ms = h->now_ms + 10 * BEAT; h->now_ms < end_ms; turns++)
+		house_step(h, end_ms);
+	assert_in_range(turns, 0, 1000);
+}
+
 /* ---- S16 ---- */
 
 static void s16_between_two_owners_there_is_a_reset(void **state)
@@ -2105,6 +2122,7 @@ int main(void)
 		TEST(s14_an_agent_is_told_no_epoch_that_is_not_durable),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
 		TEST(s15_what_is_under_way_stands_still_in_a_frozen_fabric),
+		TEST(s15_a_frozen_manager_sleeps_until_it_has_something_to_do),
 		TEST(s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing),
 		TEST(s16_between_two_owners_there_is_a_reset),
 		TEST(s16_a_reset_that_would_hit_another_owner_is_refused),
