@@ -266,7 +266,9 @@ static void act(struct world *w)
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
 		{ act_race, 3, true },       { act_clock, 2, false },
-		{ act_card, 4, false },      { act_maintain, 4, true },
+		{ act_disk, 2, false },      { act_backup, 2, true },
+		{ act_restore, 1, true },    { act_card, 4, false },
+		{ act_maintain, 4, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -315,6 +317,7 @@ void actors_advance(struct world *w)
 {
 	if (w->trial.at_ms && w->now_ms >= w->trial.at_ms)
 		trial_begin(w);
+	disk_adopt(w);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		actor_advance(w, &w->actors[i]);
 		program_advance(w, &w->actors[i]);
@@ -375,4 +378,7 @@ void actors_quiet(struct world *w)
 		a->readmit_ms = w->now_ms + 30000;
 	}
 	w->trial.at_ms = w->now_ms + 14 * 60000;
+	w->disk.bad_until_ms = 0;
+	if (w->disk.was_restored)
+		w->disk.adopt_ms = w->now_ms + 60000;
 }

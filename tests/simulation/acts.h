@@ -2,6 +2,7 @@
 /* What may happen next: each is done at once, with whom the seed chooses. actors.c has the odds. */
 #pragma once
 
+#include "tests/simulation/disk.h"
 #include "tests/simulation/world.h"
 
 /* ---- operators.c: what people ask of a manager that runs ---- */
@@ -13,6 +14,8 @@ void act_spare(struct world *w);
 void act_failover(struct world *w);
 void act_maintain(struct world *w);
 void act_cancel(struct world *w);
+/* An answer that nobody waits for. */
+void on_done(void *arg, int r, uint64_t id);
 /* What they come back for: the end of maintenance, a host that waits to be let in. */
 void actor_maintain(struct world *w, struct actor *a);
 void actor_readmit(struct world *w, struct actor *a);

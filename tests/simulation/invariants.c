@@ -44,11 +44,45 @@ static void check_cut_off(struct world *w, const struct provider_op *op)
 			     op->function, a->name);
 }
 
+/* Whose change it is; NULL: a fence's command, or a read. */
+static const struct fabric_item *item_of(const struct world *w, const struct provider_op *op)
+{
+	const struct fabric_provider *p = w->fabric->providers[0];
+	const struct fabric_function *fn = op->generation && op->function <= p->function_count
+						   ? p->functions[op->function - 1]
+						   : NULL;
+
+	return fn ? fn->item : NULL;
+}
+
+/* S15: nothing leaves a frozen manager. And none that has a backup for its database mends anything
+ * before it is told to adopt. */
+static void check_may_send(struct world *w, const struct provider_op *op)
+{
+	struct actor *a = actor_of(w, op->host);
+	const struct fabric_item *item = item_of(w, op);
+	uint64_t since_ms;
+
+	if (a && op->epoch > a->epoch)
+		a->epoch = op->epoch;
+	if (op->verb == PROVIDER_READ || op->verb == PROVIDER_READ_HOST ||
+	    op->verb == PROVIDER_SETTLE)
+		return;
+	if (fabric_frozen(w->fabric, &since_ms))
+		world_broken(w, "S15: a frozen manager sends %s", provider_verb_text(op->verb));
+	/* Of a card that somebody is at nothing stays as it was. */
+	if (w->disk.is_restored && item && item->change->row.kind != DB_CHANGE_ASKED &&
+	    !w->known[op->function - 1].card_ms)
+		world_broken(w, "a restored database sends %s of function %u, and nobody asked",
+			     provider_verb_text(op->verb), op->function);
+}
+
 void check_sent(struct world *w, const struct provider_op *op)
 {
 	struct known *k = known_of(w, op->function);
 
 	check_cut_off(w, op);
+	check_may_send(w, op);
 	if (!is_effect(op->verb) || !k)
 		return;
 	/* 3: no bind before a settled read-back of "nowhere". */
@@ -254,6 +288,73 @@ void check_effect(struct world *w, const struct sim_effect *e)
 			     op->function, e->before.host);
 }
 
+/* ---- it has started ---- */
+
+/* Names outlive the manager that gave them. */
+static void names_note(struct world *w)
+{
+	const struct fabric_provider *p = w->fabric->providers[0];
+
+	for (size_t i = 0; i < p->function_count && i < WORLD_FUNCTIONS; i++)
+		if (p->functions[i])
+			(void)snprintf(w->functions[i], sizeof(w->functions[i]), "%s",
+				       p->functions[i]->name);
+}
+
+void known_forget(struct world *w)
+{
+	w->acked_count = 0;
+	for (size_t i = 0; i < w->function_count; i++) {
+		w->known[i].generation = 0;
+		w->known[i].dirty = false; /* as if its card had come while no manager ran */
+	}
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		a->epoch = 0;
+		a->fenced_ms = 0;
+		a->maintained = false;
+	}
+}
+
+/* 5, and S8: what was told stands in the journal, and so does all that has left. */
+void check_loaded(struct world *w)
+{
+	size_t count;
+	const struct fabric_change *const *changes = fabric_changes(w->fabric, &count);
+
+	for (size_t i = 0; i < w->acked_count; i++)
+		if (!fabric_change_find(w->fabric, w->acked[i].id) &&
+		    (!count || w->acked[i].id >= changes[0]->row.id))
+			world_broken(
+				w, "invariant 5: change %" PRIu64 " was acknowledged, and is lost",
+				w->acked[i].id);
+	for (size_t i = 0; i < w->function_count; i++) {
+		const struct fabric_function *fn =
+			w->functions[i][0] ? fabric_function_find(w->fabric, w->functions[i])
+					   : NULL;
+
+		if (w->functions[i][0] && w->known[i].generation > (fn ? fn->highest : 0))
+			world_broken(w,
+				     "S8: a command of generation %" PRIu64
+				     " has left for %s, and the journal does not know it",
+				     w->known[i].generation, w->functions[i]);
+	}
+	for (size_t i = 0; i < w->actor_count; i++) {
+		const struct actor *a = &w->actors[i];
+		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+
+		if (host ? host->epoch < a->epoch : a->epoch > 0)
+			world_broken(w,
+				     "S8: a command of epoch %" PRIu64 " has left for %s, and "
+				     "the journal does not know it",
+				     a->epoch, a->name);
+		if (a->fenced_ms && !a->readmitted && (!host || !host_is_shut(host)))
+			world_broken(w, "invariant 5: %s was told to be fenced, and is not",
+				     a->name);
+	}
+}
+
 /* ---- the manager says something ---- */
 
 static void check_done(struct world *w, const char *function)
@@ -358,7 +459,11 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 {
 	uint64_t verdict_ms = verdict_ms_of(w, a);
 
+	if (!strncmp(cause, "adopted", 7))
+		return; /* it is cut off already */
 	check_fencing(w, a, verdict_ms);
+	if (w->disk.is_restored && !a->by_hand)
+		world_broken(w, "a restored database fences %s", a->name);
 	if (!strncmp(cause, "silent", 6))
 		check_storm(w, a, verdict_ms);
 	if (w->trial.dies == a)
@@ -368,12 +473,12 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 /* 2: without an empty virtual switch a host counts as fenced only if it is off. */
 static void check_word(struct world *w, struct actor *a, const char *proof)
 {
-	a->by_word = !strncmp(proof, "off, says", 9);
+	a->by_word = !strncmp(proof, "off, says", 9) || !strncmp(proof, "confirmed", 9);
 	/* Somebody pressed its button just now, perhaps at a switch that cannot tell. */
 	if (a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
 		return;
 	if (a->by_word && sim_model_map(w->model)->hosts[a->handle - 1].state.power)
-		world_broken(w, "invariant 2: %s is fenced by a program's word, and has its power",
+		world_broken(w, "invariant 2: %s is fenced by somebody's word, and has its power",
 			     a->name);
 }
 
@@ -386,7 +491,8 @@ void check_event(struct world *w, const struct db_event *event)
 			continue;
 		if (!strcmp(event->type, "host.fencing"))
 			check_verdict(w, a, event->detail);
-		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand)
+		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand &&
+		    strncmp(event->detail, "adopted", 7) != 0)
 			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
 		if (!strcmp(event->type, "host.fencing"))
 			a->maintained = false; /* nobody comes back to it from a fence */
@@ -396,6 +502,7 @@ void check_event(struct world *w, const struct db_event *event)
 		if (!strncmp(event->type, "host.fenced", 11) && !w->reboot_untold) {
 			a->fenced_ms = w->now_ms;
 			a->fence_void = false;
+			a->readmitted = false;
 			check_word(w, a, event->detail);
 		}
 		if (!strcmp(event->type, "host.readmitted")) {
@@ -406,6 +513,10 @@ void check_event(struct world *w, const struct db_event *event)
 	}
 	if (!strcmp(event->type, "switch.rebooted") || !strcmp(event->type, "provider.reconciled"))
 		w->reboot_untold = false;
+	if (!strcmp(event->type, "fabric.adopted"))
+		w->disk.is_restored = false;
+	if (!strcmp(event->type, "provider.reconciled"))
+		names_note(w);
 	if (!strcmp(event->type, "function.done"))
 		check_done(w, event->subject);
 }

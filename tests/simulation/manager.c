@@ -24,27 +24,16 @@ static uint64_t io_wall(void *arg)
 static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
 {
 	struct world *w = arg;
-	struct commit *c;
 
-	if (w->dead) {
+	if (w->dead)
 		db_batch_free(batch);
-		return;
-	}
-	c = calloc(1, sizeof(*c));
-	assert(c);
-	c->cookie = cookie;
-	c->batch = batch;
-	c->due_ms = w->now_ms + world_random(w, 3) +
-		    (world_random(w, 200) == 0 ? world_random(w, 400) : 0);
-	*w->commits_last = c;
-	w->commits_last = &c->next;
+	else
+		disk_submit_take(w, batch, cookie);
 }
 
 static uint64_t io_waiting(void *arg)
 {
-	struct world *w = arg;
-
-	return w->commits ? w->commits->due_ms - 3 : 0;
+	return disk_waiting_since_ms(arg);
 }
 
 static void io_published(void *arg, const struct db_event *event)
@@ -106,42 +95,15 @@ void manager_stop(struct world *w)
 		    w->stopped_until_ms - w->now_ms);
 }
 
-/* The database has no reason to fail here: what it refuses is a fault of ours. */
-static void apply(struct world *w, const struct db_batch *batch)
-{
-	char why[DB_TEXT_MAX] = "";
-	int r = db_apply(w->db, batch, why);
-
-	if (r)
-		world_broken(w, "the database refuses a batch: %s (%s)", why, strerror(-r));
-}
-
 void manager_bury(struct world *w)
 {
 	fabric_free(w->fabric);
 	w->fabric = NULL;
 	wire_free(w);
-	w->dead = false;
 	w->stopped_until_ms = 0;
-	/* What was handed to the disk may have got there, in order; nobody was told. */
-	while (w->commits) {
-		struct commit *c = w->commits;
-
-		w->commits = c->next;
-		if (!c->applied && world_random(w, 2))
-			apply(w, c->batch);
-		else if (!c->applied)
-			while (w->commits) { /* the rest is lost */
-				struct commit *lost = w->commits;
-
-				w->commits = lost->next;
-				db_batch_free(lost->batch);
-				free(lost);
-			}
-		db_batch_free(c->batch);
-		free(c);
-	}
-	w->commits_last = &w->commits;
+	if (w->dead)
+		disk_crash(w);
+	w->dead = false;
 }
 
 void manager_start(struct world *w)
@@ -178,27 +140,9 @@ void manager_start(struct world *w)
 	w->reboot_untold = false;
 	w->held = false;
 	w->resumed_ms = 0;
+	check_loaded(w);
 	actors_know(w);
 	w->start_ms = 0;
-}
-
-void commits_advance(struct world *w)
-{
-	while (w->commits && w->commits->due_ms <= w->now_ms && !w->dead) {
-		struct commit *c = w->commits;
-
-		if (!c->applied)
-			apply(w, c->batch);
-		c->applied = true;
-		if (!world_manager_runs(w))
-			return;
-		w->commits = c->next;
-		if (!w->commits)
-			w->commits_last = &w->commits;
-		fabric_written(w->fabric, c->cookie, 0, "");
-		db_batch_free(c->batch);
-		free(c);
-	}
 }
 
 /* While it is stopped they wait in its socket; while there is none they are lost. */

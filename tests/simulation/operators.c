@@ -23,7 +23,7 @@ static void on_answer(void *arg, int r, uint64_t id)
 	world_story(w, "  change %" PRIu64 " is acknowledged", id);
 }
 
-static void on_done(void *arg, int r, uint64_t id)
+void on_done(void *arg, int r, uint64_t id)
 {
 	(void)arg;
 	(void)r;
@@ -220,6 +220,34 @@ void act_cancel(struct world *w)
 			    w->acked[w->acked_count - 1].id);
 }
 
+static bool is_blocked(const struct world *w, const struct actor *a)
+{
+	const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+
+	return host && host->state == FABRIC_HOST_BLOCKED;
+}
+
+/* He has seen that it is off, and vouches for it. */
+static void actor_confirm(struct world *w, struct actor *a)
+{
+	const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+	struct fabric_problem problem;
+	int r = fabric_host_fence_confirm(w->fabric, a->name, host->incident, 0, &problem, on_done,
+					  w);
+
+	world_story(w, "operator: vouches that %s is off%s%s", a->name, r ? ": " : "",
+		    r ? problem.reason : "");
+	a->readmit_ms = w->now_ms + 10000;
+}
+
+/* It cannot be let in, and cannot be fenced while it runs. */
+static void actor_take_power(struct world *w, struct actor *a)
+{
+	world_story(w, "operator: takes the power of %s", a->name);
+	actor_power(w, a, false);
+	actor_powered_off(w, a->handle);
+}
+
 void actor_readmit(struct world *w, struct actor *a)
 {
 	struct fabric_problem problem;
@@ -231,14 +259,21 @@ void actor_readmit(struct world *w, struct actor *a)
 		a->readmit_ms = w->now_ms + 1000;
 		return;
 	}
+	if (is_blocked(w, a) && !sim_model_map(w->model)->hosts[a->handle - 1].state.power) {
+		actor_confirm(w, a);
+		return;
+	}
 	if (!a->runs) { /* the blade was replaced */
 		actor_power(w, a, true);
 		actor_boot(w, a);
 	}
 	r = fabric_host_readmit(w->fabric, a->name, 0, &problem, on_done, w);
+	a->readmitted = a->readmitted || !r;
 	world_story(w, "operator: readmits %s%s%s", a->name, r ? ": " : "",
 		    r ? problem.reason : "");
 	a->readmit_ms = w->now_ms + 10000;
-	if (r == REFUSE_HOST_STATE && !a->fenced)
+	if (r == REFUSE_HOST_STATE && is_blocked(w, a) && !world_random(w, 4))
+		actor_take_power(w, a);
+	else if (r == REFUSE_HOST_STATE && !a->fenced)
 		a->readmit_ms = 0;
 }

@@ -42,6 +42,7 @@ static const struct {
 	{ "fence-unisolated", DEFECT_FENCE_UNISOLATED },
 	{ "power-is-unbind", DEFECT_POWER_IS_UNBIND },
 	{ "no-blast-set", DEFECT_NO_BLAST_SET },
+	{ "repair-restored", DEFECT_REPAIR_RESTORED },
 };
 
 struct options {

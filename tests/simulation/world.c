@@ -68,8 +68,7 @@ static uint64_t world_next_ms(const struct world *w)
 		next = earlier(next, w->trial.at_ms);
 	if (w->stop_ms)
 		next = earlier(next, w->stop_ms);
-	if (w->commits && !w->commits->applied)
-		next = earlier(next, w->commits->due_ms);
+	next = earlier(next, disk_next_ms(w));
 	if (w->dead)
 		return w->now_ms;
 	if (!w->fabric)
@@ -88,7 +87,7 @@ static void manager_turn(struct world *w)
 {
 	if (DEFECT(VERDICT_FIRST) && world_manager_runs(w))
 		fabric_advance(w->fabric);
-	commits_advance(w);
+	disk_advance(w);
 	beats_advance(w);
 	news_advance(w);
 	if (world_manager_runs(w))
@@ -234,7 +233,6 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 {
 	const struct provider_sink ignore = { ignore_completed, ignore_scanned, ignore_told,
 					      ignore_state,     ignore_viewed,  w };
-	char path[64];
 	char why[DB_TEXT_MAX];
 	uint64_t steps = 0;
 	clock_t trouble;
@@ -242,7 +240,6 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 	w->seed = seed;
 	w->random = seed * 0x2545f4914f6cdd1du + 1;
 	w->now_ms = 1000000;
-	w->commits_last = &w->commits;
 	w->news_last = &w->news;
 	chassis_make(w);
 	if (sim_chassis_check(w->chassis, why, why + SIM_CHASSIS_WHY)) {
@@ -256,11 +253,7 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 	w->background = sim_model_provider(w->model, &ignore);
 	assert(w->background);
 	w->background->ops->advance(w->background, w->now_ms);
-	(void)snprintf(path, sizeof(path), ":memory:");
-	if (db_open_fast(path, why, &w->db)) {
-		(void)fprintf(stderr, "database: %s\n", why);
-		abort();
-	}
+	disk_init(w);
 	actors_init(w);
 	w->end_ms = w->now_ms + (uint64_t)minutes * 60000;
 	trouble = clock();
@@ -283,6 +276,7 @@ void world_done(struct world *w)
 {
 	if (w->fabric)
 		manager_bury(w);
+	disk_done(w);
 	while (w->beats) {
 		struct beat *next = w->beats->next;
 
@@ -293,5 +287,4 @@ void world_done(struct world *w)
 	provider_close(w->background);
 	sim_model_free(w->model);
 	sim_chassis_free(w->chassis);
-	db_close(w->db);
 }

@@ -7,7 +7,8 @@
  * killed at any step, started again), hosts that hang, die and return, operators, faults.
  *
  * world.c      time, the chassis, one run
- * manager.c    the manager's process, and its database
+ * manager.c    the manager's process
+ * disk.c       its database, and the disk below that
  * wire.c       what goes to the switch, and comes from it
  * actors.c     hosts, their agents and fence programs; what happens next, chosen by the seed
  * operators.c  what people ask for
@@ -23,6 +24,7 @@
 #include "db/db.h"
 #include "fabricd/fabric.h"
 #include "sim/model.h"
+#include "tests/simulation/disk.h"
 
 enum {
 	WORLD_HOSTS = 16,
@@ -64,6 +66,8 @@ struct actor {
 	bool fence_void;   /* the switch has rebooted, and lets everybody in, since then */
 	uint64_t dark_ms;  /* when the switch last saw it lose its power, or get it back */
 	bool by_hand;      /* an operator asked for its failover */
+	uint64_t epoch;    /* highest that a command of ours to it carried */
+	bool readmitted;   /* an operator asked for it, since it was fenced */
 	bool cut_off;      /* the switch was told to isolate it, since it was let in last */
 	uint64_t heard_ms; /* last beat that the manager took, by when it came */
 	uint64_t run;      /* its fence program: cookie; 0: none runs */
@@ -91,14 +95,6 @@ struct news {
 	enum provider_state state;
 	bool has_hello;
 	struct provider_hello hello;
-};
-
-struct commit {
-	struct commit *next;
-	uint64_t cookie;
-	uint64_t due_ms;
-	struct db_batch *batch;
-	bool applied;
 };
 
 /* What the invariants know of a function. */
@@ -143,6 +139,7 @@ struct world {
 	struct sim_chassis *chassis;
 	struct sim_model *model;
 	struct provider *background; /* keeps the model's time going without a manager */
+	struct disk disk;
 	struct db *db;
 	char functions[WORLD_FUNCTIONS]
 		      [FABRIC_NAME_MAX]; /* those that can be given, by handle - 1 */
@@ -160,8 +157,6 @@ struct world {
 	unsigned kill_in;      /* points until it is killed; 0: not at all */
 	uint64_t kills;
 	enum world_program program; /* of every host */
-	struct commit *commits;
-	struct commit **commits_last;
 	struct news *news;
 	struct news **news_last;
 	struct beat *beats;
@@ -214,8 +209,7 @@ void manager_start(struct world *w);
 void manager_bury(struct world *w);
 /* From @w->stop_ms until @w->stop_end_ms. */
 void manager_stop(struct world *w);
-/* The database answers; beats arrive. */
-void commits_advance(struct world *w);
+/* Beats arrive. */
 void beats_advance(struct world *w);
 
 /* wire.c */
@@ -253,4 +247,8 @@ void check_answered(struct world *w, const struct provider_completion *done);
 void check_effect(struct world *w, const struct sim_effect *effect);
 void check_event(struct world *w, const struct db_event *event);
 void check_step(struct world *w);
+/* A manager has loaded its database. */
+void check_loaded(struct world *w);
+/* An older database takes the place of what was known. */
+void known_forget(struct world *w);
 void check_end(struct world *w);
