@@ -88,9 +88,12 @@ void witness_completed(struct fabric *f, struct fabric_host *host,
 
 void witnesses_void(struct fabric_provider *p)
 {
-	for (size_t i = 0; i < p->host_count; i++)
-		if (p->hosts[i])
-			live_traffic_forget(&p->hosts[i]->traffic);
+	for (size_t i = 0; i < p->host_count; i++) {
+		if (!p->hosts[i])
+			continue;
+		live_traffic_forget(&p->hosts[i]->traffic);
+		p->hosts[i]->hint_attempt = 0; /* its answer counts no more, if one comes */
+	}
 }
 
 const char *fabric_host_traffic_text(const struct fabric_host *host)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "failover/traffic.h"
 
+enum { SLOW_MS = 60000 };
+
 /* Of this silence, and of no earlier one. */
 static bool is_of_now(const struct live_traffic *traffic, const struct live_host *host)
 {
@@ -25,8 +27,11 @@ uint64_t live_traffic_due_ms(const struct live_traffic *traffic, const struct li
 	uint64_t due = since + silence_ms(config);
 	uint64_t next;
 
-	if (!host->watched || config->policy == LIVE_WITNESS_NONE || traffic->is_asked)
+	if (!host->watched || host->aside || host->witness == LIVE_SAYS_DEAD ||
+	    config->policy == LIVE_WITNESS_NONE || traffic->is_asked)
 		return UINT64_MAX;
+	if (due < traffic->slow_until_ms)
+		due = traffic->slow_until_ms;
 	if (!is_of_now(traffic, host))
 		return due;
 	if (traffic->is_untold)
@@ -39,7 +44,7 @@ uint64_t live_traffic_due_ms(const struct live_traffic *traffic, const struct li
 void live_traffic_ask(struct live_traffic *traffic, const struct live_host *host, uint64_t now_ms)
 {
 	if (!is_of_now(traffic, host))
-		*traffic = (struct live_traffic){ 0 };
+		*traffic = (struct live_traffic){ .slow_until_ms = traffic->slow_until_ms };
 	traffic->is_asked = true;
 	traffic->asked_ms = now_ms;
 }
@@ -51,6 +56,8 @@ void live_traffic_take(struct live_traffic *traffic, const struct live_host *hos
 	bool has_before = traffic->read_ms != 0;
 
 	traffic->is_asked = false;
+	if (now_ms > traffic->asked_ms + config->interval_ms)
+		traffic->slow_until_ms = now_ms + SLOW_MS;
 	/* It has beaten meanwhile: what came from it may be that. */
 	if (!is_of_now(traffic, host))
 		return;
@@ -80,7 +87,7 @@ void live_traffic_lose(struct live_traffic *traffic)
 
 void live_traffic_forget(struct live_traffic *traffic)
 {
-	*traffic = (struct live_traffic){ .is_asked = traffic->is_asked };
+	*traffic = (struct live_traffic){ 0 };
 }
 
 enum live_witness live_traffic_says(const struct live_traffic *traffic,

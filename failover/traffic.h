@@ -6,6 +6,8 @@
  * until it beats again. Where a reading is above the one before it, the host sends: it lives, and
  * it is we who do not hear it. A counter that stands says nothing: an idle host sends nothing.
  *
+ * A host that is set aside, or known to be dead, is not read: it makes no difference.
+ *
  * Only readings that were asked for in this silence count. One that is lower than the one before
  * (the switch has started anew) is begun again with.
  */
@@ -19,8 +21,11 @@ struct live_traffic {
 	uint64_t asked_ms; /* the latest reading; 0: none in this silence */
 	uint64_t read_ms;  /* of the reading that the next one is compared with; 0: none */
 	uint64_t count;
-	uint64_t moved_ms;  /* when the latest that was above the one before was asked for; or 0 */
-	uint32_t readings;  /* that were answered */
+	uint64_t moved_ms; /* when the latest that was above the one before was asked for; or 0 */
+	uint32_t readings; /* that were answered */
+	/* A reading took longer than a beat: two of them find no room before a verdict, and would
+	 * stand in the way of its fence. None is asked for before this time. */
+	uint64_t slow_until_ms;
 	uint64_t increment; /* of that one */
 };
 

@@ -206,6 +206,37 @@ static void s7_what_a_switch_had_counted_before_it_was_lost_counts_no_more(void 
 	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 4010), LIVE_CANNOT_TELL);
 }
 
+static void s7_who_is_set_aside_or_known_to_be_dead_is_not_read(void **unused)
+{
+	struct live_host host = silent();
+	const struct live_traffic t = { 0 };
+
+	(void)unused;
+	host.aside = true;
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), UINT64_MAX);
+	host.aside = false;
+	host.witness = LIVE_SAYS_DEAD;
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), UINT64_MAX);
+	host.witness = LIVE_SAYS_ALIVE;
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 2500);
+}
+
+static void s7_a_switch_that_takes_longer_than_a_beat_is_left_alone_for_a_while(void **unused)
+{
+	struct live_host host = silent();
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	live_traffic_ask(&t, &host, LAST + 2500);
+	live_traffic_take(&t, &host, &five, true, 7, LAST + 17500);
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 77500);
+	host.last_beat_ms = LAST + 30000; /* another silence, the same switch */
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 77500);
+	live_traffic_ask(&t, &host, LAST + 77500);
+	live_traffic_take(&t, &host, &five, true, 7, LAST + 77600);
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 78600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +254,9 @@ int main(void)
 		cmocka_unit_test(s7_readings_of_an_earlier_silence_do_not_count),
 		cmocka_unit_test(s7_a_reading_that_was_asked_for_before_a_beat_is_not_taken),
 		cmocka_unit_test(s7_a_switch_that_counts_nothing_is_asked_once_in_each_silence),
+		cmocka_unit_test(s7_who_is_set_aside_or_known_to_be_dead_is_not_read),
+		cmocka_unit_test(
+			s7_a_switch_that_takes_longer_than_a_beat_is_left_alone_for_a_while),
 		cmocka_unit_test(s7_what_a_switch_had_counted_before_it_was_lost_counts_no_more),
 	};
 
