@@ -336,6 +336,31 @@ class Agent(Case):
         self.wait_state("fenced")
         self.fabric.wait("the agent says so", lambda: "FENCED, epoch" in self.log())
 
+    def stopped_and_going_on(self, *ways):
+        """The manager stands still for several windows, and then for most of one, again and again."""
+        self.agent(*ways)
+        process = self.fabric.processes["fabricd"]
+        for looks in (300, 60, 60, 60):
+            ticks = []
+            process.send_signal(signal.SIGSTOP)
+            try:
+                self.fabric.wait("some time passes", lambda t=ticks, n=looks: t.append(1) or len(t) > n)
+            finally:
+                process.send_signal(signal.SIGCONT)
+            seq = self.fabric.get("/v1/hosts/bay1")["seq"]
+            self.fabric.wait("it is heard", lambda n=seq: self.fabric.get("/v1/hosts/bay1")["seq"] > n + 5)
+        self.assertEqual(self.fabric.list("incidents"), [])
+        self.assertEqual(self.fabric.get("/v1/hosts/bay1")["beats"]["forged"], 0)
+        shown = self.fabric.ctl("host", "show", "bay1")
+        for word in ("counted", "reordered", "doubled", "late", "replayed", "forged", "challenged"):
+            self.assertIn(word, shown)
+
+    def test_s3_who_beats_by_udp_outlives_a_manager_that_is_stopped(self):
+        self.stopped_and_going_on(*self.by_udp())
+
+    def test_s3_who_beats_to_a_unix_socket_outlives_a_manager_that_is_stopped(self):
+        self.stopped_and_going_on("--datagram", self.fabric.at("beats.sock"), "--key-file", self.key)
+
     def test_a_host_is_enrolled_while_it_beats(self):
         self.agent(*self.by_udp())
         key = self.fabric.ctl("host", "enroll", "bay1").strip()
