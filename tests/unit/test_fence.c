@@ -137,6 +137,18 @@ static unsigned said(const struct rig *rig, const char *text)
 	return n;
 }
 
+/* When the time line first says "WHAT: DETAIL", in ms after its beginning. */
+static uint32_t said_ms(const struct rig *rig, const char *what, const char *detail)
+{
+	const struct fabric_incident *of = incident(rig);
+
+	for (size_t i = 0; of && i < of->step_count; i++)
+		if (!strcmp(of->steps[i].what, what) && strstr(of->steps[i].detail, detail))
+			return of->steps[i].offset_ms;
+	fail_msg("nobody says %s: %s", what, detail);
+	return 0;
+}
+
 static unsigned at_switch(const struct rig *rig, const char *name)
 {
 	const struct fabric_function *fn = fabric_function_find(rig->b.fabric, name);
@@ -498,6 +510,8 @@ static void one_that_says_off_while_the_host_cannot_be_read_has_lied_too(void **
 	run_until(rig, FABRIC_HOST_BLOCKED);
 
 	assert_int_equal(said(rig, "lied: fence_test says off, but the switch sees it powered"), 1);
+	/* At once: it is not listened to for a window first. */
+	assert_in_range(said_ms(rig, "lied", "") - said_ms(rig, "program", "says off"), 1000, 2000);
 	assert_all_at(rig, BAY1);
 }
 
