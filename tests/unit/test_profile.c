@@ -84,6 +84,16 @@ static void assert_step(const struct house *h, uint64_t incident, const char *wh
 	fail_msg("no step \"%s\" says \"%s\"", what, words);
 }
 
+static unsigned steps(const struct house *h, uint64_t incident, const char *what, const char *words)
+{
+	const struct fabric_incident *i = fabric_incident_find(h->fabric, incident);
+	unsigned count = 0;
+
+	for (size_t n = 0; n < i->step_count; n++)
+		count += !strcmp(i->steps[n].what, what) && strstr(i->steps[n].detail, words);
+	return count;
+}
+
 static void vports(struct house *h, unsigned bay, uint16_t count)
 {
 	h->reach[0].chassis->hosts[bay - 1].vports = count;
@@ -422,6 +432,9 @@ static void what_does_not_fit_waits_and_the_rest_goes_on(void **state)
 	assert_step(h, 1, "waiting",
 		    "profile db (priority 600, 3 functions): no spare is fit: "
 		    "bay7 has too few free vports");
+	assert_int_equal(steps(h, 1, "waiting", "profile web"), 0);
+	assert_int_equal(steps(h, 1, "move", ""), 1);
+	assert_int_equal(steps(h, 1, "moved", ""), 1);
 	assert_state(h, "db", "parked");
 
 	spare(h, "bay6");
