@@ -268,6 +268,18 @@ static void a_host_takes_part_while_it_is_let_in_and_beats(void **state)
 	assert_false(host_takes_part(&one));
 }
 
+static void a_command_has_so_long_as_the_configuration_says(void **state)
+{
+	struct house *h = *state;
+
+	h->config.command_timeout_ms = 7000;
+	usual(h);
+	h->sent_count = 0;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0);
+	run_until_sent(h, PROVIDER_READ, 0);
+	assert_in_range(h->sent[0].deadline_ms - h->now_ms, 7000, 7100);
+}
+
 /* ---- health ---- */
 
 static void health_has_a_word_for_what_is_not_well(void **state)
@@ -502,6 +514,7 @@ int main(void)
 		T(a_reboot_under_the_same_boot_id_is_none),
 		T(s15_what_waits_for_its_provider_does_not_leave_once_frozen),
 		cmocka_unit_test(a_host_takes_part_while_it_is_let_in_and_beats),
+		T(a_command_has_so_long_as_the_configuration_says),
 		T(health_has_a_word_for_what_is_not_well),
 		T(nothing_is_done_before_the_start),
 		T(there_are_so_many_providers_and_no_more),

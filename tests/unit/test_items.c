@@ -214,6 +214,48 @@ static void those_that_go_together_are_read_together(void **state)
 			4); /* before, after the reset, at the end */
 }
 
+/* ---- two switches ---- */
+
+static void a_switch_that_is_lost_takes_nothing_from_what_was_done_at_another(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	reach_new(h, "bay", 2, false);
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 1);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0);
+	run_until_sent(h, PROVIDER_BIND, from);
+	run(h, 5);
+	assert_int_equal(at_switch(h, VF3), 0); /* it tries again in a moment */
+	h->reach[1].sink.state(h->reach[1].sink.arg, PROVIDER_LOST, NULL);
+	run(h, BEAT);
+
+	assert_int_equal(at_switch(h, VF3), BAY2);
+	assert_int_equal(sent(h, PROVIDER_RESET, from), 1);
+}
+
+static void a_switch_that_is_lost_takes_all_that_was_done_there(void **state)
+{
+	struct house *h = *state;
+	const struct provider_sink *sink = &h->reach[0].sink;
+	size_t from;
+
+	usual(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 1);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0);
+	run_until_sent(h, PROVIDER_BIND, from);
+	run(h, 5);
+	sink->state(sink->arg, PROVIDER_LOST, NULL);
+	sink->state(sink->arg, PROVIDER_READY, sim_model_hello(h->reach[0].model));
+	run(h, 5 * BEAT);
+
+	assert_int_equal(at_switch(h, VF3), BAY2);
+	assert_int_equal(sent(h, PROVIDER_RESET, from), 2);
+}
+
 /* ---- when it is looked at again ---- */
 
 static void what_is_ready_or_has_room_is_looked_at_at_once(void **state)
@@ -329,6 +371,8 @@ int main(void)
 		T(an_agent_is_not_asked_for_what_neither_slot_nor_address_tells),
 		T(what_has_no_company_is_read_back_at_once),
 		T(those_that_go_together_are_read_together),
+		T(a_switch_that_is_lost_takes_nothing_from_what_was_done_at_another),
+		T(a_switch_that_is_lost_takes_all_that_was_done_there),
 		T(what_is_ready_or_has_room_is_looked_at_at_once),
 		T(a_frozen_manager_sleeps),
 		T(a_change_that_nobody_knows_is_neither_cancelled_nor_waited_for),

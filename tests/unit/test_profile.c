@@ -248,6 +248,19 @@ static void a_profile_that_is_on_its_way_is_not_redefined(void **state)
 	assert_at(h, "web", BAY1);
 }
 
+static void no_function_of_a_profile_goes_while_another_is_mended(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	fault(h, PROVIDER_BIND, SIM_FAULT_DELAY, 500, 1);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	scan_again(h);
+	assert_non_null(function(h, VF1)->item);
+	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), REFUSE_FUNCTION_LOCKED);
+}
+
 static void a_profile_that_is_deleted_lets_its_functions_go_alone(void **state)
 {
 	struct house *h = *state;
@@ -580,6 +593,7 @@ int main(void)
 		TEST(what_is_no_profile_is_refused_and_nothing_is_kept_of_it),
 		TEST(a_function_is_in_one_profile_and_its_identity_is_nobody_elses),
 		TEST(a_profile_that_is_on_its_way_is_not_redefined),
+		TEST(no_function_of_a_profile_goes_while_another_is_mended),
 		TEST(a_profile_that_is_deleted_lets_its_functions_go_alone),
 		TEST(a_profile_survives_a_restart),
 		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),

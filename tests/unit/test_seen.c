@@ -883,6 +883,22 @@ static void an_agent_is_asked_once_attempts_are_stored(void **state)
 	assert_int_not_equal(lies.ask.id, 0);
 }
 
+static void who_asks_for_what_only_its_host_can_let_go_is_told_so(void **state)
+{
+	struct fabric_request_op op = { .op = DB_OP_ASSIGN, .host = "bay1" };
+	const struct fabric_request one = { .ops = &op, .op_count = 1 };
+	struct fabric_problem problem;
+
+	(void)state;
+	(void)snprintf(op.function, sizeof(op.function), "%s", DISK1);
+	lies.elsewhere = handle(DISK1);
+	lies.at = 2;
+	rescan();
+	assert_int_equal(fabric_change_request(b.fabric, &one, &problem, NULL, NULL),
+			 REFUSE_FUNCTION_BOUND);
+	assert_non_null(strstr(problem.reason, "only bay2 can let it go"));
+}
+
 /* ---- which row it is ---- */
 
 static void of_several_in_its_slot_it_is_the_one_that_is_such_a_device(void **state)
@@ -1285,6 +1301,7 @@ int main(void)
 		TEST(a_host_that_is_alive_is_asked_before_a_function_is_taken_from_it),
 		TEST(what_a_host_has_not_found_yet_is_not_asked_for),
 		TEST(an_agent_is_asked_once_attempts_are_stored),
+		TEST(who_asks_for_what_only_its_host_can_let_go_is_told_so),
 		TEST(of_several_in_its_slot_it_is_the_one_that_is_such_a_device),
 		TEST(a_serial_does_not_tell_which_of_two_functions_it_is),
 		TEST(another_wwpn_and_a_link_that_is_down_are_told),
