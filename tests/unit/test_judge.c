@@ -141,11 +141,75 @@ static void a_host_whose_incident_is_not_known_any_more_is_fenced_again_all_the_
 	run(h, MOVED);
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 	((struct fabric_host *)host(h, "bay1"))->incident = 999;
+	incident_durable(h->fabric, 999);
 	sim_model_reboot(h->reach[0].model, 0);
 	run(h, MOVED);
 
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
 	assert_int_equal(events(h, "host.fenced-again", "bay1"), 1);
+}
+
+/* ---- what hooks say ---- */
+
+static unsigned hook_steps(const struct fabric_incident *incident)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < incident->step_count; i++)
+		n += !strcmp(incident->steps[i].what, "hook");
+	return n;
+}
+
+static void what_a_hook_says_is_told_once_and_of_an_incident_that_is_known(void **state)
+{
+	struct house *h = *state;
+	struct fabric_incident *incident;
+	size_t told;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	incident = h->fabric->incidents[0];
+	fabric_hook_told(h->fabric, 999, "50-mail: failed");
+	fabric_hook_told(h->fabric, 1, "50-mail: failed");
+	fabric_hook_told(h->fabric, 1, "50-mail: failed");
+	assert_int_equal(hook_steps(incident), 1);
+	run(h, 10);
+	incident_step_durable(h->fabric, 999);
+	told = incident->told;
+	assert_int_equal(told, incident->step_count);
+	incident_step_durable(h->fabric, 1); /* there is no other */
+	assert_int_equal(incident->told, told);
+	freeze(h->fabric, "the test says so");
+	fabric_hook_told(h->fabric, 1, "60-page: failed");
+	assert_int_equal(hook_steps(incident), 1);
+}
+
+static int step_result;
+
+static int on_step(void *arg, const struct fabric_incident *incident, const struct db_step *step)
+{
+	(void)arg;
+	(void)incident;
+	(void)step;
+	return step_result;
+}
+
+static void a_step_that_no_hook_was_run_for_says_so_once(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->fabric->io.step = on_step;
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(hook_steps(h->fabric->incidents[0]), 0);
+
+	step_result = -EBUSY;
+	silence(h, BAY2);
+	run(h, MOVED);
+	step_result = 0;
+	assert_int_equal(hook_steps(h->fabric->incidents[1]), 1);
 }
 
 /* ---- the fence's way back ---- */
@@ -234,6 +298,8 @@ int main(void)
 		T(s15_a_frozen_manager_fences_no_blocked_host_again),
 		T(s15_a_frozen_manager_plans_no_move),
 		T(a_host_whose_incident_is_not_known_any_more_is_fenced_again_all_the_same),
+		T(what_a_hook_says_is_told_once_and_of_an_incident_that_is_known),
+		T(a_step_that_no_hook_was_run_for_says_so_once),
 		T(s19_a_fence_settles_what_it_has_no_answer_to_before_it_reads),
 		T(s19_a_fence_that_begins_anew_is_proved_by_its_own_read_alone),
 		T(s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin),
