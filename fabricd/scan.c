@@ -16,6 +16,14 @@ struct intake {
 	char switches[PROVIDER_SWITCHES_MAX][FABRIC_NAME_MAX]; /* [handle - 1] */
 };
 
+/* Nothing is concluded from a scan that was not taken in whole. */
+static void *or_freeze(struct fabric *f, void *object)
+{
+	if (!object)
+		freeze(f, "out of memory");
+	return object;
+}
+
 static void forget_places(struct intake *in)
 {
 	struct fabric *f = in->f;
@@ -53,7 +61,7 @@ static void take_switches(struct intake *in)
 	for (size_t i = 0; i < in->scan->switch_count; i++) {
 		const struct provider_switch *as = &in->scan->switches[i];
 		struct fabric_switch *sw =
-			named_get(&in->f->switches, sizeof(*sw), in->switches[i]);
+			or_freeze(in->f, named_get(&in->f->switches, sizeof(*sw), in->switches[i]));
 
 		if (!sw)
 			return;
@@ -71,7 +79,7 @@ static void take_host(struct intake *in, const struct provider_host *as)
 
 	topo_name_in_chassis(as->bay, as->chassis, name);
 	is_new = !named_find(&f->hosts, name);
-	host = named_get(&f->hosts, sizeof(*host), name);
+	host = or_freeze(f, named_get(&f->hosts, sizeof(*host), name));
 	if (!host)
 		return;
 	host->provider = in->p->number;
@@ -88,7 +96,7 @@ static void take_hosts(struct intake *in)
 	struct fabric_provider *p = in->p;
 
 	free(p->hosts);
-	p->hosts = calloc(in->scan->host_count + 1, sizeof(*p->hosts));
+	p->hosts = or_freeze(in->f, calloc(in->scan->host_count + 1, sizeof(*p->hosts)));
 	p->host_count = p->hosts ? in->scan->host_count : 0;
 	for (size_t i = 0; i < p->host_count; i++)
 		take_host(in, &in->scan->hosts[i]);
@@ -154,7 +162,7 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 
 		topo_name_adapter(as->class_code, as->serial, position, adapter_name_is_taken,
 				  &taken, name);
-		adapter = named_get(&f->adapters, sizeof(*adapter), name);
+		adapter = or_freeze(f, named_get(&f->adapters, sizeof(*adapter), name));
 	}
 	if (!adapter)
 		return NULL;
@@ -184,7 +192,7 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 	char name[FABRIC_NAME_MAX];
 
 	topo_name_function(adapter->name, kinds[as->kind], as->pf, as->vf, name);
-	fn = named_get(&in->f->functions, sizeof(*fn), name);
+	fn = or_freeze(in->f, named_get(&in->f->functions, sizeof(*fn), name));
 	if (!fn)
 		return NULL;
 	/* What a running change reads back itself counts, not a scan that may be older. */
@@ -208,7 +216,7 @@ static struct fabric_function *take_function(struct intake *in, struct fabric_ad
 /* Which adapters stand in a slot that is empty, or without power. */
 static void find_out(struct intake *in)
 {
-	in->is_out = calloc(in->scan->adapter_count + 1, sizeof(*in->is_out));
+	in->is_out = or_freeze(in->f, calloc(in->scan->adapter_count + 1, sizeof(*in->is_out)));
 	for (size_t i = 0; in->is_out && i < in->scan->port_count; i++) {
 		const struct provider_port *port = &in->scan->ports[i];
 
@@ -223,7 +231,7 @@ static void take_adapters(struct intake *in)
 	struct fabric_provider *p = in->p;
 
 	free(p->functions);
-	p->functions = calloc(scan->function_count + 1, sizeof(*p->functions));
+	p->functions = or_freeze(in->f, calloc(scan->function_count + 1, sizeof(*p->functions)));
 	p->function_count = p->functions && in->is_out ? scan->function_count : 0;
 	for (size_t i = 0; p->function_count && i < scan->adapter_count; i++) {
 		const struct provider_adapter *as = &scan->adapters[i];
@@ -255,7 +263,7 @@ static void take_ports(struct intake *in)
 		struct fabric_adapter *card = NULL;
 
 		topo_name_port(switch_name(in, as->switch_handle), as->number, name);
-		port = named_get(&in->f->ports, sizeof(*port), name);
+		port = or_freeze(in->f, named_get(&in->f->ports, sizeof(*port), name));
 		if (!port)
 			return;
 		port->provider = in->p->number;
@@ -294,12 +302,12 @@ static struct chassis *chassis_of(struct fabric *f, unsigned provider, uint16_t 
 	return c;
 }
 
-static bool chassis_room(struct chassis *c)
+static bool chassis_room(struct fabric *f, struct chassis *c)
 {
 	if (!c->lives) {
-		c->lives = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->lives));
-		c->hosts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->hosts));
-		c->verdicts = calloc(PROVIDER_HOSTS_MAX, sizeof(*c->verdicts));
+		c->lives = or_freeze(f, calloc(PROVIDER_HOSTS_MAX, sizeof(*c->lives)));
+		c->hosts = or_freeze(f, calloc(PROVIDER_HOSTS_MAX, sizeof(*c->hosts)));
+		c->verdicts = or_freeze(f, calloc(PROVIDER_HOSTS_MAX, sizeof(*c->verdicts)));
 	}
 	return c->lives && c->hosts && c->verdicts && c->host_count < PROVIDER_HOSTS_MAX;
 }
@@ -309,7 +317,7 @@ static void chassis_add(struct fabric *f, struct fabric_host *host)
 	struct chassis *c = chassis_of(f, host->provider, host->as.chassis);
 
 	host->chassis = 0;
-	if (!chassis_room(c))
+	if (!chassis_room(f, c))
 		return;
 	host->chassis = (uint16_t)(c - f->chassis + 1);
 	host->place = (uint16_t)c->host_count;
