@@ -957,6 +957,8 @@ static void another_wwpn_and_a_link_that_is_down_are_told(void **state)
 	assert_int_equal(joined(DISK1, detail), FABRIC_JOIN_OTHER_WWPN);
 	assert_null(strstr(detail, "link"));
 	assert_int_equal(fabric_host_seen(b.fabric, "bay99", BOOT, &row, 1), REFUSE_NO_HOST);
+	fabric_host_hint(b.fabric, "bay99", "end of file on its port");
+	assert_int_equal(events("host.hint", "bay99").count, 0);
 }
 
 static void a_hook_that_says_no_ends_the_change_and_nothing_has_moved(void **state)
