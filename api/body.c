@@ -591,6 +591,43 @@ int body_confirm_parse(const char *text, size_t length, uint64_t *incident, stru
 	return r;
 }
 
+static int replay_set_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct body_replay *replay = out;
+	char at[256];
+
+	if (!json_object_is_type(value, json_type_object))
+		return wants(p, path, "an object");
+	json_object_object_foreach(value, key, text)
+	{
+		size_t n = replay->count;
+		int r;
+
+		(void)snprintf(at, sizeof(at), "%s/%.128s", path, key);
+		if (n == BODY_SETS_MAX || strlen(key) >= sizeof(replay->sets[n].key)) {
+			problem_field(p, REFUSE_FIELD, at, "there is no such setting");
+			return REFUSE_FIELD;
+		}
+		memcpy(replay->sets[n].key, key, strlen(key) + 1);
+		r = text_take(text, at, replay->sets[n].value, sizeof(replay->sets[n].value), p);
+		if (r)
+			return r;
+		replay->count++;
+	}
+	return 0;
+}
+
+int body_replay_parse(const char *text, size_t length, struct body_replay *out, struct problem *p)
+{
+	static const struct member members[] = { { "set", false, replay_set_take }, { 0 } };
+	struct body_replay replay = { 0 };
+	int r = length ? body_take(text, length, members, &replay, p) : 0;
+
+	if (!r)
+		*out = replay;
+	return r;
+}
+
 int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct problem *p)
 {
 	static const struct member members[] = { { "dry_run", false, flag_take }, { 0 } };

@@ -65,6 +65,17 @@ MUST_USE int body_place_parse(const char *text, size_t length, bool has_host,
 /* POST fence-confirm */
 MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
 				struct problem *p);
+/* POST replay: {"set":{KEY:VALUE}}, {}, or nothing at all */
+enum { BODY_SETS_MAX = 16 };
+struct body_replay {
+	struct {
+		char key[FABRIC_NAME_MAX];
+		char value[FABRIC_NAME_MAX];
+	} sets[BODY_SETS_MAX];
+	size_t count;
+};
+MUST_USE int body_replay_parse(const char *text, size_t length, struct body_replay *out,
+			       struct problem *p);
 /* {"dry_run":true}, {}, or nothing at all */
 MUST_USE int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct problem *p);
 /* {} or nothing at all */

@@ -30,6 +30,7 @@ extern const struct api_command api_profile_assign;
 extern const struct api_command api_profile_move;
 extern const struct api_command api_profile_release;
 extern const struct api_command api_incident_get;
+extern const struct api_command api_incident_replay;
 extern const struct api_command api_event_follow;
 extern const struct api_command api_topology_get;
 extern const struct api_command api_health_get;

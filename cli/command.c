@@ -179,7 +179,7 @@ static enum cli_exit take_given(struct parser *p, const struct cli_option *optio
 {
 	struct cli_call *call = p->call;
 
-	if (cli_call_option(call, name))
+	if (cli_call_option(call, name) && !(option && option->kind == KIND_SETTING))
 		return complain(p, "%s is given twice", name);
 	if (call->given_count == CLI_GIVEN)
 		return complain(p, "too many options");

@@ -35,6 +35,7 @@ enum cli_kind {
 	KIND_INCIDENT,
 	KIND_PROFILE,
 	KIND_ON_OFF,
+	KIND_SETTING, /* KEY=VALUE that a verdict depends on; may be given more than once */
 	KIND_FILE,
 	KIND_SOURCE,
 	KIND_OUTPUT,

@@ -110,6 +110,11 @@ static void value_add(struct buf *out, const struct complete *c)
 {
 	if (c->kind == KIND_ON_OFF)
 		candidates_of(out, c->begun, "on|off");
+	if (c->kind == KIND_SETTING)
+		candidates_of(out, c->begun,
+			      "heartbeat.missed=|failover.witness=none|failover.witness=any|"
+			      "failover.witness=all|failover.storm-percent=|failover.storm-min=|"
+			      "failover.rate-count=|failover.rate-window=");
 	if (c->kind == KIND_SOURCE)
 		candidates_of(out, c->begun, "dump:|sysfs:|pci");
 	if (c->kind == KIND_OUTPUT)

@@ -74,12 +74,13 @@ static const struct {
 
 static void offset_set(struct table *t, size_t column, const doc *row, const char *path)
 {
-	int64_t ms = doc_number(row, path, -1);
+	int64_t ms = doc_number(row, path, INT64_MIN);
 	char text[40];
 
-	if (ms < 0)
+	if (ms == INT64_MIN)
 		return;
-	(void)snprintf(text, sizeof(text), "+%" PRId64 ".%03d s", ms / 1000, (int)(ms % 1000));
+	(void)snprintf(text, sizeof(text), "%c%" PRId64 ".%03d s", ms < 0 ? '-' : '+',
+		       (ms < 0 ? -ms : ms) / 1000, (int)((ms < 0 ? -ms : ms) % 1000));
 	table_cell_set(t, column, text, STYLE_PLAIN);
 }
 

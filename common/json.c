@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/json.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -147,6 +148,12 @@ void json_member_number(struct buf *out, const char *key, uint64_t n)
 {
 	json_key(out, key);
 	json_number(out, n);
+}
+
+void json_member_signed(struct buf *out, const char *key, int64_t n)
+{
+	json_key(out, key);
+	buf_printf(out, "%" PRId64, n);
 }
 
 void json_member_bool(struct buf *out, const char *key, bool b)

@@ -23,6 +23,7 @@ void json_null(struct buf *out);
 
 void json_member_text(struct buf *out, const char *key, const char *text);
 void json_member_number(struct buf *out, const char *key, uint64_t n);
+void json_member_signed(struct buf *out, const char *key, int64_t n);
 void json_member_bool(struct buf *out, const char *key, bool b);
 /* A wall time as text; 0: null. */
 void json_member_time(struct buf *out, const char *key, uint64_t wall_ms);

@@ -739,6 +739,7 @@ OWNED_BY_VALUE(struct fabric_replay, fabric_replay_done)
 /**
  * fabric_incident_replay() - what the judging was told around an incident, run again
  * @sets: @count settings that are others than that night
+ * @problem: on refusal; .op is the setting that it is about
  * @out:  set on success; the caller's, for fabric_replay_done()
  *
  * Return: 0; REFUSE_NO_INCIDENT; REFUSE_NO_RECORD: none was kept, or it is older than what memory

@@ -482,12 +482,15 @@ int fabric_incident_replay(struct fabric *f, uint64_t id, const struct fabric_re
 	struct fabric_replay replay = { 0 };
 	int r = 0;
 
-	if (!incident)
+	if (!incident || !incident->durable)
 		return problem_say(problem, REFUSE_NO_INCIDENT, "there is no incident %" PRIu64,
 				   id);
 	replay.change.busy_ms = incident_busy_ms(incident);
-	for (size_t i = 0; !r && i < count; i++)
+	for (size_t i = 0; !r && i < count; i++) {
 		r = set_take(&sets[i], &replay.change, problem);
+		if (r)
+			problem->op = i;
+	}
 	if (!r)
 		r = replay_make(incident, problem, &replay);
 	if (r) {

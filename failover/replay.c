@@ -28,27 +28,35 @@ struct replay_entry {
 
 _Static_assert(RECORD_KINDS == 16, "every low half of a byte is a kind");
 
+static const struct {
+	const char *word;
+	const char *text;
+} whats[REPLAY_WHATS] = {
+	[REPLAY_SUSPECTED] = { "suspected", "suspected" },
+	[REPLAY_RECOVERED] = { "recovered", "beating again" },
+	[REPLAY_FENCED] = { "judged-dead", "judged dead" },
+	[REPLAY_PROVED] = { "proved-dead", "proved dead" },
+	[REPLAY_NOT_ACTED] = { "told-only", "judged dead, and not acted on" },
+	[REPLAY_WAITS] = { "waits-for-switch", "held by another incident at its switch" },
+	[REPLAY_RATED] = { "waits-for-rate", "held by the rate of failovers" },
+	[REPLAY_OFF] = { "cold-spare", "off, a cold spare" },
+	[REPLAY_BREAKER] = { "held-by-breaker", "held by the storm breaker" },
+	[REPLAY_BEGUN] = { "fenced-by-hand", "fenced by hand" },
+	[REPLAY_LEFT] = { "left", "leaving, and fenced" },
+	[REPLAY_STAYED] = { "stayed", "leaving, and not fenced" },
+	[REPLAY_OPENED] = { "readmitted", "readmitted" },
+	[REPLAY_HELD] = { "breaker-on", "held by the storm breaker" },
+	[REPLAY_RESUMED] = { "breaker-off", "held no more" },
+};
+
 const char *replay_what_text(enum replay_what what)
 {
-	static const char *const texts[REPLAY_WHATS] = {
-		[REPLAY_SUSPECTED] = "suspected",
-		[REPLAY_RECOVERED] = "beats again",
-		[REPLAY_FENCED] = "judged dead",
-		[REPLAY_PROVED] = "proved dead",
-		[REPLAY_NOT_ACTED] = "judged dead, not acted on",
-		[REPLAY_WAITS] = "held: another incident at its switch",
-		[REPLAY_RATED] = "held: too many failovers",
-		[REPLAY_OFF] = "off, a cold spare",
-		[REPLAY_BREAKER] = "held: storm breaker",
-		[REPLAY_BEGUN] = "fenced by hand",
-		[REPLAY_LEFT] = "left",
-		[REPLAY_STAYED] = "leaves, not fenced",
-		[REPLAY_OPENED] = "readmitted",
-		[REPLAY_HELD] = "storm breaker on",
-		[REPLAY_RESUMED] = "storm breaker off",
-	};
+	return whats[what].text;
+}
 
-	return texts[what];
+const char *replay_what_word(enum replay_what what)
+{
+	return whats[what].word;
 }
 
 /* ---- bytes ---- */
@@ -947,7 +955,7 @@ static void judge_run(struct run *run, const struct replay_entry *e, size_t i)
 
 static void said_run(struct run *run, const struct replay_entry *e)
 {
-	static const enum replay_what whats[RECORD_SAIDS] = {
+	static const enum replay_what said[RECORD_SAIDS] = {
 		[RECORD_SUSPECTED] = REPLAY_SUSPECTED, [RECORD_RECOVERED] = REPLAY_RECOVERED,
 		[RECORD_FENCED] = REPLAY_FENCED,       [RECORD_PROVED] = REPLAY_PROVED,
 		[RECORD_NOT_ACTED] = REPLAY_NOT_ACTED, [RECORD_WAITS] = REPLAY_WAITS,
@@ -957,7 +965,7 @@ static void said_run(struct run *run, const struct replay_entry *e)
 	if (e->value == RECORD_FENCED || e->value == RECORD_PROVED)
 		run->parts[e->host].night_shut = true;
 	if (run->is_exact)
-		said_check(run, e->host, whats[e->value]);
+		said_check(run, e->host, said[e->value]);
 }
 
 static void settings_run(struct run *run, const struct replay_entry *e)

@@ -44,8 +44,9 @@ enum replay_what {
 	REPLAY_RESUMED,   /* and off */
 	REPLAY_WHATS,
 };
-/* "suspected", "judged dead", ... */
+/* "judged dead", for people; "judged-dead", for programs. */
 const char *replay_what_text(enum replay_what what);
+const char *replay_what_word(enum replay_what what);
 
 struct replay_step {
 	uint64_t at_ms;

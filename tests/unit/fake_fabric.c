@@ -625,6 +625,88 @@ int fabric_host_fence_confirm(struct fabric *f, const char *host, uint64_t incid
 	return noted(f, uid, problem, fn, arg);
 }
 
+static const char *place_name(const void *arg, size_t n)
+{
+	return n ? "ch2/bay10" : ((const struct fabric *)arg)->hosts[0].name;
+}
+
+/* bay1 is silent from 1000 on, and was fenced at 6000. */
+static void night_make(const struct fabric *f, struct buf *out)
+{
+	const struct record_settings settings = { .live = { 1000, 5, 34, 2, LIVE_WITNESS_ANY },
+						  .rate_count = 6,
+						  .rate_window_ms = 600000 };
+	const struct record_host around[2] = { 0 };
+	struct live_chassis chassis = { .judging = true };
+	struct live_rate rate = { 0 };
+	struct live_host hosts[2] = { { .watched = true }, { .watched = true } };
+	struct live_host *const lives[2] = { &hosts[0], &hosts[1] };
+	const struct record_view view = { &chassis, &rate, lives, 2 };
+	enum live_verdict verdicts[2];
+	struct recorder recorder = { 0 };
+
+	record_anew(&recorder, &settings, &view, around, 1);
+	for (uint64_t now = 500; now <= 6000; now += 500) {
+		for (size_t n = now > 1000; n < 2; n++) {
+			live_beat(&hosts[n], &settings.live, now);
+			record_beat(&recorder, n, now);
+		}
+		record_judge(&recorder, &settings, &view, now, 0);
+		(void)live_judge(&chassis, &settings.live, lives, 2, now, 0, verdicts);
+		if (verdicts[0] == LIVE_SUSPECTED)
+			record_say(&recorder, 0, RECORD_SUSPECTED);
+	}
+	record_say(&recorder, 0, RECORD_FENCED);
+	live_rate_note(&rate, 6000);
+	live_unwatch(&hosts[0]);
+	record_begin(&recorder, 0, 6000);
+	if (record_export(&recorder, &view, 0, 1000, 6000, place_name, f, out))
+		abort();
+	record_done(&recorder);
+}
+
+int fabric_incident_replay(struct fabric *f, uint64_t id, const struct fabric_replay_set *sets,
+			   size_t count, struct fabric_problem *problem, struct fabric_replay *out)
+{
+	OWNED(buf_done) struct buf bytes = { 0 };
+	struct fabric_replay replay = { 0 };
+	char why[REPLAY_WHY_MAX];
+
+	f->requests++;
+	f->number = id;
+	if (f->result) {
+		problem->op = count ? count - 1 : SIZE_MAX;
+		(void)snprintf(problem->reason, sizeof(problem->reason), "because");
+		return f->result;
+	}
+	if (count)
+		replay.change = (struct replay_change){ .which = REPLAY_SET_MISSED,
+							.settings.live.missed = (uint32_t)strtoul(
+								sets[0].value, NULL, 10) };
+	night_make(f, &bytes);
+	if (replay_open(bytes.data, bytes.length, why, &replay.replay) ||
+	    replay_run(replay.replay, &(struct replay_change){ 0 }, &replay.night) ||
+	    (count && replay_run(replay.replay, &replay.change, &replay.otherwise)))
+		abort();
+	*out = replay;
+	return 0;
+}
+
+void fabric_replay_done(struct fabric_replay *replay)
+{
+	replay_free(replay->replay);
+	replay_outcome_done(&replay->night);
+	replay_outcome_done(&replay->otherwise);
+}
+
+bool fabric_replay_setting(size_t n, const struct record_settings *settings,
+			   char name[static FABRIC_NAME_MAX], char value[static FABRIC_NAME_MAX])
+{
+	(void)snprintf(name, FABRIC_NAME_MAX, "heartbeat.missed");
+	(void)snprintf(value, FABRIC_NAME_MAX, "%u", settings->live.missed);
+	return !n;
+}
+
 int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out,
 		 fabric_answer_fn *fn, void *arg)
 {

@@ -936,6 +936,44 @@ static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/none/readmit", "{}"), 404);
 }
 
+static void a_night_is_run_again_as_it_was_and_otherwise(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay", ""), 200);
+	assert_int_equal(rig->fabric.number, 3);
+	assert_string_equal(text_at(rig, "host"), "bay1");
+	assert_non_null(strstr(text_at(rig, "hosts"), "bay1: judged dead at +5.000 s"));
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay",
+				   "{\"set\":{\"heartbeat.missed\":\"10\"}}"),
+			 200);
+	assert_non_null(strstr(text_at(rig, "hosts"),
+			       "bay1: judged dead at +5.000 s; otherwise judged dead at +10.000 s "
+			       "if it stayed silent (the record ends at +5.000 s)"));
+	assert_non_null(strstr(text_at(rig, "otherwise"), "\"offset_ms\": 10000"));
+	assert_non_null(strstr(text_at(rig, "begin_ms"), "-999"));
+}
+
+static void what_cannot_be_set_is_named_by_its_pointer(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.result = REFUSE_FIELD;
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay",
+				   "{\"set\":{\"heartbeat.interval\":\"2s\"}}"),
+			 400);
+	assert_string_equal(text_at(rig, "errors.0.path"), "/set/heartbeat.interval");
+	rig->fabric.result = REFUSE_NO_RECORD;
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay", "{}"), 404);
+	assert_string_equal(text_at(rig, "code"), "no-record");
+	rig->fabric.result = 0;
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay", "{\"set\":[]}"), 400);
+	assert_int_equal(send_body(rig, "POST", "/v1/incidents/3/replay",
+				   "{\"set\":{\"heartbeat.missed\":10}}"),
+			 400);
+	assert_int_equal(rig->fabric.requests, 2);
+}
+
 static void enrolling_tells_the_key_once_it_is_in_the_audit(void **state)
 {
 	struct rig *rig = *state;
@@ -1493,7 +1531,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 32);
+	assert_int_equal(listing.count, 33);
 	assert_true(listing.has_adopt);
 }
 
@@ -1573,6 +1611,8 @@ int main(void)
 		WITH_RIG(a_bad_view_is_refused_with_its_place),
 		WITH_RIG(a_failover_by_hand_answers_with_its_incident),
 		WITH_RIG(what_a_person_does_to_a_host_reaches_the_fabric),
+		WITH_RIG(a_night_is_run_again_as_it_was_and_otherwise),
+		WITH_RIG(what_cannot_be_set_is_named_by_its_pointer),
 		WITH_RIG(enrolling_tells_the_key_once_it_is_in_the_audit),
 		WITH_RIG(a_profile_is_told_with_its_functions),
 		WITH_RIG(a_profile_is_defined_and_deleted),
