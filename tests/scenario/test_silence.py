@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sixteen hosts that beat every 100 ms, 3 missed, and what the real manager makes of their silence: when
+it was itself stopped, when the wall clock jumps, when 1, 3, 5, 6, 10 or all of them are silent at once (S4,
+S5), and when the switch shows that many of them have no power."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+import uuid
+
+from fabric import Fabric, Follower
+
+SANITIZED = bool(os.environ.get("FABRIC_SANITIZE"))
+BEAT_MS = 250 if SANITIZED else 100
+MISSED = 5 if SANITIZED else 3
+WINDOW_S = BEAT_MS * MISSED / 1000
+HOSTS = [f"bay{n + 1}" for n in range(16)]
+SHIM = os.path.join(os.environ["FABRIC_BIN"], "wall_clock.so")
+
+CONFIG = f"""\
+[heartbeat]
+interval = {BEAT_MS}ms
+missed = {MISSED}
+[failover]
+spare-windows = 1
+fence-retry = 300ms
+"""
+
+
+class Silence(unittest.TestCase):
+    """Each of the first ten hosts has one function; the last six are spares."""
+
+    BUSY = HOSTS[:10]
+
+    def begin(self, busy=None, env=None):
+        fabric = Fabric(self, generate=(16, 1, 2, 10), config=CONFIG)
+        fabric.start_switch()
+        fabric.start_manager(env=env)
+        self.fabric = fabric
+        for host in HOSTS:
+            self.start_agent(host)
+        fabric.wait("the agents are heard",
+                    lambda: all(row["state"] == "alive" for row in fabric.list("hosts")))
+        busy = busy or self.BUSY
+        for host, function in zip(busy, fabric.free_functions("nic-"), strict=False):
+            fabric.assign(function, host)
+        for host in HOSTS:
+            if host not in busy:
+                fabric.ctl("host", "set", host, "--spare", "on")
+        self.assertEqual(len(fabric.acknowledged), len(busy))
+        self.wait_steady()
+        self.follower = Follower(fabric)
+
+    def start_agent(self, host):
+        self.fabric.start("agent-" + host, "fabric-agent", "--host", host, "--socket",
+                          self.fabric.socket, "--interval-ms", str(BEAT_MS), "--boot-id",
+                          str(uuid.uuid4()))
+
+    def beats(self):
+        return {row["id"]: row["seq"] or 0 for row in self.fabric.list("hosts")}
+
+    def wait_steady(self, windows=2, hosts=None):
+        """Until each of @hosts has beaten through so many windows."""
+        before = self.beats()
+        self.fabric.wait("all beat on", lambda: all(
+            self.beats()[host] >= before[host] + windows * MISSED for host in hosts or HOSTS))
+
+    def look_for(self, windows):
+        """Windows go by by the clock, of a manager that is not waited for."""
+        end = time.monotonic() + windows * WINDOW_S
+        while time.monotonic() < end:
+            self.assertEqual(self.fabric.list("incidents"), [])
+            time.sleep(BEAT_MS / 1000)
+
+    def assert_nobody_moved(self):
+        self.assertEqual(self.fabric.list("incidents"), [])
+        self.assertEqual({row["state"] for row in self.fabric.list("hosts")}, {"alive"})
+        self.fabric.check()
+
+    def silence(self, hosts):
+        for host in hosts:
+            self.fabric.processes["agent-" + host].send_signal(signal.SIGSTOP)
+
+    def speak(self, hosts):
+        for host in hosts:
+            self.fabric.processes["agent-" + host].send_signal(signal.SIGCONT)
+
+    def told(self, kind):
+        return [json.loads(event["data"]) for event in list(self.follower.events)
+                if json.loads(event["data"])["type"] == kind]
+
+    def wait_failed_over(self, hosts):
+        """Each of @hosts, to a spare of its own, and nobody else. Return: the incidents, in order."""
+        self.fabric.wait("their incidents are done", lambda: sorted(
+            row["host"] for row in self.fabric.list("incidents") if row["state"] == "done") ==
+            sorted(hosts))
+        rows = sorted(self.fabric.list("incidents"), key=lambda row: row["id"])
+        targets = {row["host"]: row["target"] for row in rows}
+        self.assertEqual(len(set(targets.values())), len(hosts), targets)
+        for want in self.fabric.acknowledged.values():
+            want["host"] = targets.get(want["host"], want["host"])
+        self.fabric.wait_settled()
+        states = {row["id"]: row["state"] for row in self.fabric.list("hosts")}
+        self.assertEqual(states, {host: "fenced" if host in hosts else "alive" for host in HOSTS})
+        return rows
+
+
+class Stopped(Silence):
+    """S3: a manager that did not look has seen nothing."""
+
+    def stop_for(self, seconds):
+        self.begin()
+        process = self.fabric.processes["fabricd"]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)  # what is tested
+        process.send_signal(signal.SIGCONT)
+        self.wait_steady(4)
+        self.assert_nobody_moved()
+
+    def test_s3_a_manager_that_was_stopped_for_10_s_fences_nobody(self):
+        self.stop_for(10)
+
+    def test_s3_a_manager_that_was_stopped_for_30_s_fences_nobody(self):
+        self.stop_for(30)
+
+    def test_s3_a_manager_that_is_stopped_again_and_again_fences_nobody(self):
+        self.begin()
+        process = self.fabric.processes["fabricd"]
+        for n in range(12):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(WINDOW_S * (0.3 + n % 4))
+            process.send_signal(signal.SIGCONT)
+            self.wait_steady(0.4 * (n % 3))
+        self.wait_steady(4)
+        self.assert_nobody_moved()
+
+
+class WallClock(Silence):
+    """S2: time is not told by the clock on the wall."""
+
+    def test_s2_the_wall_clock_may_jump_by_an_hour_either_way(self):
+        folder = tempfile.mkdtemp(prefix="fabric-")
+        self.addCleanup(shutil.rmtree, folder)
+        clock = os.path.join(folder, "clock")
+        env = {"LD_PRELOAD": SHIM, "FABRIC_CLOCK_FILE": clock}
+        # The shim comes before the sanitizer's library, which is no harm here.
+        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.begin(env=env)
+        function = next(iter(self.fabric.acknowledged))
+        for offset in (3600, -3600, 0, 86400):
+            with open(clock + ".new", "w", encoding="ascii") as file:
+                file.write(str(offset))
+            os.rename(clock + ".new", clock)
+            self.wait_steady(3)
+            before = time.time()
+            number = self.fabric.change({"op": "release", "function": function})["id"]
+            started = self.fabric.get(f"/v1/changes/{number}")["started"]
+            seen = time.strftime("%Y-%m-%dT%H", time.gmtime(before + offset))
+            later = time.strftime("%Y-%m-%dT%H", time.gmtime(time.time() + offset))
+            self.assertIn(started[:13], (seen, later))  # the shim is at work
+            self.fabric.assign(function, "bay1")
+            self.assert_nobody_moved()
+        self.assertEqual(self.told("host.suspect"), [])
+        # And it still notices a death.
+        self.silence(["bay2"])
+        self.wait_failed_over(["bay2"])
+
+
+class Many(Silence):
+    """S4, S5: of 16 hosts, 34 % are 5.44: 5 may be silent at once, 6 are a storm."""
+
+    def some_are_silent(self, count):
+        self.begin()
+        hosts = HOSTS[:count]
+        self.silence(hosts)
+        rows = self.wait_failed_over(hosts)
+        # S5: one at a time on a switch.
+        for before, after in zip(rows, rows[1:], strict=False):
+            self.assertGreaterEqual(after["started"], before["ended"])
+        self.assertEqual(self.told("failover.hold"), [])
+        self.speak(hosts)
+
+    def test_one_silent_host_is_failed_over(self):
+        self.some_are_silent(1)
+
+    def test_s5_three_silent_hosts_are_failed_over_one_by_one(self):
+        self.some_are_silent(3)
+
+    def test_s5_five_silent_hosts_are_failed_over_one_by_one(self):
+        self.some_are_silent(5)
+
+    def too_many_are_silent(self, count):
+        self.begin()
+        hosts = HOSTS[:count]
+        self.silence(hosts)
+        self.fabric.wait("failover is held",
+                         lambda: self.fabric.get("/v1/health")["hold"])
+        self.look_for(6)
+        self.fabric.check()
+        self.speak(hosts)
+        self.fabric.wait("failover goes on",
+                         lambda: not self.fabric.get("/v1/health")["hold"])
+        self.wait_steady(3)
+        self.assert_nobody_moved()
+        self.assertEqual(len(self.told("failover.hold")), 1)
+        self.assertEqual(len(self.told("failover.resume")), 1)
+
+    def test_s4_six_silent_hosts_hold_all_failover(self):
+        self.too_many_are_silent(6)
+
+    def test_s4_ten_silent_hosts_hold_all_failover(self):
+        self.too_many_are_silent(10)
+
+    def test_s4_sixteen_silent_hosts_hold_all_failover(self):
+        self.too_many_are_silent(16)
+
+    def test_s4_who_stays_silent_after_a_storm_has_a_fresh_window(self):
+        self.begin()
+        self.silence(HOSTS[:6])
+        self.fabric.wait("failover is held", lambda: self.fabric.get("/v1/health")["hold"])
+        self.look_for(2)
+        self.speak(HOSTS[2:6])
+        self.wait_failed_over(HOSTS[:2])
+        resumed = self.told("failover.resume")[0]["time"]
+        for row in self.fabric.list("incidents"):
+            self.assertGreaterEqual(ms_of(row["started"]) - ms_of(resumed), 1000 * WINDOW_S - 5)
+        self.speak(HOSTS[:2])
+
+
+def ms_of(text):
+    """Of one day: "2026-11-22T07:33:38.123Z"."""
+    hours, minutes, seconds = text[11:-1].split(":")
+    return (int(hours) * 60 + int(minutes)) * 60000 + float(seconds) * 1000
+
+
+class Proved(Silence):
+    """A death that the switch shows waits for nobody, and makes no storm."""
+
+    BUSY = HOSTS[:8]  # and eight spares: more than a storm is, and more than S5 lets through
+
+    def power_off(self, hosts):
+        for host in hosts:
+            self.fabric.kill("agent-" + host)
+        for host in hosts:
+            self.fabric.power(host, "off")
+
+    def test_s4_s5_eight_hosts_without_power_are_all_failed_over(self):
+        self.begin()
+        self.power_off(self.BUSY)
+        self.wait_failed_over(self.BUSY)
+        self.assertEqual(self.told("failover.hold"), [])
+
+    def test_s4_who_is_silent_beside_the_proved_dead_is_no_storm(self):
+        self.begin()
+        self.power_off(self.BUSY[:7])
+        self.silence(self.BUSY[7:])
+        self.wait_failed_over(self.BUSY)
+        self.assertEqual(self.told("failover.hold"), [])
+        self.speak(self.BUSY[7:])
+
+    def test_s6_the_first_scan_shows_eight_hosts_without_power(self):
+        self.begin()
+        self.fabric.kill("fabricd")
+        self.power_off(self.BUSY)
+        self.fabric.start_manager()
+        ready = time.time()
+        rows = self.wait_failed_over(self.BUSY)
+        health = self.fabric.get("/v1/health")
+        self.assertFalse(health["hold"])
+        # S6: not before a full window has passed.
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ready)) + ".000Z"
+        self.assertTrue(all(ms_of(row["started"]) >= ms_of(at) for row in rows))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
