@@ -248,15 +248,20 @@ class Lane:
         functions = self.fabric.list("functions")
         return all(row["state"] in ("free", "bound") for row in functions)
 
+    def agreement(self):
+        """The journal, if it has nothing open and the switch is as it says; else None."""
+        journal = Journal(self.fabric)
+        is_open = any(row["state"] == "running" for row in journal.changes.values())
+        return journal if not is_open and self.shown() == self.assigned(journal) else None
+
     def wait_quiet(self):
         """Until all has come to its end; then the whole is compared. Return: the journal."""
         self.fabric.wait("nothing is left to be done", self.is_quiet)
         try:
-            self.fabric.wait("the switch is as the journal has it",
-                             lambda: self.shown() == self.assigned(Journal(self.fabric)), 10)
+            journal = self.fabric.wait("the switch is as the journal has it", self.agreement, 10)
         except AssertionError:
-            self.case.assertEqual(self.shown(), self.assigned(Journal(self.fabric)))
-        journal = Journal(self.fabric)
+            journal = Journal(self.fabric)
+            self.case.assertEqual(self.shown(), self.assigned(journal))
         self.check_promises(journal)
         self.check_fences(journal, self.fabric.bindings())
         self.case.assertEqual(self.shown(), self.desired(journal))
