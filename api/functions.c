@@ -38,7 +38,8 @@ static void adapter_get(const struct fabric *f, const void *object, struct value
 	const struct fabric_function *fn = object;
 
 	(void)f;
-	value_text(v, fn->adapter->name);
+	/* NULL until the switch has been read: from the database alone nobody knows its card. */
+	value_text(v, fn->adapter ? fn->adapter->name : NULL);
 }
 
 static void host_get(const struct fabric *f, const void *object, struct value *v)

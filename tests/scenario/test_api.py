@@ -64,6 +64,32 @@ class Api(unittest.TestCase):
         self.assertEqual([row["id"] for row in self.fabric.list("assignments", host="bay1")],
                          self.functions[:3])
 
+    def test_before_the_switch_is_read_all_that_is_stored_is_told(self):
+        host = self.assign(0, "02:fa:b0:00:00:01")[2]["operations"][0]["host"]
+        self.fabric.kill("fabricd")
+        self.fabric.kill("fabricsim")
+        self.fabric.start_manager(ready=False)
+        self.fabric.wait("it listens", lambda: self.fabric.answers(self.fabric.socket))
+
+        self.assertEqual(self.fabric.get("/v1/health", raw=True)[0], 503)
+        told = {kind: self.fabric.list(kind) for kind in (
+            "hosts", "switches", "ports", "adapters", "functions", "assignments", "changes",
+            "incidents")}
+        self.assertEqual([(row["function"], row["host"]) for row in told["assignments"]],
+                         [(self.functions[0], host)])
+        self.assertEqual([row["state"] for row in told["changes"]], ["done"])
+        for kind, rows in told.items():
+            for row in rows:
+                self.assertEqual(self.fabric.get(f"/v1/{kind}/{row['id']}")["id"], row["id"])
+        self.assertEqual(self.fabric.get("/v1/functions/none", raw=True)[0], 503)
+        for target in ("topology", f"hosts/{host}?view=lspci", f"hosts/{host}?view=tree", "config"):
+            self.assertIn(self.fabric.request("GET", "/v1/" + target)[0], (200, 503))
+        move = {"operations": [{"op": "move", "function": self.functions[0], "host": "bay2"}]}
+        self.assertEqual(self.fabric.request("POST", "/v1/changes", move)[0], 503)
+        for verb in ("failover", "readmit", "drain"):
+            status, _, answer = self.fabric.request("POST", f"/v1/hosts/{host}/{verb}", {})
+            self.assertIn(status, (202, 409, 503), (verb, answer))
+
     def test_one_identity_cannot_be_given_twice_and_the_field_is_named(self):
         self.assign(0, "02:fa:b0:00:00:01")
 
