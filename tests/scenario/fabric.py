@@ -76,6 +76,7 @@ class Fabric:
         self.folder = tempfile.mkdtemp(prefix="fabric-")
         case.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.processes = {}
+        self.ended = {}
         case.addCleanup(self.end_all)
         self.acknowledged = {}  # function -> {"host", "mac"}: what the last 200 "done" promised
         self.macs = 0
@@ -123,8 +124,10 @@ class Fabric:
 
     def end_all(self):
         """Ends what still runs as an administrator would: so leaks are found too."""
+        self.ended = {name: process.returncode for name, process in self.processes.items()
+                      if process.poll() is not None}
         running = {name: process for name, process in self.processes.items()
-                   if process.poll() is None}
+                   if name not in self.ended}
         for process in running.values():
             process.send_signal(signal.SIGCONT)
             process.terminate()
@@ -164,6 +167,11 @@ class Fabric:
     def print_logs(self):
         for name in ("fabricsim", "fabricd"):
             print(f"---- {name}.log, its end ----\n" + "\n".join(self.log(name).splitlines()[-60:]))
+        for name in sorted(os.listdir(self.folder)):
+            if name.startswith("agent-") and name.endswith(".log"):
+                lines = self.log(name.removesuffix(".log")).splitlines()
+                print(f"---- {name}, its end ----\n" + "\n".join(lines[-4:]))
+        print("---- ended before the test did:", self.ended)
 
     # ---- the switch ----
 

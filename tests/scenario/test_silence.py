@@ -75,9 +75,18 @@ class Silence(unittest.TestCase):
 
     def wait_steady(self, windows=2, hosts=tuple(HOSTS)):
         """Until each of @hosts has beaten through so many windows."""
-        before = self.beats()
-        self.fabric.wait("all beat on", lambda: all(
-            self.beats()[host] >= before[host] + windows * MISSED for host in hosts))
+        wanted = {host: seq + windows * MISSED for host, seq in self.beats().items()
+                  if host in hosts}
+        try:
+            self.fabric.wait("all beat on", lambda: not self.behind(wanted))
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error)] + [
+                f"{row}\n{self.fabric.log('agent-' + row['id'])}"
+                for row in self.behind(wanted)])) from error
+
+    def behind(self, wanted):
+        return [row for row in self.fabric.list("hosts")
+                if (row["seq"] or 0) < wanted.get(row["id"], 0)]
 
     def look_for(self, windows):
         """Windows go by by the clock, of a manager that is not waited for."""
@@ -128,6 +137,8 @@ class Stopped(Silence):
         process.send_signal(signal.SIGSTOP)
         time.sleep(seconds)  # what is tested
         process.send_signal(signal.SIGCONT)
+        # Until it has taken in what waits at its socket, there is no room for more.
+        self.fabric.wait("it answers", self.fabric.answers_health)
         self.wait_steady(4)
         self.assert_nobody_moved()
 
@@ -144,6 +155,7 @@ class Stopped(Silence):
             process.send_signal(signal.SIGSTOP)
             time.sleep(WINDOW_S * (0.3 + n % 4))
             process.send_signal(signal.SIGCONT)
+            self.fabric.wait("it answers", self.fabric.answers_health)
             self.wait_steady(0.4 * (n % 3))
         self.wait_steady(4)
         self.assert_nobody_moved()
@@ -156,7 +168,7 @@ class Stopped(Silence):
             self.fabric.processes["fabricd"].send_signal(signal.SIGSTOP)
             time.sleep(4 * WINDOW_S)
             self.fabric.processes["fabricd"].send_signal(signal.SIGCONT)
-            self.fabric.get("/v1/health")  # it has looked
+            self.fabric.wait("it has looked", self.fabric.answers_health)
             self.speak(["bay1"])
             self.wait_steady(2, hosts=("bay1",))
         self.assert_nobody_moved(hosts=("bay1",))
