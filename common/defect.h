@@ -33,6 +33,7 @@ enum fabric_defect {
 	DEFECT_POWER_IS_UNBIND,      /* a host without power counts as empty (S20) */
 	DEFECT_NO_BLAST_SET,         /* nobody asks what else a reset hits (S16) */
 	DEFECT_REPAIR_RESTORED,      /* a restored database repairs and judges at once */
+	DEFECT_SPLIT_PROFILE,        /* a function of a profile is given alone */
 	DEFECTS,
 };
 

@@ -443,7 +443,7 @@ static int check_profile(struct admission *a, const struct fabric_item *item)
 
 static int check_profiles(struct admission *a)
 {
-	for (a->at = 0; a->at < a->change->item_count; a->at++) {
+	for (a->at = 0; !DEFECT(SPLIT_PROFILE) && a->at < a->change->item_count; a->at++) {
 		const struct fabric_item *item = &a->change->items[a->at];
 		const struct fabric_profile *profile = item->fn->profile;
 		bool is_first = true;

@@ -262,9 +262,10 @@ static bool is_off(enum slot_state state)
 	return state == SLOT_OFF || state == SLOT_WAKING;
 }
 
+/* Also where no card is: one that is there after we were away has come meanwhile. */
 static bool is_unscrubbed(enum slot_state state)
 {
-	return slot_has_card(state) && !slot_is_offered(state) && state != SLOT_LEAVING;
+	return !slot_is_offered(state) && state != SLOT_LEAVING;
 }
 
 static void noted(struct fabric *f, struct fabric_port *port, enum slot_state before,

@@ -16,6 +16,9 @@ void act_maintain(struct world *w);
 void act_cancel(struct world *w);
 /* An answer that nobody waits for. */
 void on_done(void *arg, int r, uint64_t id);
+void act_profile(struct world *w);
+/* A change that was asked for is known from here on. */
+void on_acknowledged(void *arg, int r, uint64_t id);
 /* What they come back for: the end of maintenance, a host that waits to be let in. */
 void actor_maintain(struct world *w, struct actor *a);
 void actor_readmit(struct world *w, struct actor *a);

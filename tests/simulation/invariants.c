@@ -538,8 +538,10 @@ void check_step(struct world *w)
 {
 	const struct sim_map *map = sim_model_map(w->model);
 
-	if (world_manager_runs(w))
+	if (world_manager_runs(w)) {
 		check_hold(w);
+		check_profiles(w);
+	}
 	if (w->trial.due_ms && w->now_ms > w->trial.due_ms)
 		world_broken(w, "%s is dead, and nobody misses it", w->trial.dies->name);
 	for (size_t i = 0; i < map->function_count; i++) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_answer(void *arg, int r, uint64_t id)
+void on_acknowledged(void *arg, int r, uint64_t id)
 {
 	struct world *w = arg;
 
@@ -69,7 +69,7 @@ static void ask(struct world *w, const struct fabric_request_op *ops, size_t cou
 {
 	const struct fabric_request request = { .ops = ops, .op_count = count };
 	struct fabric_problem problem;
-	int r = fabric_change_request(w->fabric, &request, &problem, on_answer, w);
+	int r = fabric_change_request(w->fabric, &request, &problem, on_acknowledged, w);
 
 	if (r)
 		world_story(w, "operator: %s %s %s...: refused: %s", fabric_op_text(ops[0].op),
@@ -192,7 +192,7 @@ void act_maintain(struct world *w)
 	struct fabric_problem problem;
 
 	if (world_random(w, 3) &&
-	    !fabric_host_drain(w->fabric, a->name, "", 0, &problem, on_answer, w))
+	    !fabric_host_drain(w->fabric, a->name, "", 0, &problem, on_acknowledged, w))
 		world_story(w, "operator: drains %s", a->name);
 	if (a->maintained_until_ms || !world_random(w, 3))
 		return;

@@ -43,6 +43,7 @@ static const struct {
 	{ "power-is-unbind", DEFECT_POWER_IS_UNBIND },
 	{ "no-blast-set", DEFECT_NO_BLAST_SET },
 	{ "repair-restored", DEFECT_REPAIR_RESTORED },
+	{ "split-profile", DEFECT_SPLIT_PROFILE },
 };
 
 struct options {

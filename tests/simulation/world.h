@@ -12,6 +12,7 @@
  * wire.c       what goes to the switch, and comes from it
  * actors.c     hosts, their agents and fence programs; what happens next, chosen by the seed
  * operators.c  what people ask for
+ * profiles.c   profiles that people define, and that they stay whole
  * trouble.c    what goes wrong
  * invariants.c docs/safety.md, "The invariants", checked at every step
  * simulation.c the program
@@ -32,7 +33,8 @@ enum {
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
 	WORLD_STORY = 200,     /* lines kept for the story of a failure */
-	WORLD_LIVES = 64,      /* beats of one agent that are remembered */
+	WORLD_PROFILES = 5,
+	WORLD_LIVES = 64, /* beats of one agent that are remembered */
 };
 
 /* Wall time when the virtual clock stood at 0. */
@@ -173,7 +175,8 @@ struct world {
 	struct acked acked[WORLD_CHANGES];
 	size_t acked_count;
 	uint64_t reboot_ms;
-	bool reboot_untold; /* the manager that lives has not said so yet */
+	bool reboot_untold;         /* the manager that lives has not said so yet */
+	bool split[WORLD_PROFILES]; /* by the profile's number: something went wrong with it */
 	uint64_t failovers;
 	uint64_t replayed;   /* incidents whose record was run again at the end */
 	uint64_t unrecorded; /* incidents without one */
@@ -252,3 +255,5 @@ void check_loaded(struct world *w);
 /* An older database takes the place of what was known. */
 void known_forget(struct world *w);
 void check_end(struct world *w);
+/* profiles.c: of a manager that runs */
+void check_profiles(struct world *w);

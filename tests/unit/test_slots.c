@@ -268,19 +268,40 @@ static void s17_a_change_under_way_binds_nothing_of_a_card_that_was_swapped(void
 	}
 }
 
-static void s17_a_quarantine_outlives_the_manager(void **state)
+/* All that it has said is durable, and it is killed. */
+static void manager_end(struct rig *rig)
 {
-	struct rig *rig = *state;
-	struct sim_fault never = { .kind = SIM_FAULT_REFUSED, .verb = PROVIDER_RESET };
+	while (rig->b.commits)
+		brain_step(&rig->b);
+	fabric_free(rig->b.fabric);
+	provider_close(rig->b.provider);
+}
+
+static void manager_begin(struct rig *rig)
+{
 	const struct fabric_io io = { .now_ms = brain_now,
 				      .wall_ms = brain_wall,
 				      .submit_take = brain_submit_take,
 				      .db_waiting_since_ms = brain_waiting,
 				      .arg = &rig->b };
-	struct fabric_problem problem;
 	struct config config;
 	char why[DB_TEXT_MAX];
 	unsigned number;
+
+	config_init(&config);
+	assert_int_equal(fabric_new(&config, &io, &rig->b.fabric), 0);
+	assert_int_equal(fabric_load(rig->b.fabric, rig->b.db, why), 0);
+	assert_int_equal(fabric_provider_add(rig->b.fabric, "sim", &rig->b.sink, &number), 0);
+	rig->b.provider = sim_model_provider(rig->b.model, &rig->b.sink);
+	fabric_provider_set(rig->b.fabric, number, rig->b.provider);
+	fabric_start(rig->b.fabric);
+}
+
+static void s17_a_quarantine_outlives_the_manager(void **state)
+{
+	struct rig *rig = *state;
+	struct sim_fault never = { .kind = SIM_FAULT_REFUSED, .verb = PROVIDER_RESET };
+	struct fabric_problem problem;
 
 	assert_int_equal(sim_model_fault(rig->b.model, &never), 0);
 	at_slot(rig, NIC, SIM_SLOT_OUT, NULL);
@@ -290,17 +311,8 @@ static void s17_a_quarantine_outlives_the_manager(void **state)
 	brain_run(&rig->b, 20000);
 	assert_string_equal(slot_state(rig, NIC), "scrubbing");
 
-	while (rig->b.commits)
-		brain_step(&rig->b);
-	fabric_free(rig->b.fabric);
-	provider_close(rig->b.provider);
-	config_init(&config);
-	assert_int_equal(fabric_new(&config, &io, &rig->b.fabric), 0);
-	assert_int_equal(fabric_load(rig->b.fabric, rig->b.db, why), 0);
-	assert_int_equal(fabric_provider_add(rig->b.fabric, "sim", &rig->b.sink, &number), 0);
-	rig->b.provider = sim_model_provider(rig->b.model, &rig->b.sink);
-	fabric_provider_set(rig->b.fabric, number, rig->b.provider);
-	fabric_start(rig->b.fabric);
+	manager_end(rig);
+	manager_begin(rig);
 	brain_run(&rig->b, 5000);
 
 	assert_string_equal(slot_state(rig, NIC), "scrubbing");
@@ -309,6 +321,35 @@ static void s17_a_quarantine_outlives_the_manager(void **state)
 	brain_run(&rig->b, 400000);
 	assert_string_equal(slot_state(rig, NIC), "ready");
 	assert_int_equal(rig->binds_unclean, 0);
+}
+
+/* It is put back, and a command of an earlier life, or its own slot, turns it on. */
+static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **state)
+{
+	struct rig *rig = *state;
+	const struct provider_sink none = { 0 };
+	const struct provider_adapter *a = &truth(rig)->adapters[NIC - 1];
+	const struct provider_op on = { .attempt = 1ull << 60,
+					.verb = PROVIDER_SLOT_POWER,
+					.switch_handle = a->switch_handle,
+					.port = a->port,
+					.value = 1,
+					.deadline_ms = UINT64_MAX };
+	struct provider *other;
+
+	at_slot(rig, NIC, SIM_SLOT_OUT, NULL);
+	run_until(rig, NIC, "empty");
+	brain_run(&rig->b, 1000);
+	manager_end(rig);
+	at_slot(rig, NIC, SIM_SLOT_IN, NULL);
+	other = sim_model_provider(rig->b.model, &none);
+	assert_int_equal(other->ops->submit(other, &on), 0);
+	provider_close(other); /* it is carried out all the same */
+
+	manager_begin(rig);
+	brain_run(&rig->b, 20000);
+	assert_string_equal(slot_state(rig, NIC), "ready");
+	assert_true(is_card_clean(rig, NIC));
 }
 
 static void what_others_have_is_not_touched_by_a_card_that_comes(void **state)
@@ -496,6 +537,7 @@ int main(void)
 		WITH_RIG(s17_a_card_that_comes_is_scrubbed_before_any_bind),
 		WITH_RIG(s17_a_change_under_way_binds_nothing_of_a_card_that_was_swapped),
 		WITH_RIG(s17_a_quarantine_outlives_the_manager),
+		WITH_RIG(s17_a_card_that_came_while_no_manager_looked_is_scrubbed),
 		WITH_RIG(what_others_have_is_not_touched_by_a_card_that_comes),
 		WITH_RIG(a_card_pulled_by_surprise_leaves_its_claims_and_returns_to_them_scrubbed),
 		WITH_RIG(a_card_pulled_in_the_middle_of_a_change_ends_it_parked),
