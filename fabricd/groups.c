@@ -137,10 +137,38 @@ static bool is_ours(const struct move *m, const struct fabric_host *host)
 	       (m->incident && host->took == m->incident->row.id && !host->promised);
 }
 
+static struct target_candidate candidate_of(const struct fabric *f, const struct move *m,
+					    struct fabric_function *const *fns, size_t count,
+					    const struct fabric_host *host)
+{
+	const struct live_config live = live_config_of(f);
+	bool ours = is_ours(m, host);
+	bool is_silent = host->state == FABRIC_HOST_UNKNOWN;
+	bool is_cold = host_is_cold(f, host) || (ours && host->cold.incident);
+
+	/* Most are no spares, and nobody looks at the rest of what they are. */
+	if ((!host->spare && !ours) || host == m->from)
+		return (struct target_candidate){ .name = host->name };
+	return (struct target_candidate){
+		.name = host->name,
+		.spare = true,
+		.ours = ours,
+		.door_open = is_cold || is_silent || host->state == FABRIC_HOST_ALIVE,
+		.silent = is_silent,
+		.cold = is_cold,
+		.steady = host->live.witness != LIVE_SAYS_DEAD &&
+			  live_is_steady(&host->live, &live, f->config.spare_windows, f->now_ms),
+		.reachable = is_reachable(host, fns, count),
+		.used = host->functions + host->promised,
+		.free_vports = room_of(host),
+		.chassis = host->as.chassis,
+		.switch_handle = host->as.switch_handle,
+	};
+}
+
 static struct fabric_host *spare_choose(struct fabric *f, const struct move *m,
 					struct fabric_function *const *fns, size_t count, char *why)
 {
-	const struct live_config live = live_config_of(f);
 	const struct target_need need = { (unsigned)count, m->from->as.chassis,
 					  m->from->as.switch_handle };
 	struct target_candidate *candidates = calloc(f->hosts.count + 1, sizeof(*candidates));
@@ -148,29 +176,8 @@ static struct fabric_host *spare_choose(struct fabric *f, const struct move *m,
 
 	if (!candidates)
 		return NULL;
-	for (size_t i = 0; i < f->hosts.count; i++) {
-		const struct fabric_host *host = f->hosts.at[i];
-		bool ours = is_ours(m, host);
-		bool is_silent = host->state == FABRIC_HOST_UNKNOWN;
-		bool is_cold = host_is_cold(f, host) || (ours && host->cold.incident);
-
-		candidates[i] = (struct target_candidate){
-			.name = host->name,
-			.spare = (host->spare || ours) && host != m->from,
-			.ours = ours,
-			.door_open = is_cold || is_silent || host->state == FABRIC_HOST_ALIVE,
-			.silent = is_silent,
-			.cold = is_cold,
-			.steady = host->live.witness != LIVE_SAYS_DEAD &&
-				  live_is_steady(&host->live, &live, f->config.spare_windows,
-						 f->now_ms),
-			.reachable = is_reachable(host, fns, count),
-			.used = host->functions + host->promised,
-			.free_vports = room_of(host),
-			.chassis = host->as.chassis,
-			.switch_handle = host->as.switch_handle,
-		};
-	}
+	for (size_t i = 0; i < f->hosts.count; i++)
+		candidates[i] = candidate_of(f, m, fns, count, f->hosts.at[i]);
 	best = target_choose(candidates, f->hosts.count, &need, why, DB_TEXT_MAX);
 	free(candidates);
 	return best < 0 ? NULL : f->hosts.at[best];
