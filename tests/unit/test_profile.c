@@ -28,6 +28,22 @@ static int define(struct house *h, const char *name, unsigned priority, const ch
 #define DEFINE(h, name, priority, mac, ...) \
 	define(h, name, priority, (const char *const[]){ __VA_ARGS__, NULL }, mac)
 
+/* Under one MAC. */
+static int define_two(struct house *h, const char *one, const char *other, uint64_t mac)
+{
+	struct fabric_profile_member members[2] = {
+		{ .has_identity = true, .identity = { .mac = mac } },
+		{ .has_identity = true, .identity = { .mac = mac } },
+	};
+	struct fabric_profile_request request = { .name = "web",
+						  .members = members,
+						  .member_count = 2 };
+
+	(void)snprintf(members[0].function, sizeof(members[0].function), "%s", one);
+	(void)snprintf(members[1].function, sizeof(members[1].function), "%s", other);
+	return fabric_profile_set(h->fabric, &request, &problem, on_answer, h);
+}
+
 static int place(struct house *h, const char *name, enum db_op op, const char *to)
 {
 	return fabric_profile_change(h->fabric, name, op, to, 0, &problem, on_answer, h);
@@ -138,9 +154,11 @@ static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
 	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), REFUSE_FUNCTION_FREE);
 	assert_int_equal(place(h, "none", DB_OP_MOVE, "bay2"), REFUSE_NO_PROFILE);
 	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay99"), REFUSE_NO_HOST);
-	/* And once more: the identities are the profile's, not the last host's. */
+	/* And once more: the identities are the profile's, also where it is redefined without. */
+	assert_int_equal(DEFINE(h, "web", 7, 0, VF1, VF2), 0);
 	place_and_wait(h, "web", DB_OP_ASSIGN, "bay3");
 	assert_at(h, "web", BAY3);
+	assert_int_equal(mac_at_switch(h, VF1), MAC1);
 }
 
 static void no_function_of_a_profile_goes_alone(void **state)
@@ -203,6 +221,7 @@ static void what_is_no_profile_is_refused_and_nothing_is_kept_of_it(void **state
 	assert_int_equal(DEFINE(h, "web", 100, 0, "nic-0001/pf0"), REFUSE_FUNCTION_KEPT);
 	assert_int_equal(DEFINE(h, "web", 100, MAC1, VF3), REFUSE_IDENTITY_TAKEN);
 	assert_int_equal(DEFINE(h, "web", 100, MAC2, GPU0), REFUSE_IDENTITY_KIND);
+	assert_int_equal(define_two(h, VF3, VF4, MAC2), REFUSE_IDENTITY_TAKEN);
 	assert_int_equal(DEFINE(h, "web", 1001, 0, VF3), REFUSE_FIELD);
 	assert_int_equal(DEFINE(h, "", 100, 0, VF3), REFUSE_FIELD);
 	assert_int_equal(DEFINE(h, "a/b", 100, 0, VF3), REFUSE_FIELD);
@@ -367,18 +386,23 @@ static void s12_a_profile_counts_as_a_whole(void **state)
 {
 	struct house *h = *state;
 
+	vports(h, BAY7, 2);
 	vports(h, BAY8, 2);
 	web(h);
 	spare(h, "bay8");
 	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
 	h->config.reserve = 1;
 	fabric_configure(h->fabric, &h->config);
-	/* A third function has no room; nor, with another spare of one vport, the profile. */
+	/* A third function has no room, until there is another spare. */
 	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), REFUSE_RESERVE);
 	spare(h, "bay7");
 	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay1", 0), 0);
 	run(h, 500);
 	assert_int_equal(at_switch(h, VF3), BAY1);
+	/* Two spares of two vports: the profile to one, what is in none to the other. */
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF4, "bay1", 0), 0);
+	run(h, 500);
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF5, "bay1", 0), REFUSE_RESERVE);
 }
 
 /* ---- failover ---- */
@@ -558,6 +582,160 @@ static void a_profile_that_was_on_its_way_to_a_host_that_died_goes_on_whole(void
 	assert_state(h, "web", "bound");
 }
 
+static void a_spare_with_room_for_all_comes_before_one_that_is_nearer_by_name(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 2);
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY8);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+	assert_true(host(h, "bay7")->spare);
+}
+
+static void a_spare_takes_over_for_one_host_alone(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	assert_int_equal(DEFINE(h, "db", 900, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay2");
+	silence(h, BAY1);
+	run(h, MOVED);
+	silence(h, BAY2);
+	run(h, MOVED);
+	spare(h, "bay8"); /* with room for both */
+	run(h, BEAT);
+	assert_at(h, "db", BAY8);
+	assert_at(h, "web", 0);
+}
+
+/* Who took over once is no spare when the same host dies again. */
+static void who_took_over_in_an_earlier_incident_does_not_do_so_in_the_next(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY8);
+	h->agents[BAY1 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, STEADY);
+	assign(h, VF3, "bay1", 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF3), 0);
+	assert_int_equal(fabric_incident_find(h->fabric, 2)->row.state, DB_INCIDENT_WAITING);
+}
+
+/* Though it is no spare any more, and after a restart. */
+static void who_took_over_goes_on_when_there_is_room_again(void **state)
+{
+	struct house *h = *state;
+
+	for (int restart = 0; restart < 2; restart++) {
+		if (restart) {
+			(void)house_end(state);
+			assert_int_equal(house_begin(state), 0);
+			h = *state;
+		}
+		vports(h, BAY8, 3);
+		web(h);
+		assert_int_equal(DEFINE(h, "db", 400, 0x0200000000b1, VF3, VF4), 0);
+		place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+		place_and_wait(h, "db", DB_OP_ASSIGN, "bay1");
+		spare(h, "bay8");
+		silence(h, BAY1);
+		run(h, MOVED);
+		assert_at(h, "web", BAY8);
+		assert_at(h, "db", 0);
+		if (restart) {
+			manager_kill(h);
+			manager_start(h);
+			run(h, STEADY);
+		}
+		place_and_wait(h, "web", DB_OP_MOVE, "bay2");
+		run(h, BEAT);
+		assert_at(h, "db", BAY8);
+	}
+}
+
+/* One function is at bay2 already, and done; the other is on its way, and will be parked there. */
+static void what_has_arrived_waits_for_what_is_on_its_way(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay8");
+	fault(h, PROVIDER_RESET, SIM_FAULT_LOST, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 300);
+	assert_int_equal(host(h, "bay2")->functions, 1);
+	assert_int_equal(failover(h, "bay2"), 0);
+	run(h, 10 * BEAT);
+	assert_at(h, "web", BAY8);
+	assert_state(h, "web", "bound");
+}
+
+/* One of them could not be moved; it is tried again when the rest has been there for long. */
+static void what_was_left_behind_waits_for_room_where_the_rest_is(void **state)
+{
+	struct house *h = *state;
+
+	h->config.command_attempts = 1;
+	vports(h, BAY7, 2);
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay7");
+	/* The switch will not let one of them go to bay2, and then bay1 dies. */
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 2 * BEAT);
+	assert_state(h, "web", "split");
+	silence(h, BAY1);
+	run(h, MOVED);
+	/* To its mate, and not to the spare. */
+	assert_at(h, "web", BAY2);
+	assert_true(host(h, "bay7")->spare);
+}
+
+static void what_was_left_behind_goes_to_no_other_spare_meanwhile(void **state)
+{
+	struct house *h = *state;
+
+	h->config.command_attempts = 1;
+	vports(h, BAY2, 2);
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay7");
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 2 * BEAT);
+	assert_state(h, "web", "split");
+	assign(h, VF3, "bay2", 0); /* the vport that it would need */
+	assign(h, VF4, "bay1", 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF4), BAY7); /* the rest goes on */
+	assert_step(h, 1, "waiting", "bay2 has the rest of it, and no room now");
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF3, "", 0), 0);
+	run(h, 2 * BEAT);
+	assert_at(h, "web", BAY2);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+}
+
 static void a_failover_that_is_planned_says_where_each_profile_goes(void **state)
 {
 	struct house *h = *state;
@@ -608,6 +786,13 @@ int main(void)
 		TEST(between_dead_hosts_the_higher_priority_goes_first),
 		TEST(what_is_left_of_a_profile_follows_the_rest),
 		TEST(a_profile_that_was_on_its_way_to_a_host_that_died_goes_on_whole),
+		TEST(a_spare_with_room_for_all_comes_before_one_that_is_nearer_by_name),
+		TEST(a_spare_takes_over_for_one_host_alone),
+		TEST(who_took_over_in_an_earlier_incident_does_not_do_so_in_the_next),
+		TEST(who_took_over_goes_on_when_there_is_room_again),
+		TEST(what_has_arrived_waits_for_what_is_on_its_way),
+		TEST(what_was_left_behind_waits_for_room_where_the_rest_is),
+		TEST(what_was_left_behind_goes_to_no_other_spare_meanwhile),
 		TEST(a_failover_that_is_planned_says_where_each_profile_goes),
 	};
 
