@@ -268,8 +268,7 @@ static void act(struct world *w)
 		{ act_race, 3, true },       { act_clock, 2, false },
 		{ act_disk, 2, false },      { act_backup, 2, true },
 		{ act_restore, 1, true },    { act_card, 4, false },
-		{ act_maintain, 4, true },
-		{ act_profile, 12, true },
+		{ act_maintain, 4, true },   { act_profile, 12, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;

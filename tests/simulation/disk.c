@@ -230,6 +230,7 @@ static void restore(struct world *w)
 	w->disk.is_restore_wanted = false;
 	w->disk.is_restored = true;
 	w->disk.was_restored = true;
+	profiles_loosen(w);
 	w->disk.adopt_ms = w->now_ms + 5000 + world_random(w, 60000);
 	known_forget(w);
 }
@@ -320,6 +321,7 @@ void disk_adopt(struct world *w)
 	if (!w->disk.adopt_ms || !world_manager_runs(w))
 		return;
 	r = fabric_adopt(w->fabric, false, 0, &plan, on_done, w);
+	profiles_loosen(w);
 	world_story(w, "operator: adopts%s%s", r ? ": " : "", r ? "not yet" : "");
 	fabric_plan_done(&plan);
 }

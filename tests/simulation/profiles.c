@@ -134,6 +134,17 @@ static void check_whole(struct world *w, const struct fabric_profile *profile)
 
 static void check_carried(struct world *w, const struct fabric_profile *profile)
 {
+	bool *loose = &w->loose[profile->name[1] - '0'];
+
+	if (*loose) {
+		char why[DB_TEXT_MAX];
+		const char *state = fabric_profile_state(profile, why);
+
+		*loose = strcmp(state, "bound") != 0 && strcmp(state, "free") != 0;
+		w->split[profile->name[1] - '0'] = *loose;
+	}
+	if (*loose)
+		return;
 	for (size_t i = 0; i < profile->member_count; i++) {
 		const struct fabric_member *m = &profile->members[i];
 
@@ -141,6 +152,12 @@ static void check_carried(struct world *w, const struct fabric_profile *profile)
 			world_broken(w, "profile %s: %s is with %s under another identity",
 				     profile->name, m->fn->name, m->fn->host->name);
 	}
+}
+
+void profiles_loosen(struct world *w)
+{
+	for (size_t i = 0; i < WORLD_PROFILES; i++)
+		w->loose[i] = true;
 }
 
 void check_profiles(struct world *w)
@@ -151,7 +168,7 @@ void check_profiles(struct world *w)
 	for (size_t i = 0; i < count; i++) {
 		if (is_under_way(profiles[i]))
 			continue;
-		check_whole(w, profiles[i]);
 		check_carried(w, profiles[i]);
+		check_whole(w, profiles[i]);
 	}
 }

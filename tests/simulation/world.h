@@ -177,6 +177,8 @@ struct world {
 	uint64_t reboot_ms;
 	bool reboot_untold;         /* the manager that lives has not said so yet */
 	bool split[WORLD_PROFILES]; /* by the profile's number: something went wrong with it */
+	bool loose[WORLD_PROFILES]; /* likewise: what an earlier life, or another, has was adopted
+				     */
 	uint64_t failovers;
 	uint64_t replayed;   /* incidents whose record was run again at the end */
 	uint64_t unrecorded; /* incidents without one */
@@ -257,3 +259,6 @@ void known_forget(struct world *w);
 void check_end(struct world *w);
 /* profiles.c: of a manager that runs */
 void check_profiles(struct world *w);
+/* What profiles say, and what their functions are, is of two different times: until they are whole.
+ */
+void profiles_loosen(struct world *w);
