@@ -34,6 +34,7 @@ enum fabric_defect {
 	DEFECT_NO_BLAST_SET,         /* nobody asks what else a reset hits (S16) */
 	DEFECT_REPAIR_RESTORED,      /* a restored database repairs and judges at once */
 	DEFECT_SPLIT_PROFILE,        /* a function of a profile is given alone */
+	DEFECT_COLD_UNBOUND,         /* a cold spare is powered on before it is bound (S11) */
 	DEFECTS,
 };
 

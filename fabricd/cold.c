@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 
@@ -253,12 +254,16 @@ static unsigned bound_count(const struct fabric_host *host, unsigned *missing)
 }
 
 /* Bound first: what is missing is bound again by a repair, which is waited for, but not for ever.
- */
+ * To have nothing it need not run. */
 static void cold_bind(struct fabric *f, struct fabric_host *host)
 {
 	unsigned missing;
 	unsigned bound;
 
+	if (DEFECT(COLD_UNBOUND)) {
+		power_on(f, host);
+		return;
+	}
 	if (is_led_to(host))
 		return;
 	if (!host->functions) {
@@ -273,6 +278,15 @@ static void cold_bind(struct fabric *f, struct fabric_host *host)
 	bound = bound_count(host, &missing);
 	if ((missing || !bound) && f->now_ms < host->cold.since_ms + f->config.cold_start_ms)
 		return;
+	if (!bound) {
+		if (!host->cold.told)
+			cold_say(f, host, "not started",
+				 "%s: nothing is bound to it yet; once something is, it is "
+				 "powered on",
+				 host->name);
+		host->cold.told = true;
+		return;
+	}
 	if (host->as.state.power_known && host->as.state.power)
 		beat_await(f, host, "it has power already");
 	else

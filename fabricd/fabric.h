@@ -119,6 +119,7 @@ struct fabric_cold {
 	uint64_t beat_by_ms; /* its first beat is waited for until then; 0: not yet */
 	unsigned unknowns;   /* power-ons that were not answered */
 	bool had_power;      /* while its first beat was waited for */
+	bool told;           /* that nothing is bound to it */
 };
 
 struct fabric_host {

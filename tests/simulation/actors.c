@@ -24,10 +24,27 @@ void actor_power(struct world *w, struct actor *a, bool on)
 void actor_boot(struct world *w, struct actor *a)
 {
 	a->runs = true;
+	a->boot_ms = 0;
 	a->hangs = false;
 	a->seq = 0;
 	(void)snprintf(a->boot_id, sizeof(a->boot_id), "boot-%.32s-%u", a->name, ++a->boots);
 	a->next_beat_ms = w->now_ms + world_random(w, BEAT_MS);
+}
+
+/* The manager has turned it on (S11): most boot in time, some too late, some never. */
+void actor_powered_on(struct world *w, uint16_t host)
+{
+	for (size_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+
+		if (a->handle != host || a->runs)
+			continue;
+		a->dark_ms = w->now_ms;
+		if (world_random(w, 8))
+			a->boot_ms = w->now_ms + 2000 + world_random(w, 30000);
+		world_story(w, "%s is powered on, and %s", a->name,
+			    a->boot_ms ? "boots" : "does not boot");
+	}
 }
 
 void actor_powered_off(struct world *w, uint16_t host)
@@ -35,6 +52,8 @@ void actor_powered_off(struct world *w, uint16_t host)
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 
+		if (a->handle == host)
+			a->boot_ms = 0;
 		if (a->handle != host || !a->runs)
 			continue;
 		world_story(w, "%s has lost its power", a->name);
@@ -196,6 +215,8 @@ static void actor_advance(struct world *w, struct actor *a)
 		a->hangs = false;
 		a->next_beat_ms = w->now_ms;
 	}
+	if (a->boot_ms && w->now_ms >= a->boot_ms && !a->runs)
+		actor_boot(w, a);
 	if (a->runs && !a->hangs && w->now_ms >= a->next_beat_ms)
 		actor_beat(w, a);
 	if (a->dumb_until_ms && w->now_ms >= a->dumb_until_ms) {
@@ -269,6 +290,7 @@ static void act(struct world *w)
 		{ act_disk, 2, false },      { act_backup, 2, true },
 		{ act_restore, 1, true },    { act_card, 4, false },
 		{ act_maintain, 4, true },   { act_profile, 12, true },
+		{ act_rest, 16, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -339,6 +361,8 @@ uint64_t actors_next_ms(const struct world *w)
 
 		if (a->runs && !a->hangs && a->next_beat_ms < next)
 			next = a->next_beat_ms;
+		if (a->boot_ms && a->boot_ms < next)
+			next = a->boot_ms;
 		if (a->hangs && a->hangs_until_ms < next)
 			next = a->hangs_until_ms;
 		if (a->dumb_until_ms && a->dumb_until_ms < next)

@@ -11,6 +11,7 @@ void act_release(struct world *w);
 void act_move(struct world *w);
 void act_hand_identity(struct world *w);
 void act_spare(struct world *w);
+void act_rest(struct world *w);
 void act_failover(struct world *w);
 void act_maintain(struct world *w);
 void act_cancel(struct world *w);

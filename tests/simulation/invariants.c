@@ -77,12 +77,32 @@ static void check_may_send(struct world *w, const struct provider_op *op)
 			     provider_verb_text(op->verb), op->function);
 }
 
+/* S11, S20: nobody who is fenced is turned on, nor anyone to whom nothing was bound before. */
+static void check_powered_on(struct world *w, const struct provider_op *op)
+{
+	const struct sim_map *map = sim_model_map(w->model);
+	bool has_any = false;
+
+	if (op->verb != PROVIDER_HOST_POWER || !op->value)
+		return;
+	w->power_ons++;
+	for (uint32_t i = 0; i < map->function_count; i++)
+		has_any |= map->functions[i].now.host == op->host;
+	if (w->actors[op->host - 1].fenced_ms)
+		world_broken(w, "S20: %s is fenced, and is powered on",
+			     w->actors[op->host - 1].name);
+	if (!has_any)
+		world_broken(w, "S11: %s is powered on, and nothing is bound to it",
+			     w->actors[op->host - 1].name);
+}
+
 void check_sent(struct world *w, const struct provider_op *op)
 {
 	struct known *k = known_of(w, op->function);
 
 	check_cut_off(w, op);
 	check_may_send(w, op);
+	check_powered_on(w, op);
 	if (!is_effect(op->verb) || !k)
 		return;
 	/* 3: no bind before a settled read-back of "nowhere". */

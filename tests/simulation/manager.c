@@ -125,6 +125,7 @@ void manager_start(struct world *w)
 	world_story(w, "the manager is started");
 	config_init(&config);
 	config.fence_retry_ms = 10000;
+	config.cold_start_ms = 20000;
 	for (size_t i = 0; i < w->actor_count && w->program; i++) {
 		struct config_fence *fence = &config.fences[config.fence_count++];
 

@@ -166,6 +166,21 @@ void act_spare(struct world *w)
 		}
 }
 
+/* A spare that nobody needs is turned off: a cold one (S11), until somebody starts it. */
+void act_rest(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
+
+	if (!a->runs || !host || !host->spare || host->functions ||
+	    host->state != FABRIC_HOST_ALIVE)
+		return;
+	world_story(w, "operator: turns %s off, a spare", a->name);
+	actor_power(w, a, false);
+	a->runs = false;
+	a->readmit_ms = w->now_ms + 60000 + world_random(w, 240000);
+}
+
 void act_failover(struct world *w)
 {
 	struct fabric_problem problem;

@@ -44,6 +44,7 @@ static const struct {
 	{ "no-blast-set", DEFECT_NO_BLAST_SET },
 	{ "repair-restored", DEFECT_REPAIR_RESTORED },
 	{ "split-profile", DEFECT_SPLIT_PROFILE },
+	{ "cold-unbound", DEFECT_COLD_UNBOUND },
 };
 
 struct options {
@@ -82,6 +83,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	uint64_t simulated = 0;
 	uint64_t kills = 0;
 	uint64_t failovers = 0;
+	uint64_t power_ons = 0;
 	uint64_t replayed = 0;
 	uint64_t unrecorded = 0;
 
@@ -96,6 +98,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		trouble_s += world.trouble_cpu_s;
 		kills += world.kills;
 		failovers += world.failovers;
+		power_ons += world.power_ons;
 		replayed += world.replayed;
 		unrecorded += world.unrecorded;
 		if (r && !quietly)
@@ -107,15 +110,16 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 			return seed;
 	}
 	if (!quietly)
-		(void)printf(
-			"seeds %" PRIu64 "-%" PRIu64 ": no invariant broken; %.1f hours simulated, "
-			"%" PRIu64 " kills, %" PRIu64 " fences, %" PRIu64
-			" incidents run again (%" PRIu64
-			" have no record), %.1f minutes per second of CPU, "
-			"%.1f while faults are on\n",
-			o->first, o->last, (double)simulated / 3600000, kills, failovers, replayed,
-			unrecorded, (double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
-			(double)(o->last - o->first + 1) * o->minutes / trouble_s);
+		(void)printf("seeds %" PRIu64 "-%" PRIu64
+			     ": no invariant broken; %.1f hours simulated, "
+			     "%" PRIu64 " kills, %" PRIu64 " fences, %" PRIu64
+			     " cold spares turned on, %" PRIu64 " incidents run again (%" PRIu64
+			     " have no record), %.1f minutes per second of CPU, "
+			     "%.1f while faults are on\n",
+			     o->first, o->last, (double)simulated / 3600000, kills, failovers,
+			     power_ons, replayed, unrecorded,
+			     (double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
+			     (double)(o->last - o->first + 1) * o->minutes / trouble_s);
 	return 0;
 }
 

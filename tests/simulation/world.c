@@ -158,8 +158,11 @@ static void on_effect(void *arg, const struct sim_effect *effect)
 	check_effect(w, effect);
 	if (effect->is_late)
 		wire_answer_late(w, effect);
-	if (effect->op->verb == PROVIDER_HOST_POWER && effect->outcome == PROVIDER_DONE &&
-	    !effect->op->value)
+	if (effect->op->verb != PROVIDER_HOST_POWER || effect->outcome != PROVIDER_DONE)
+		return;
+	if (effect->op->value)
+		actor_powered_on(w, effect->op->host);
+	else
 		actor_powered_off(w, effect->op->host);
 }
 

@@ -46,8 +46,9 @@ struct world;
 struct actor {
 	char name[FABRIC_NAME_MAX];
 	uint16_t handle;
-	bool runs;  /* the blade has power and its kernel runs */
-	bool hangs; /* runs, and does not beat */
+	bool runs;        /* the blade has power and its kernel runs */
+	uint64_t boot_ms; /* when it will, having been powered on; 0: it will not by itself */
+	bool hangs;       /* runs, and does not beat */
 	uint64_t hangs_until_ms;
 	uint64_t dumb_until_ms; /* the switch cannot tell what it has; 0: it can */
 	uint64_t ask;           /* what its agent is asked; 0: nothing */
@@ -180,6 +181,7 @@ struct world {
 	bool loose[WORLD_PROFILES]; /* likewise: what an earlier life, or another, has was adopted
 				     */
 	uint64_t failovers;
+	uint64_t power_ons;  /* of cold spares */
 	uint64_t replayed;   /* incidents whose record was run again at the end */
 	uint64_t unrecorded; /* incidents without one */
 	uint64_t moves;
@@ -237,6 +239,7 @@ uint64_t actors_next_ms(const struct world *w);
 void actors_quiet(struct world *w);
 /* The switch, or a program, has taken its power. */
 void actor_powered_off(struct world *w, uint16_t host);
+void actor_powered_on(struct world *w, uint16_t host);
 /* The switch cannot tell what this host has. */
 bool actor_is_dumb(const struct world *w, uint16_t host);
 int actor_ask(struct world *w, const char *host, const struct fabric_ask *ask);

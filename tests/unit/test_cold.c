@@ -289,6 +289,25 @@ static void s11_what_sits_in_it_already_keeps_it_from_taking_over(void **state)
 	assert_int_not_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_COLD);
 }
 
+static void
+s11_one_to_which_nothing_can_be_bound_is_not_powered_on_before_something_is(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 100000);
+	silence(h, BAY1);
+	run(h, FENCED + 3 * COLD_START);
+	assert_int_equal(power_ons(h, BAY8), 0);
+	assert_non_null(step_of(h, "bay1", "not started"));
+	sim_model_fault_clear(h->reach[0].model);
+	for (unsigned n = 0; n < 600 && !power_ons(h, BAY8); n++)
+		run(h, BEAT);
+
+	assert_int_equal(power_ons(h, BAY8), 1);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
 static void s11_a_warm_spare_is_preferred(void **state)
 {
 	struct house *h = *state;
@@ -594,6 +613,7 @@ int main(void)
 		TEST(s11_one_that_the_switch_cannot_turn_on_does_not_take_over),
 		TEST(s11_one_that_beats_although_it_is_said_to_be_off_is_not_cold),
 		TEST(s11_what_sits_in_it_already_keeps_it_from_taking_over),
+		TEST(s11_one_to_which_nothing_can_be_bound_is_not_powered_on_before_something_is),
 		TEST(s11_a_warm_spare_is_preferred),
 		TEST(s11_one_that_a_person_turns_on_in_between_is_not_told_again),
 		TEST(s11_one_that_loses_its_power_before_its_first_beat_is_given_up_at_once),
