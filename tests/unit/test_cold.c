@@ -78,6 +78,38 @@ static void run_until_power_on(struct house *h, unsigned bay)
 	assert_int_not_equal(power_ons(h, bay), 0);
 }
 
+/* bay1 falls silent; all of it is bound to bay8, and that is stored; its power-on waits for the
+ * switch, which takes no more. */
+static void until_bound_and_waiting(struct house *h)
+{
+	silence(h, BAY1);
+	while (at_switch(h, VF1) != BAY8 || at_switch(h, VF2) != BAY8)
+		house_step(h, h->now_ms + 1);
+	h->holds_commits = true;
+	run(h, 50);
+	h->reach[0].is_full = true;
+	h->holds_commits = false;
+	run(h, 10);
+	assert_non_null(step_of(h, "bay1", "power on"));
+	assert_int_equal(power_ons(h, BAY8), 0);
+}
+
+/* By somebody else. */
+static void cut_off(struct house *h, unsigned bay)
+{
+	const struct provider_op op = { .attempt = 1ull << 61,
+					.verb = PROVIDER_ISOLATE,
+					.host = (uint16_t)bay,
+					.value = 1,
+					.deadline_ms = h->now_ms + 1000 };
+	struct provider_sink none = { 0 };
+	struct provider *other = sim_model_provider(h->reach[0].model, &none);
+
+	(void)other->ops->submit(other, &op);
+	provider_close(other);
+	run(h, 20);
+}
+
 static void s11_a_cold_spare_is_bound_and_read_back_before_it_is_powered_on(void **state)
 {
 	struct house *h = *state;
@@ -235,11 +267,15 @@ static void s11_where_the_switch_cannot_tell_nobody_is_proved_off(void **state)
 {
 	struct house *h = *state;
 
+	const struct provider_event unsaid = { .kind = PROVIDER_EVENT_HOST,
+					       .host = { .host = BAY8 } };
+
 	h->reach[0].chassis->can.tell_power = false;
 	h->config.cold_start_ms = COLD_START;
 	silence(h, BAY8);
 	power(h, BAY8, false);
 	usual(h);
+	h->reach[0].sink.told(h->reach[0].sink.arg, &unsaid); /* no power, and not known */
 	silence(h, BAY1);
 	run(h, FENCED);
 
@@ -273,8 +309,9 @@ static void s11_one_that_beats_although_it_is_said_to_be_off_is_not_cold(void **
 
 	cold(h);
 	h->agents[BAY8 - 1].beats = true;
-	run(h, 2 * BEAT);
+	run(h, 4 * WINDOW);
 
+	assert_int_equal(events(h, "host.cold", "bay8"), 0);
 	assert_int_not_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_COLD);
 }
 
@@ -306,6 +343,52 @@ s11_one_to_which_nothing_can_be_bound_is_not_powered_on_before_something_is(void
 
 	assert_int_equal(power_ons(h, BAY8), 1);
 	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s11_one_that_is_cut_off_does_not_take_over(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	cut_off(h, BAY8);
+	scan_again(h);
+	assert_true(state_at_switch(h, BAY8)->isolated);
+
+	assert_int_not_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_COLD);
+}
+
+/* A manager is killed between the end of the binding and the power-on, and something is lost
+ * meanwhile. */
+static void s11_what_is_missing_is_bound_again_before_it_is_powered_on(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	until_bound_and_waiting(h);
+	foreign(h, PROVIDER_UNBIND, VF2, BAY8, 0, 0);
+	assert_int_equal(at_switch(h, VF2), 0);
+	manager_kill(h);
+	h->reach[0].is_full = false;
+	manager_start(h);
+	run_until_power_on(h, BAY8);
+
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_int_equal(at_switch(h, VF2), BAY8);
+}
+
+static void s11_a_warm_spare_that_the_switch_shows_off_is_passed_over(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	spare(h, "bay7");
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_FENCING);
+	silence(h, BAY7);
+	power(h, BAY7, false);
+	run(h, 500);
+
+	assert_string_equal(incident_of(h, "bay1")->row.target, "bay8");
 }
 
 static void s11_a_warm_spare_is_preferred(void **state)
@@ -380,7 +463,8 @@ static void s11_a_spare_that_is_turned_off_is_a_cold_one_and_is_not_fenced(void 
 	assert_int_equal(events(h, "host.cold", "bay8"), 1);
 	assert_int_equal(events(h, "host.fencing", "bay8"), 0);
 	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_COLD);
-	/* And one that holds something is. */
+	/* And one that holds something is, though it was made a spare. */
+	spare(h, "bay1");
 	silence(h, BAY1);
 	power(h, BAY1, false);
 	run(h, 2 * WINDOW);
@@ -436,15 +520,7 @@ static void s14_a_power_on_that_waited_while_its_host_was_fenced_is_not_sent(voi
 	struct house *h = *state;
 
 	cold(h);
-	silence(h, BAY1);
-	while (at_switch(h, VF1) != BAY8 || at_switch(h, VF2) != BAY8)
-		house_step(h, h->now_ms + 1);
-	h->holds_commits = true;
-	run(h, 50);
-	h->reach[0].is_full = true;
-	h->holds_commits = false;
-	run(h, 10);
-	assert_non_null(step_of(h, "bay1", "power on"));
+	until_bound_and_waiting(h);
 	spare(h, "bay2");
 	assert_int_equal(failover(h, "bay8"), 0);
 	run(h, 10);
@@ -506,6 +582,25 @@ static void s3_a_manager_that_stood_still_gives_a_starting_spare_another_window(
 
 	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_DONE);
+}
+
+static void s4_while_many_hosts_are_silent_no_starting_spare_is_given_up(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	silence(h, BAY1);
+	run(h, FENCED);
+	for (unsigned bay = 2; bay < BAY8; bay++)
+		silence(h, bay);
+	run(h, 2 * COLD_START);
+	assert_true(health(h).hold);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+	for (unsigned bay = 2; bay <= BAY8; bay++)
+		h->agents[bay - 1].beats = true;
+	run(h, 2 * BEAT);
+
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 }
 
 static void s6_while_the_switch_is_lost_no_starting_spare_is_given_up(void **state)
@@ -614,6 +709,9 @@ int main(void)
 		TEST(s11_one_that_beats_although_it_is_said_to_be_off_is_not_cold),
 		TEST(s11_what_sits_in_it_already_keeps_it_from_taking_over),
 		TEST(s11_one_to_which_nothing_can_be_bound_is_not_powered_on_before_something_is),
+		TEST(s11_one_that_is_cut_off_does_not_take_over),
+		TEST(s11_what_is_missing_is_bound_again_before_it_is_powered_on),
+		TEST(s11_a_warm_spare_that_the_switch_shows_off_is_passed_over),
 		TEST(s11_a_warm_spare_is_preferred),
 		TEST(s11_one_that_a_person_turns_on_in_between_is_not_told_again),
 		TEST(s11_one_that_loses_its_power_before_its_first_beat_is_given_up_at_once),
@@ -623,6 +721,7 @@ int main(void)
 		TEST(s14_a_power_on_that_waited_while_its_host_was_fenced_is_not_sent),
 		TEST(s20_a_power_on_that_is_carried_out_late_changes_nothing_for_a_fenced_host),
 		TEST(s3_a_manager_that_stood_still_gives_a_starting_spare_another_window),
+		TEST(s4_while_many_hosts_are_silent_no_starting_spare_is_given_up),
 		TEST(s6_while_the_switch_is_lost_no_starting_spare_is_given_up),
 		TEST(s11_a_manager_killed_at_any_point_goes_on),
 		TEST(s11_a_manager_killed_while_it_waits_gives_it_all_its_time_again),
