@@ -1099,6 +1099,12 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item_settle(f, item);
 		return;
 	}
+	/* Where it has left it is looked at: an adoption believes what was seen last. */
+	if (goal_is_lost(f, item) && item->run.begun && !item->run.seen_valid &&
+	    !item->run.unknowns) {
+		item_want_read(f, item);
+		return;
+	}
 	if (goal_is_lost(f, item)) {
 		item_end(f, item, DB_CHANGE_PARKED,
 			 "the host that it was for is not alive any more");

@@ -11,6 +11,26 @@
 
 /* ---- S1 ---- */
 
+/* An adoption would believe it. */
+static void s1_what_was_unbound_for_a_host_that_died_is_not_shown_where_it_was(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	manager_start(h);
+	run(h, STEADY);
+	assign(h, VF1, "bay1", MAC1);
+	from = h->sent_count;
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 0), 0);
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	assert_int_equal(failover(h, "bay2"), 0);
+	run(h, 2000);
+
+	assert_null(function(h, VF1)->item);
+	assert_int_equal(at_switch(h, VF1), 0);
+	assert_int_equal(function(h, VF1)->as.now.host, 0);
+}
+
 static void s1_every_step_of_a_move_is_read_back_before_the_next(void **state)
 {
 	struct house *h = *state;
@@ -2049,6 +2069,7 @@ static void history_that_is_old_goes_from_the_database(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		TEST(s1_what_was_unbound_for_a_host_that_died_is_not_shown_where_it_was),
 		TEST(s1_every_step_of_a_move_is_read_back_before_the_next),
 		TEST(s1_a_fence_that_is_not_proved_blocks_the_host_and_nothing_of_it_moves),
 		TEST(s1_a_switch_that_never_settles_blocks_the_host_too),
