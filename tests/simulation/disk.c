@@ -229,6 +229,7 @@ static void restore(struct world *w)
 	database_open(w);
 	w->disk.is_restore_wanted = false;
 	w->disk.is_restored = true;
+	w->disk.adopt_asked = false;
 	w->disk.was_restored = true;
 	profiles_loosen(w);
 	w->disk.adopt_ms = w->now_ms + 5000 + world_random(w, 60000);
@@ -322,6 +323,7 @@ void disk_adopt(struct world *w)
 		return;
 	r = fabric_adopt(w->fabric, false, 0, &plan, on_done, w);
 	profiles_loosen(w);
+	w->disk.adopt_asked |= !r;
 	world_story(w, "operator: adopts%s%s", r ? ": " : "", r ? "not yet" : "");
 	fabric_plan_done(&plan);
 }

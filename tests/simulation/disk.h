@@ -38,6 +38,7 @@ struct disk {
 	bool is_restore_wanted; /* once the manager is dead */
 	bool was_restored;
 	bool is_restored;  /* and not adopted since */
+	bool adopt_asked;  /* since it was restored */
 	uint64_t adopt_ms; /* when an operator does that; 0: nobody is about to */
 };
 

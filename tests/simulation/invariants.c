@@ -55,6 +55,14 @@ static const struct fabric_item *item_of(const struct world *w, const struct pro
 	return fn ? fn->item : NULL;
 }
 
+/* An adoption that was stored and never told, for the manager was killed, counts. */
+static bool is_restored(struct world *w)
+{
+	if (w->disk.adopt_asked && !w->fabric->restored)
+		w->disk.is_restored = false;
+	return w->disk.is_restored;
+}
+
 /* S15: nothing leaves a frozen manager. And none that has a backup for its database mends anything
  * before it is told to adopt. */
 static void check_may_send(struct world *w, const struct provider_op *op)
@@ -71,7 +79,7 @@ static void check_may_send(struct world *w, const struct provider_op *op)
 	if (fabric_frozen(w->fabric, &since_ms))
 		world_broken(w, "S15: a frozen manager sends %s", provider_verb_text(op->verb));
 	/* Of a card that somebody is at nothing stays as it was. */
-	if (w->disk.is_restored && item && item->change->row.kind != DB_CHANGE_ASKED &&
+	if (is_restored(w) && item && item->change->row.kind != DB_CHANGE_ASKED &&
 	    !w->known[op->function - 1].card_ms)
 		world_broken(w, "a restored database sends %s of function %u, and nobody asked",
 			     provider_verb_text(op->verb), op->function);
@@ -482,7 +490,7 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 	if (!strncmp(cause, "adopted", 7))
 		return; /* it is cut off already */
 	check_fencing(w, a, verdict_ms);
-	if (w->disk.is_restored && !a->by_hand)
+	if (is_restored(w) && !a->by_hand)
 		world_broken(w, "a restored database fences %s", a->name);
 	if (!strncmp(cause, "silent", 6))
 		check_storm(w, a, verdict_ms);
