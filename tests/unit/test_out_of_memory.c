@@ -143,6 +143,8 @@ static void lose_a_host(struct house *h)
 	run(h, 2 * BEAT);
 	may_fail(readmit(h, "bay1"));
 	run(h, BEAT);
+	may_fail(failover(h, "bay5"));
+	run(h, BEAT);
 }
 
 static struct fabric_host *host_of(const struct house *h, const char *name)
