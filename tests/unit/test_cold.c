@@ -496,6 +496,22 @@ static void s11_a_spare_that_dies_while_it_takes_over_is_followed_by_the_next(vo
 	assert_int_equal(incident_of(h, "bay7")->row.state, DB_INCIDENT_DONE);
 }
 
+/* S5: one failover at a time, and this one waits for a host that boots for a minute. */
+static void s5_a_host_that_starts_up_keeps_no_other_failover_waiting(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	silence(h, BAY1);
+	run(h, FENCED);
+	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_MOVING);
+	silence(h, BAY2);
+	run(h, MOVED);
+
+	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_MOVING);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
 static void s11_one_that_is_fenced_by_hand_while_it_starts_is_left_to_its_fence(void **state)
 {
 	struct house *h = *state;
@@ -717,6 +733,7 @@ int main(void)
 		TEST(s11_one_that_loses_its_power_before_its_first_beat_is_given_up_at_once),
 		TEST(s11_a_spare_that_is_turned_off_is_a_cold_one_and_is_not_fenced),
 		TEST(s11_a_spare_that_dies_while_it_takes_over_is_followed_by_the_next),
+		TEST(s5_a_host_that_starts_up_keeps_no_other_failover_waiting),
 		TEST(s11_one_that_is_fenced_by_hand_while_it_starts_is_left_to_its_fence),
 		TEST(s14_a_power_on_that_waited_while_its_host_was_fenced_is_not_sent),
 		TEST(s20_a_power_on_that_is_carried_out_late_changes_nothing_for_a_fenced_host),
