@@ -132,8 +132,15 @@ static void ask_much(struct house *h)
 	run(h, 500);
 }
 
+static struct fabric_host *host_of(const struct house *h, const char *name)
+{
+	return (struct fabric_host *)fabric_host_find(h->fabric, name);
+}
+
 static void lose_a_host(struct house *h)
 {
+	int r;
+
 	silence(h, BAY1);
 	may_fail(sim_model_host(h->reach[0].model, BAY1, SIM_HOST_POWER, false));
 	run(h, MOVED);
@@ -141,15 +148,13 @@ static void lose_a_host(struct house *h)
 	h->agents[0].beats = true;
 	h->agents[0].boots++;
 	run(h, 2 * BEAT);
-	may_fail(readmit(h, "bay1"));
+	r = readmit(h, "bay1");
+	may_fail(r);
+	if (!r && !host_of(h, "bay1")->fence)
+		_exit(6); /* it was said to be let in, and nobody lets it in */
 	run(h, BEAT);
 	may_fail(failover(h, "bay5"));
 	run(h, BEAT);
-}
-
-static struct fabric_host *host_of(const struct house *h, const char *name)
-{
-	return (struct fabric_host *)fabric_host_find(h->fabric, name);
 }
 
 /* What a manager meets in its life. Return: NONE_LEFT when nothing has failed. */
