@@ -106,6 +106,8 @@ static void ask_much(struct house *h)
 	struct fabric_problem problem;
 	struct fabric_plan plan;
 
+	if (!ask(h, DB_OP_ASSIGN, VF1, "bay1", MAC1))
+		_exit(7); /* S12: there is no spare, and that was not weighed */
 	may_fail(fabric_host_set_spare(h->fabric, "bay8", true, 0, on_answer, h));
 	run(h, 10);
 	may_fail(ask(h, DB_OP_ASSIGN, VF1, "bay1", MAC1));
