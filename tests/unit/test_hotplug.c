@@ -131,9 +131,9 @@ static void s8_a_slot_gets_power_only_when_it_is_stored_that_its_card_is_not_scr
 	size_t from;
 
 	usual(h);
+	h->holds_commits = true;
 	at_slot(h, NIC, SIM_SLOT_OUT);
 	run(h, BEAT);
-	h->holds_commits = true;
 	from = h->sent_count;
 	at_slot(h, NIC, SIM_SLOT_IN);
 	run(h, 3 * BEAT);
