@@ -268,8 +268,7 @@ const struct api_command api_change_get = {
 
 /* ---- asking ---- */
 
-/* RFC-like: 1 to 255 visible characters. Return: 0, with @key "" when there is none. */
-static int key_get(const struct api_call *call, char key[static DB_KEY_MAX], struct problem *p)
+int change_key_get(const struct api_call *call, char key[static DB_KEY_MAX], struct problem *p)
 {
 	struct message_part part = call->request->head->headers[MESSAGE_IDEMPOTENCY_KEY];
 
@@ -348,7 +347,7 @@ static void change_post(struct api_call *call)
 	int r = call_seconds(call, "wait", WAIT_MAX_S, &wait_s, &p);
 
 	if (!r)
-		r = key_get(call, key, &p);
+		r = change_key_get(call, key, &p);
 	if (!r)
 		r = body_change_parse(call->request->body, call->request->body_length, &body, &p);
 	if (r > 0) {

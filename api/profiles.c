@@ -287,13 +287,24 @@ static void change_begin(struct api_call *call, enum db_op op, const struct body
 			 uint32_t wait_s)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };
-	struct ticket *t = change_ticket(call, wait_s);
-	int r;
+	struct fabric_asker who = { .uid = server_conn_uid(call->conn) };
+	char key[DB_KEY_MAX];
+	struct ticket *t;
+	struct problem p;
+	int r = change_key_get(call, key, &p);
 
+	if (r) {
+		call_refuse_with(call, &p);
+		return;
+	}
+	who.key = *key ? key : NULL;
+	who.hash = api_hash(api_hash(op, call->id, strlen(call->id)), call->request->body,
+			    call->request->body_length);
+	t = change_ticket(call, wait_s);
 	if (!t)
 		return;
-	r = fabric_profile_change(call->fabric, call->id, op, body->host,
-				  server_conn_uid(call->conn), &why, ticket_answered, t);
+	r = fabric_profile_change(call->fabric, call->id, op, body->host, &who, &why,
+				  ticket_answered, t);
 	ticket_asked(t, call, r, &why, false);
 }
 

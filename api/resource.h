@@ -14,6 +14,7 @@
 #include "fabricd/fabric.h"
 
 struct api_call;
+struct problem;
 struct ticket;
 
 enum value_kind { VALUE_NULL, VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL };
@@ -102,6 +103,10 @@ const struct fabric_switch *switch_by_handle(const struct fabric *f, unsigned pr
 enum db_change_state change_state(const struct fabric_change *change);
 /* The same for an incident: moving until then. */
 enum db_incident_state incident_state(const struct fabric_incident *incident);
+/* The Idempotency-Key, 1 to 255 visible characters; "" when there is none. Return: 0, or
+ * REFUSE_FIELD with @p set. */
+MUST_USE int change_key_get(const struct api_call *call, char key[static DB_KEY_MAX],
+			    struct problem *p);
 /* For a change that is asked for, answered once it is there, or has ended; NULL: the call has been
  * refused. */
 struct ticket *change_ticket(struct api_call *call, uint32_t wait_s);

@@ -715,10 +715,12 @@ static void keys_expire(struct fabric *f)
 	db_expire_idempotency(batch_open(f), before);
 }
 
-/* Return: 1: not seen; else the answer, and fn is on its way when that is 0. */
-static int key_look(struct fabric *f, const struct fabric_request *request,
+int change_key_look(struct fabric *f, const struct fabric_request *request,
 		    struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {
+	if (!request->key)
+		return -ENOENT;
+	keys_expire(f);
 	for (size_t i = f->key_count; i-- > 0;) {
 		const struct db_idempotency *row = &f->keys[i];
 
@@ -746,12 +748,9 @@ int fabric_change_request(struct fabric *f, const struct fabric_request *request
 	f->now_ms = f->io.now_ms(f->io.arg);
 	*problem = (struct fabric_problem){ .op = SIZE_MAX };
 	wake(f);
-	if (request->key) {
-		keys_expire(f);
-		r = key_look(f, request, problem, fn, arg);
-		if (r != -ENOENT)
-			return r;
-	}
+	r = change_key_look(f, request, problem, fn, arg);
+	if (r != -ENOENT)
+		return r;
 	r = admit(f, request, problem, &a.change);
 	if (r)
 		return r;

@@ -596,6 +596,13 @@ OWNED_BY_VALUE(struct fabric_plan, fabric_plan_done)
 MUST_USE int fabric_change_plan(struct fabric *f, const struct fabric_request *request,
 				struct fabric_problem *problem, struct fabric_plan *out);
 
+/* Who asks, and how a request that is sent again is known; as in struct fabric_request. */
+struct fabric_asker {
+	uint32_t uid;
+	const char *key; /* NULL: it is not */
+	uint64_t hash;
+};
+
 struct fabric_profile_member {
 	char function[FABRIC_NAME_MAX];
 	bool has_identity; /* without one: what it carries now, if a host has it */
@@ -629,8 +636,8 @@ MUST_USE int fabric_profile_delete(struct fabric *f, const char *name, uint32_t 
  * Answered as fabric_change_request().
  */
 MUST_USE int fabric_profile_change(struct fabric *f, const char *name, enum db_op op,
-				   const char *to, uint32_t uid, struct fabric_problem *problem,
-				   fabric_answer_fn *fn, void *arg);
+				   const char *to, const struct fabric_asker *who,
+				   struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 MUST_USE int fabric_profile_change_plan(struct fabric *f, const char *name, enum db_op op,
 					const char *to, struct fabric_problem *problem,
 					struct fabric_plan *out);

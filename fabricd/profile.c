@@ -557,13 +557,21 @@ static int request_make(struct fabric *f, const char *name, enum db_op op, const
 }
 
 int fabric_profile_change(struct fabric *f, const char *name, enum db_op op, const char *to,
-			  uint32_t uid, struct fabric_problem *problem, fabric_answer_fn *fn,
-			  void *arg)
+			  const struct fabric_asker *who, struct fabric_problem *problem,
+			  fabric_answer_fn *fn, void *arg)
 {
-	struct fabric_request request = { .uid = uid };
+	struct fabric_request request = { .uid = who->uid, .key = who->key, .hash = who->hash };
 	struct fabric_request_op *ops = NULL;
-	int r = request_make(f, name, op, to, problem, &request, &ops);
+	int r;
 
+	f->now_ms = f->io.now_ms(f->io.arg);
+	*problem = (struct fabric_problem){ .op = SIZE_MAX };
+	wake(f);
+	/* Before it is looked at where the profile is: it is there by then. */
+	r = change_key_look(f, &request, problem, fn, arg);
+	if (r != -ENOENT)
+		return r;
+	r = request_make(f, name, op, to, problem, &request, &ops);
 	if (!r)
 		r = fabric_change_request(f, &request, problem, fn, arg);
 	free(ops);

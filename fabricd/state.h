@@ -330,6 +330,11 @@ void change_event(struct fabric *f, const struct fabric_change *change);
 MUST_USE int plan_steps(struct fabric *f, const struct fabric_change *change,
 			struct fabric_plan *out);
 
+/* Whether @request was answered before, by its key. Return: -ENOENT: it was not; else the answer,
+ * and @fn is on its way when that is 0. */
+MUST_USE int change_key_look(struct fabric *f, const struct fabric_request *request,
+			     struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+
 /* ---- reserve.c ---- */
 /* S12: @change, whose functions it has locked, leaves as much room as policy says, or takes none of
  * it. Return: 0; REFUSE_RESERVE with @why; -ENOMEM. */

@@ -55,6 +55,7 @@ static void define(struct world *w, const char *name)
 static void place(struct world *w, const struct fabric_profile *profile)
 {
 	const char *to = w->actors[world_random(w, w->actor_count)].name;
+	static const struct fabric_asker operator= { 0 };
 	enum db_op op = DB_OP_ASSIGN;
 	struct fabric_problem problem = { 0 };
 	char why[DB_TEXT_MAX];
@@ -62,8 +63,8 @@ static void place(struct world *w, const struct fabric_profile *profile)
 	if (strcmp(fabric_profile_state(profile, why), "free") != 0)
 		op = world_random(w, 4) ? DB_OP_MOVE : DB_OP_RELEASE;
 	w->moves++;
-	if (fabric_profile_change(w->fabric, profile->name, op, to, 0, &problem, on_acknowledged,
-				  w))
+	if (fabric_profile_change(w->fabric, profile->name, op, to, &operator, & problem,
+				  on_acknowledged, w))
 		world_story(w, "operator: %s profile %s %s: refused: %s", fabric_op_text(op),
 			    profile->name, to, problem.reason);
 	else

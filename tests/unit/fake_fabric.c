@@ -576,11 +576,13 @@ int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
 }
 
 int fabric_profile_change(struct fabric *f, const char *name, enum db_op op, const char *to,
-			  uint32_t uid, struct fabric_problem *problem, fabric_answer_fn *fn,
-			  void *arg)
+			  const struct fabric_asker *who, struct fabric_problem *problem,
+			  fabric_answer_fn *fn, void *arg)
 {
 	(void)snprintf(f->host, sizeof(f->host), "%s %s>%s", fabric_op_text(op), name, to);
-	return noted(f, uid, problem, fn, arg);
+	(void)snprintf(f->key, sizeof(f->key), "%s", who->key ? who->key : "");
+	f->hash = who->hash;
+	return noted(f, who->uid, problem, fn, arg);
 }
 
 int fabric_profile_change_plan(struct fabric *f, const char *name, enum db_op op, const char *to,

@@ -14,8 +14,8 @@
 #include "api/api.h"
 #include "api/message.h"
 #include "api/server.h"
-#include "common/agent_line.h"
 #include "api_client.h"
+#include "common/agent_line.h"
 #include "fake_fabric.h"
 
 struct rig {
@@ -1089,9 +1089,13 @@ static void a_bad_profile_reaches_nobody(void **state)
 static void a_profile_goes_to_a_host_as_a_change(void **state)
 {
 	struct rig *rig = *state;
+	uint64_t hash;
 
-	ask_with(rig, "POST", "/v1/profiles/web/assign", "", "{\"host\":\"bay1\"}");
+	ask_with(rig, "POST", "/v1/profiles/web/assign", "Idempotency-Key: k-1\r\n",
+		 "{\"host\":\"bay1\"}");
 	until_asked(rig);
+	assert_string_equal(rig->fabric.key, "k-1");
+	hash = rig->fabric.hash;
 	assert_string_equal(rig->fabric.host, "assign web>bay1");
 	fabric_answers(rig, 0, 7);
 	assert_int_equal(answer(rig), 202);
@@ -1100,6 +1104,8 @@ static void a_profile_goes_to_a_host_as_a_change(void **state)
 	ask_with(rig, "POST", "/v1/profiles/web/release", "", NULL);
 	until_asked(rig);
 	assert_string_equal(rig->fabric.host, "release web>");
+	assert_string_equal(rig->fabric.key, "");
+	assert_true(rig->fabric.hash != hash);
 	fabric_answers(rig, 0, 7);
 	assert_int_equal(answer(rig), 202);
 	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web/move",

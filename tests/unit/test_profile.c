@@ -46,7 +46,9 @@ static int define_two(struct house *h, const char *one, const char *other, uint6
 
 static int place(struct house *h, const char *name, enum db_op op, const char *to)
 {
-	return fabric_profile_change(h->fabric, name, op, to, 0, &problem, on_answer, h);
+	static const struct fabric_asker who = { 0 };
+
+	return fabric_profile_change(h->fabric, name, op, to, &who, &problem, on_answer, h);
 }
 
 static void place_and_wait(struct house *h, const char *name, enum db_op op, const char *to)
@@ -159,6 +161,34 @@ static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
 	place_and_wait(h, "web", DB_OP_ASSIGN, "bay3");
 	assert_at(h, "web", BAY3);
 	assert_int_equal(mac_at_switch(h, VF1), MAC1);
+}
+
+static void who_asks_again_under_the_same_key_gets_the_same_change(void **state)
+{
+	struct house *h = *state;
+	struct fabric_asker who = { .key = "k", .hash = 7 };
+	uint64_t first;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	for (int i = 0; i < 3; i++) {
+		if (i == 2) { /* that answer was lost with its manager */
+			manager_kill(h);
+			manager_start(h);
+			run(h, STEADY);
+		}
+		assert_int_equal(fabric_profile_change(h->fabric, "web", DB_OP_MOVE, "bay2", &who,
+						       &problem, on_answer, h),
+				 0);
+		run(h, 500);
+		first = i ? first : h->answer.id;
+		assert_int_equal(h->answer.id, first);
+	}
+	assert_at(h, "web", BAY2);
+	who.hash = 8;
+	assert_int_equal(fabric_profile_change(h->fabric, "web", DB_OP_MOVE, "bay3", &who, &problem,
+					       on_answer, h),
+			 REFUSE_KEY_REUSED);
 }
 
 static void no_function_of_a_profile_goes_alone(void **state)
@@ -766,6 +796,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_profile_goes_to_a_host_whole_with_its_identities),
+		TEST(who_asks_again_under_the_same_key_gets_the_same_change),
 		TEST(no_function_of_a_profile_goes_alone),
 		TEST(what_a_host_has_becomes_a_profile_as_it_is),
 		TEST(what_is_no_profile_is_refused_and_nothing_is_kept_of_it),
