@@ -2,6 +2,7 @@
 /* GET /v1/health: is the manager ready, and what is not as it should be? */
 #include "api/call.h"
 #include "api/commands.h"
+#include "api/resource.h"
 #include "common/json.h"
 
 enum { DIFFERENCES_MAX = 1000 };
@@ -48,6 +49,7 @@ static void health_write(const struct fabric *f, const struct fabric_health *hea
 			 struct buf *out)
 {
 	struct differences differences = { .out = out };
+	struct fabric_next next[FABRIC_NEXT_MAX];
 
 	json_open(out, '{');
 	json_member_text(out, "status", health->status);
@@ -58,6 +60,8 @@ static void health_write(const struct fabric *f, const struct fabric_health *hea
 	json_member_text(out, "detail", *health->detail ? health->detail : NULL);
 	json_member_text(out, "incarnation", fabric_incarnation(f));
 	json_member_text(out, "version", FABRIC_VERSION);
+	json_key(out, "next");
+	next_steps_write(next, fabric_health_next(f, next), out);
 	providers_write(f, out);
 	json_key(out, "differences");
 	json_open(out, '[');

@@ -265,6 +265,13 @@ static void beats_put(const struct fabric *f, const void *object, struct buf *ou
 	json_close(out, '}');
 }
 
+static void next_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	next_steps_write(next, fabric_host_next(f, object, next), out);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "state", .get = state_get },
@@ -289,6 +296,7 @@ static const struct field fields[] = {
 	{ .name = "seq", .get = seq_get, .moves = true },
 	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
 	{ .name = "seen_ms_ago", .get = seen_ago_get, .moves = true },
+	{ .name = "next", .write = next_put, .moves = true, .alone = true },
 	{ .name = "paths", .write = paths_put, .moves = true, .alone = true },
 	{ .name = "beats", .write = beats_put, .moves = true, .alone = true },
 	{ .name = "seen", .write = seen_put, .moves = true, .alone = true },

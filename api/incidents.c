@@ -118,6 +118,13 @@ static void moves_put(const struct fabric *f, const void *object, struct buf *ou
 	json_close(out, ']');
 }
 
+static void next_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	next_steps_write(next, fabric_incident_next(f, object, next), out);
+}
+
 static const struct field fields[] = {
 	{ .name = "id", .get = id_get },
 	{ .name = "host", .get = host_get },
@@ -127,6 +134,7 @@ static const struct field fields[] = {
 	{ .name = "change", .get = change_get },
 	{ .name = "started", .get = started_get },
 	{ .name = "ended", .get = ended_get },
+	{ .name = "next", .write = next_put, .moves = true },
 	{ .name = "timeline", .write = timeline_put },
 	{ .name = "moves", .write = moves_put },
 	{ 0 },

@@ -454,3 +454,15 @@ const struct fabric_switch *switch_by_handle(const struct fabric *f, unsigned pr
 	}
 	return NULL;
 }
+
+void next_steps_write(const struct fabric_next *next, size_t count, struct buf *out)
+{
+	json_open(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		json_open(out, '{');
+		json_member_text(out, "when", next[i].when);
+		json_member_text(out, "command", *next[i].command ? next[i].command : NULL);
+		json_close(out, '}');
+	}
+	json_close(out, ']');
+}

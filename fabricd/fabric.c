@@ -650,6 +650,7 @@ void host_told(struct fabric_provider *p, const struct provider_host_state *stat
 	if (!memcmp(&host->as.state, state, sizeof(*state)))
 		return; /* by two ways: no news */
 	was_off = !host->as.state.power;
+	life_power(p->f, host, state);
 	host->as.state = *state;
 	log_notice("host %s: power %s, link %s at the switch", host->name,
 		   state->power ? "on" : "off", state->link ? "up" : "down");

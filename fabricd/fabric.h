@@ -155,7 +155,16 @@ struct fabric_host {
 	uint64_t unheard_ms;         /* when it was told that it sends, but is not heard */
 	uint64_t suspected_ms;       /* since when it is suspect */
 	bool suspect_with_others;    /* so many at once that it says nothing of this one (S10) */
-	bool verdict_told;        /* one that is not acted on (S10, S13) was told, since it beat */
+	bool verdict_told;      /* one that is not acted on (S10, S13) was told, since it beat */
+	uint64_t power_came_ms; /* when the switch saw its power come; 0: never */
+	uint64_t power_gone_ms; /* when it last told that it has none; 0: never */
+	uint64_t sent_ms;       /* when a read has last shown that its port counts; 0: never */
+	uint64_t sent_count;    /* what it showed; meaningful with @sent_read */
+	bool sent_read;
+	uint64_t agent_ms;      /* when its agent last said something beside its beats; 0: never */
+	const char *agent_what; /* what; static */
+	uint64_t hint_ms;       /* of the last hint that it may have died; 0: none */
+	char hint_what[64];
 	struct live_rate flaps;   /* S10: when it came back from silence, or was found dead */
 	struct fabric_seen *seen; /* its own view; NULL: it has told none */
 	size_t seen_count;
@@ -332,6 +341,7 @@ struct fabric_incident {
 	size_t step_count;
 	uint64_t started_ms; /* of its first step, boot-time clock */
 	uint64_t retry_ms;   /* blocked: when its fence is tried again */
+	uint64_t blocked_ms; /* when the last try of its fence that was in vain began; 0: none */
 	unsigned unstored;   /* batches with @row that are not durable yet */
 	size_t told;         /* steps that are durable, and were given to the hooks */
 	bool durable;        /* at least one was: it may be told */
@@ -364,6 +374,16 @@ struct fabric_health {
 	bool frozen;
 	bool adopted;
 	bool hold; /* the storm breaker holds automatic failover */
+};
+
+/* ---- what to type next ---- */
+
+enum { FABRIC_NEXT_MAX = 8, FABRIC_NEXT_TEXT_MAX = 256 };
+
+/* One command line that gets on with it, and when it is the right one. */
+struct fabric_next {
+	char when[FABRIC_NEXT_TEXT_MAX];
+	char command[FABRIC_NEXT_TEXT_MAX]; /* "": nothing is to be typed */
 };
 
 /* ---- what a host says of itself ---- */
@@ -528,6 +548,15 @@ void fabric_function_joined(const struct fabric *f, const struct fabric_function
 const struct fabric_function *fabric_seen_function(const struct fabric *f,
 						   const struct fabric_host *host,
 						   const struct fabric_seen *row);
+
+/* What a person may type next about it, at most FABRIC_NEXT_MAX, the likeliest first. Return: how
+ * many; 0: nothing is wanted of anybody. */
+size_t fabric_incident_next(const struct fabric *f, const struct fabric_incident *incident,
+			    struct fabric_next out[static FABRIC_NEXT_MAX]);
+size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
+			struct fabric_next out[static FABRIC_NEXT_MAX]);
+/* Of all that health tells. */
+size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX]);
 
 /* Every difference now, sorted by function. */
 void fabric_differences(const struct fabric *f,

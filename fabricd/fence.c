@@ -75,6 +75,7 @@ struct fabric_fence {
 	uint64_t run;     /* of the program that is waited for */
 	uint64_t said_ms; /* when the program said that the host is off; 0: it did not */
 	uint64_t wait_ms;
+	uint64_t began_ms;
 	char why[DB_TEXT_MAX]; /* why the rung did not help, for people */
 	fabric_answer_fn *fn;
 	void *arg;
@@ -290,7 +291,7 @@ static void power_begin(struct fabric *f, struct fabric_fence *fence)
 static void person_begin(struct fabric *f, struct fabric_fence *fence)
 {
 	fence_end(f, fence);
-	incident_fence_failed(f, fence->host, fence->why);
+	incident_fence_failed(f, fence->host, fence->why, fence->began_ms);
 }
 
 static bool program_run(struct fabric *f, struct fabric_fence *fence, enum fence_at at,
@@ -582,6 +583,8 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		return;
 	}
 	host_seen(f, host, done);
+	life_power(f, host, &done->host);
+	life_traffic(f, host, done);
 	host->as.state = done->host;
 	host->as.state.host = host->as.handle;
 	host_witness(f, host);
@@ -846,6 +849,7 @@ static int fence_new(struct fabric *f, struct fabric_host *host, struct fabric_f
 	if (!fence)
 		return -ENOMEM;
 	fence->serial = ++f->next_fence;
+	fence->began_ms = f->now_ms;
 	fence->host = host;
 	fence->next = f->fences;
 	f->fences = fence;

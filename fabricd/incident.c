@@ -222,12 +222,14 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 	witness_say(host, witness);
 	functions_retry_now(host);
 	host->state = FABRIC_HOST_FENCING;
+	host->sent_read = false;
 	host->epoch++;
 	host_shut_out(f, host);
 	night_store_soon(f, incident);
 	seen_forget(f, host);
 	host_store_epoch(f, host);
 	incident_step(f, incident, "witness", "%s", witness);
+	life_say(f, incident, host);
 	incident_step(f, incident, "verdict", "%s; epoch %" PRIu64, cause, host->epoch);
 	incident_store(f, incident);
 	history_audit(f, uid, "host.fence", host->name, 0, "%s", cause);
@@ -300,16 +302,45 @@ void incident_fenced(struct fabric *f, struct fabric_host *host, const char *pro
 	/* What it had is moved by incidents_advance(), in the same turn. */
 }
 
+bool incident_is_confirmed(const struct fabric_incident *incident)
+{
+	for (size_t i = 0; i < incident->step_count; i++)
+		if (!strcmp(incident->steps[i].what, CONFIRMED_STEP))
+			return true;
+	return false;
+}
+
+/* A person has vouched for @incident's host, once, and that was wrong: the word does not count for
+ * what comes now. */
+static struct fabric_incident *incident_anew(struct fabric *f, struct fabric_incident *incident,
+					     const char *why)
+{
+	struct fabric_incident *next = incident_new(f, incident->host, why);
+	char how[DB_TEXT_MAX];
+
+	if (!next)
+		return NULL;
+	next->row.change = incident->row.change;
+	(void)snprintf(how, sizeof(how), "somebody vouched for it, but: %.300s; incident %" PRIu64,
+		       why, next->row.id);
+	incident_end(f, incident, how);
+	return next;
+}
+
 /* Nothing of it moves; an alarm; tried again, and a person may confirm. */
-void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why)
+void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why,
+			   uint64_t since_ms)
 {
 	struct fabric_incident *incident = incident_get(f, host->incident);
 
 	if (!incident || incident->row.state == DB_INCIDENT_DONE)
 		incident = incident_new(f, host, "its fence cannot be proved again");
+	else if (incident_is_confirmed(incident))
+		incident = incident_anew(f, incident, "its fence cannot be proved");
 	if (!incident)
 		return;
 	incident->retry_ms = f->now_ms + f->config.fence_retry_ms;
+	incident->blocked_ms = since_ms;
 	if (incident->row.state == DB_INCIDENT_BLOCKED && host->state == FABRIC_HOST_BLOCKED)
 		return;
 	incident->row.state = DB_INCIDENT_BLOCKED;
@@ -330,6 +361,8 @@ void incident_fence_again(struct fabric *f, struct fabric_host *host, const char
 
 	if (!incident || incident->row.state == DB_INCIDENT_DONE)
 		incident = incident_new(f, host, why);
+	else if (incident_is_confirmed(incident))
+		incident = incident_anew(f, incident, why);
 	if (!incident)
 		return;
 	log_warning("host %s: is fenced once more: %s", host->name, why);

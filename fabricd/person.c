@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "fabricd/groups.h"
 #include "fabricd/state.h"
 
@@ -159,11 +160,26 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	return r;
 }
 
+/* A witness says otherwise than the person. */
+static int confirm_refuse(struct fabric *f, const struct fabric_host *host, uint32_t uid,
+			  const char *who, struct fabric_problem *problem)
+{
+	history_audit(f, uid, "host.fence-confirm", host->name, 0, "refused: %s", who);
+	log_warning("host %s: uid %u says that it is off, but %s", host->name, uid, who);
+	wake(f);
+	return problem_say(problem, REFUSE_HOST_STATE,
+			   "%s is not off: %s. Take its power away; ask again when the switch has "
+			   "seen that, or when its fence was tried once more (every %" PRIu32
+			   " s) and it stayed silent. If it is to live: fabricctl host readmit %s",
+			   host->name, who, f->config.fence_retry_ms / 1000, host->name);
+}
+
 int fabric_host_fence_confirm(struct fabric *f, const char *name, uint64_t id, uint32_t uid,
 			      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {
 	struct fabric_host *host = host_get(f, name);
 	struct fabric_incident *incident = incident_get(f, id);
+	char who[LIFE_WHO_MAX];
 
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
@@ -174,14 +190,20 @@ int fabric_host_fence_confirm(struct fabric *f, const char *name, uint64_t id, u
 	if (f->frozen)
 		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
 	if (host->state != FABRIC_HOST_BLOCKED)
-		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not blocked", name,
-				   fabric_host_state_text(host->state));
-	if (host_beats(f, host))
-		return problem_say(problem, REFUSE_HOST_STATE,
-				   "%s beats: it is not off; power it off, or readmit it", name);
+		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not blocked%s", name,
+				   fabric_host_state_text(host->state),
+				   incident_is_confirmed(incident)
+					   ? "; somebody has vouched for it already"
+					   : "");
+	if (life_seen(f, host, life_counts_from(f, incident), who))
+		return confirm_refuse(f, host, uid, who, problem);
 	if (host->fence)
 		fence_cancel(f, host);
-	incident_step(f, incident, "confirmed", "uid %u vouches that %s is off", uid, name);
+	incident_step(f, incident, CONFIRMED_STEP, "uid %u vouches that %s is off%s", uid, name,
+		      host->as.state.power_known && host->as.state.power
+			      ? ", though the switch last saw it powered"
+			      : "");
+	host->off_ms = f->now_ms; /* a beat after this says that it is not */
 	history_audit(f, uid, "host.fence-confirm", name, 0, "incident %" PRIu64, id);
 	incident_fenced(f, host, "confirmed by a person");
 	batch_answer(f, fn, arg, id);

@@ -84,6 +84,7 @@ static void take_host(struct intake *in, const struct provider_host *as)
 		return;
 	host->provider = in->p->number;
 	host->present = true;
+	life_power(f, host, &as->state);
 	host->as = *as;
 	in->p->hosts[as->handle - 1] = host;
 	if (is_new)

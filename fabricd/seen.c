@@ -424,6 +424,7 @@ int fabric_host_seen(struct fabric *f, const char *name, const char *boot_id,
 	host->seen_count = count;
 	host->seen_ms = f->now_ms;
 	(void)snprintf(host->seen_boot, sizeof(host->seen_boot), "%s", boot_id);
+	life_agent(f, host, "told its view");
 	seen_look(f, host);
 	return 0;
 }
@@ -457,6 +458,8 @@ void fabric_host_hint(struct fabric *f, const char *name, const char *what)
 	if (!host)
 		return;
 	log_notice("host %s: %s", host->name, what);
+	host->hint_ms = f->now_ms;
+	(void)snprintf(host->hint_what, sizeof(host->hint_what), "%.63s", what);
 	if (host_look(f, host))
 		history_event(f, "host.hint", host->name, "%s", what);
 }
@@ -514,9 +517,11 @@ void fabric_agent_stopped(struct fabric *f, const char *name, const char *boot_i
 void fabric_agent_answered(struct fabric *f, const char *name, uint64_t id,
 			   enum fabric_ask_outcome outcome, const char *text)
 {
-	const struct fabric_host *host = host_get(f, name);
+	struct fabric_host *host = host_get(f, name);
 
 	f->now_ms = f->io.now_ms(f->io.arg);
+	if (host)
+		life_agent(f, host, "answered");
 	if (host && id && outcome < FABRIC_ASK_OUTCOMES)
 		item_answered(f, host, id, outcome, text);
 }

@@ -18,6 +18,8 @@
  * cold.c      spares that are off: bound, powered on, waited for
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * witness.c   what the switch says of a host that is silent
+ * life.c      who has seen a host alive, and when
+ * next.c      what a person is to type next
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs
  * adopt.c     what the switch shows becomes what is wanted
@@ -423,8 +425,13 @@ void incident_store(struct fabric *f, struct fabric_incident *incident);
 void incident_end(struct fabric *f, struct fabric_incident *incident, const char *how);
 /* Its last steps have one with these words. */
 bool incident_is_said(const struct fabric_incident *incident, const char *what, const char *detail);
+/* A person has vouched that its host is off. */
+#define CONFIRMED_STEP "confirmed"
+bool incident_is_confirmed(const struct fabric_incident *incident);
 void incident_fenced(struct fabric *f, struct fabric_host *host, const char *proof);
-void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why);
+/* @since_ms: when this try of its fence began. */
+void incident_fence_failed(struct fabric *f, struct fabric_host *host, const char *why,
+			   uint64_t since_ms);
 /* A fenced host is not what its fence left, and is being fenced anew. */
 void incident_fence_again(struct fabric *f, struct fabric_host *host, const char *why);
 void incident_durable(struct fabric *f, uint64_t id);
@@ -526,6 +533,25 @@ void nights_store(struct fabric *f);
 /* Its record as stored; of the oldest ones memory forgets it. */
 void night_keep(struct fabric *f, struct fabric_incident *incident, const uint8_t *bytes,
 		size_t length);
+
+/* ---- life.c ---- */
+enum { LIFE_WHO_MAX = 160 };
+/* The switch says @now of @host's power; before it is taken over. */
+void life_power(struct fabric *f, struct fabric_host *host, const struct provider_host_state *now);
+/* Its agent has said something beside its beats. @what: "told its view"; static. */
+void life_agent(struct fabric *f, struct fabric_host *host, const char *what);
+/* True when a witness has seen it alive after @since_ms, and none has seen its power go since: who,
+ * and when, for people. */
+bool life_seen(const struct fabric *f, const struct fabric_host *host, uint64_t since_ms,
+	       char who[static LIFE_WHO_MAX]);
+/* Signs of life after this speak against a person who vouches for @incident's host: since its
+ * fence was last tried in vain, and at least within the last window. */
+uint64_t life_counts_from(const struct fabric *f, const struct fabric_incident *incident);
+/* A read of @host, whose door is closed, has come. */
+void life_traffic(struct fabric *f, struct fabric_host *host,
+		  const struct provider_completion *done);
+/* What each way of its beats, and its agent, has said last: steps of the time line. */
+void life_say(struct fabric *f, struct fabric_incident *incident, const struct fabric_host *host);
 
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */

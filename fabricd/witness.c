@@ -92,6 +92,7 @@ void witnesses_void(struct fabric_provider *p)
 		if (!p->hosts[i])
 			continue;
 		live_traffic_forget(&p->hosts[i]->traffic);
+		p->hosts[i]->sent_read = false;
 		p->hosts[i]->hint_attempt = 0; /* its answer counts no more, if one comes */
 	}
 }

@@ -193,6 +193,34 @@ const char *fabric_incident_state_text(enum db_incident_state state)
 	return texts[state];
 }
 
+size_t fabric_incident_next(const struct fabric *f, const struct fabric_incident *incident,
+			    struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	(void)f;
+	if (incident->row.state != DB_INCIDENT_BLOCKED)
+		return 0;
+	(void)snprintf(out[0].when, sizeof(out[0].when), "it is off");
+	(void)snprintf(out[0].command, sizeof(out[0].command), "fabricctl host fence-confirm %s",
+		       incident->row.host);
+	return 1;
+}
+
+size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
+			struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	(void)f;
+	(void)host;
+	(void)out;
+	return 0;
+}
+
+size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	(void)f;
+	(void)out;
+	return 0;
+}
+
 const char *fabric_op_text(enum db_op op)
 {
 	static const char *const texts[DB_OPS] = { "assign", "release", "move" };

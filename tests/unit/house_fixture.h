@@ -104,6 +104,9 @@ struct house {
 		int r;
 		uint64_t id;
 	} answer;
+	/* The site's hooks; may be NULL. */
+	int (*on_step)(struct house *h, const struct fabric_incident *incident,
+		       const struct db_step *step);
 };
 
 static inline int reach_submit(struct provider *p, const struct provider_op *op)
@@ -215,6 +218,14 @@ static inline int io_ask(void *arg, const char *host, const struct fabric_ask *a
 	return h->on_ask(h, host, ask);
 }
 
+static inline int io_step(void *arg, const struct fabric_incident *incident,
+			  const struct db_step *step)
+{
+	struct house *h = arg;
+
+	return h->on_step ? h->on_step(h, incident, step) : 0;
+}
+
 static inline void on_answer(void *arg, int r, uint64_t id)
 {
 	struct house *h = arg;
@@ -306,6 +317,7 @@ static inline void manager_start(struct house *h)
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
 				      .agent_ask = h->on_ask ? io_ask : NULL,
+				      .step = io_step,
 				      .arg = h };
 	char why[DB_TEXT_MAX] = "";
 

@@ -876,7 +876,6 @@ static void s9_a_host_is_let_in_only_with_an_empty_virtual_switch(void **state)
 	assert_int_equal(confirm(h, "bay3"), 0);
 	run(h, BEAT);
 	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_FENCED);
-	h->agents[BAY3 - 1].beats = true;
 	assert_int_equal(readmit(h, "bay3"), 0);
 	run(h, 20 * BEAT);
 	assert_int_equal(h->answer.r, REFUSE_IN_DOUBT);
@@ -885,6 +884,8 @@ static void s9_a_host_is_let_in_only_with_an_empty_virtual_switch(void **state)
 	sim_model_fault_clear(h->reach[0].model);
 	assert_int_equal(readmit(h, "bay3"), 0);
 	run(h, BEAT);
+	h->agents[BAY3 - 1].beats = true;
+	run(h, 2 * BEAT);
 	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_ALIVE);
 	assert_int_equal(at_switch(h, VF3), 0);
 }

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the person on duty may type next: whole command lines, from the state of things as they are
+ * now. Nothing is decided here, and nothing is done.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fabricd/state.h"
+
+struct list {
+	const struct fabric *f;
+	struct fabric_next *out;
+	size_t count;
+};
+
+/* The command's text follows @when's; both are cut when longer. */
+__attribute__((format(printf, 3, 4))) static void list_add(struct list *list, const char *when,
+							   const char *format, ...)
+{
+	struct fabric_next *next = &list->out[list->count];
+	va_list args;
+
+	if (list->count == FABRIC_NEXT_MAX)
+		return;
+	*next = (struct fabric_next){ 0 };
+	(void)snprintf(next->when, sizeof(next->when), "%s", when);
+	va_start(args, format);
+	(void)vsnprintf(next->command, sizeof(next->command), format, args);
+	va_end(args);
+	for (size_t i = 0; i < list->count; i++)
+		if (next->command[0] && !strcmp(list->out[i].command, next->command))
+			return; /* by two ways: once suffices */
+	list->count++;
+}
+
+/* ---- a host whose fence is not proved ---- */
+
+static void next_of_blocked(struct list *list, const struct fabric_incident *incident,
+			    const struct fabric_host *host)
+{
+	const struct fabric *f = list->f;
+	char when[FABRIC_NEXT_TEXT_MAX];
+	char who[LIFE_WHO_MAX];
+
+	if (!provider_is_usable(provider_of_host(f, host)))
+		list_add(list, "its switch does not answer: see why; then it is fenced by itself",
+			 "fabricctl health");
+	if (host_beats(f, host))
+		list_add(list, "it lives: let it in as it is", "fabricctl host readmit %s",
+			 host->name);
+	if (life_seen(f, host, life_counts_from(f, incident), who))
+		(void)snprintf(when, sizeof(when),
+			       "it is to be off, but %s: take its power away; a moment later", who);
+	else
+		(void)snprintf(when, sizeof(when),
+			       "it is dead: take its power away by hand, look that it is off, "
+			       "and vouch for that");
+	list_add(list, when, "fabricctl host fence-confirm %s --incident %" PRIu64, host->name,
+		 incident->row.id);
+}
+
+/* ---- functions that find no spare ---- */
+
+static bool may_be_spare(const struct fabric_host *host, const struct fabric_host *dead)
+{
+	return host != dead && host->present && !host->functions && host->as.vports &&
+	       host->provider == dead->provider;
+}
+
+static void next_of_candidate(struct list *list, const struct fabric_host *host)
+{
+	switch (host->state) {
+	case FABRIC_HOST_ALIVE:
+		if (!host->spare)
+			list_add(list, "it is alive and holds nothing: make it a spare",
+				 "fabricctl host set %s --spare on", host->name);
+		break;
+	case FABRIC_HOST_MAINTENANCE:
+		if (host->spare)
+			list_add(list, "a spare, once nobody works at it any more",
+				 "fabricctl host maintenance %s off", host->name);
+		break;
+	case FABRIC_HOST_QUARANTINED:
+		if (host->spare)
+			list_add(list, "a spare, once it is mended: it flapped",
+				 "fabricctl host readmit %s", host->name);
+		break;
+	case FABRIC_HOST_FENCED:
+		if (host_beats(list->f, host))
+			list_add(list, "it beats again; then it can be made a spare",
+				 "fabricctl host readmit %s", host->name);
+		break;
+	case FABRIC_HOST_UNKNOWN:
+	case FABRIC_HOST_SUSPECT:
+	case FABRIC_HOST_FENCING:
+	case FABRIC_HOST_BLOCKED:
+	case FABRIC_HOST_STATES:
+		break;
+	}
+}
+
+static void next_of_waiting(struct list *list, const struct fabric_host *dead)
+{
+	const struct fabric *f = list->f;
+
+	for (size_t i = 0; i < f->hosts.count; i++)
+		if (may_be_spare(f->hosts.at[i], dead))
+			next_of_candidate(list, f->hosts.at[i]);
+	if (host_beats(f, dead))
+		list_add(list, "it beats again: let it in with what it has",
+			 "fabricctl host readmit %s", dead->name);
+	if (!list->count)
+		list_add(list, "see why each spare was passed over; it goes on when one is fit",
+			 "fabricctl host list --spare true");
+}
+
+/* ---- by state ---- */
+
+static void next_of_incident(struct list *list, const struct fabric_incident *incident)
+{
+	const struct fabric_host *host = incident->host;
+
+	if (!host)
+		return;
+	switch (incident->row.state) {
+	case DB_INCIDENT_BLOCKED:
+		next_of_blocked(list, incident, host);
+		break;
+	case DB_INCIDENT_WAITING:
+		next_of_waiting(list, host);
+		break;
+	case DB_INCIDENT_MOVING:
+		if (host->functions && incident->row.change)
+			list_add(list, "why what has not moved did not; it is tried again",
+				 "fabricctl change show %" PRIu64, incident->row.change);
+		break;
+	case DB_INCIDENT_DONE:
+		if (host->state == FABRIC_HOST_FENCED && host->incident == incident->row.id)
+			list_add(list, "it is mended and may come back",
+				 "fabricctl host readmit %s", host->name);
+		break;
+	case DB_INCIDENT_FENCING:
+	case DB_INCIDENT_STATES:
+		break;
+	}
+}
+
+/* S4, S5: silent, and nothing is done about it. */
+static void next_of_suspect(struct list *list, const struct fabric_host *host)
+{
+	const struct fabric *f = list->f;
+	const struct live_config live = live_config_of(f);
+
+	if (host->state == FABRIC_HOST_SUSPECT &&
+	    f->now_ms - host->live.last_beat_ms > live_window_ms(&live))
+		list_add(list, "it is dead, and not only unheard: fail it over by hand",
+			 "fabricctl host failover %s", host->name);
+}
+
+static const struct fabric_incident *incident_of(const struct fabric *f,
+						 const struct fabric_host *host)
+{
+	return host->incident ? fabric_incident_find(f, host->incident) : NULL;
+}
+
+static void next_of_host(struct list *list, const struct fabric_host *host)
+{
+	const struct fabric_incident *incident = incident_of(list->f, host);
+
+	if (incident)
+		next_of_incident(list, incident);
+	else if (host->state == FABRIC_HOST_FENCED)
+		list_add(list, "it is mended and may come back", "fabricctl host readmit %s",
+			 host->name);
+	if (host->state == FABRIC_HOST_QUARANTINED)
+		list_add(list, "what makes it come and go is mended", "fabricctl host readmit %s",
+			 host->name);
+	if (host->state == FABRIC_HOST_MAINTENANCE)
+		list_add(list, "nobody works at it any more", "fabricctl host maintenance %s off",
+			 host->name);
+	next_of_suspect(list, host);
+}
+
+size_t fabric_incident_next(const struct fabric *f, const struct fabric_incident *incident,
+			    struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	struct list list = { .f = f, .out = out };
+
+	next_of_incident(&list, incident);
+	return list.count;
+}
+
+size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
+			struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	struct list list = { .f = f, .out = out };
+
+	next_of_host(&list, host);
+	return list.count;
+}
+
+size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
+{
+	struct list list = { .f = f, .out = out };
+
+	if (f->frozen)
+		list_add(&list, "why, and since when", "journalctl -u fabricd -p warning");
+	else if (f->restored || (!f->adopted && f->provider_count))
+		list_add(&list, "look at what would be taken as the truth; then without --dry-run",
+			 "fabricctl adopt --dry-run");
+	for (size_t i = 0; i < f->incident_count; i++) {
+		const struct fabric_incident *incident = f->incidents[i];
+
+		if (incident->row.state == DB_INCIDENT_BLOCKED ||
+		    incident->row.state == DB_INCIDENT_WAITING)
+			next_of_incident(&list, incident);
+	}
+	for (size_t i = 0; i < f->hosts.count; i++)
+		next_of_suspect(&list, f->hosts.at[i]);
+	return list.count;
+}
