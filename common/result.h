@@ -53,6 +53,7 @@ enum refusal {
 	REFUSE_CARD_WITHHELD,
 	REFUSE_BACKUP,
 	REFUSE_IN_PROFILE,
+	REFUSE_DRILL,
 	/* the request itself */
 	REFUSE_SYNTAX,
 	REFUSE_FIELD,

@@ -58,6 +58,11 @@ struct db_host {
 	uint64_t epoch;
 	char boot_id[DB_NAME_MAX]; /* of its last beat's kernel; "" before the first */
 	uint64_t incident;         /* the open one; 0: none */
+	/* The last time that its virtual switch was read back empty by a fence. */
+	uint64_t proved_wall_ms;        /* 0: never */
+	char proved_rungs[DB_NAME_MAX]; /* "isolate, unbind" */
+	uint64_t proved_incident;
+	bool proved_by_drill;
 };
 
 struct db_adapter {
@@ -162,6 +167,7 @@ struct db_incident {
 	uint64_t change;          /* 0: none yet */
 	uint64_t started_wall_ms;
 	uint64_t ended_wall_ms;
+	bool drill;
 };
 
 struct db_step {

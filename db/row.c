@@ -97,9 +97,16 @@ static const struct db_column adapter_columns[] = {
 };
 
 static const struct db_column host_columns[] = {
-	TEXT(db_host, name),    WORD(db_host, state, host_states),
-	BOOL(db_host, spare),   NUMBER(db_host, epoch),
-	TEXT(db_host, boot_id), MAYBE_NUMBER(db_host, incident),
+	TEXT(db_host, name),
+	WORD(db_host, state, host_states),
+	BOOL(db_host, spare),
+	NUMBER(db_host, epoch),
+	TEXT(db_host, boot_id),
+	MAYBE_NUMBER(db_host, incident),
+	NUMBER(db_host, proved_wall_ms),
+	TEXT(db_host, proved_rungs),
+	NUMBER(db_host, proved_incident),
+	BOOL(db_host, proved_by_drill),
 };
 
 static const struct db_column function_columns[] = {
@@ -153,6 +160,7 @@ static const struct db_column incident_columns[] = {
 	MAYBE_NUMBER(db_incident, change),
 	NUMBER(db_incident, started_wall_ms),
 	NUMBER(db_incident, ended_wall_ms),
+	BOOL(db_incident, drill),
 };
 
 static const struct db_column step_columns[] = {

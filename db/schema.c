@@ -185,6 +185,15 @@ static const char version_4[] = "CREATE TABLE record ("
 				" data BLOB NOT NULL"
 				") STRICT;";
 
-static const char *const steps[] = { version_1, version_2, version_3, version_4 };
+/* When a host's fence was last proved, and by what; incidents that are drills. */
+static const char version_5[] =
+	"ALTER TABLE host ADD COLUMN proved_wall_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE host ADD COLUMN proved_rungs TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE host ADD COLUMN proved_incident INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE host ADD COLUMN proved_by_drill INTEGER NOT NULL DEFAULT 0"
+	" CHECK (proved_by_drill IN (0,1));"
+	"ALTER TABLE incident ADD COLUMN drill INTEGER NOT NULL DEFAULT 0 CHECK (drill IN (0,1));";
+
+static const char *const steps[] = { version_1, version_2, version_3, version_4, version_5 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

@@ -417,10 +417,14 @@ void host_store(struct fabric *f, const struct fabric_host *host)
 		.spare = host->spare,
 		.epoch = host->epoch,
 		.incident = host->incident,
+		.proved_wall_ms = host->proved.wall_ms,
+		.proved_incident = host->proved.incident,
+		.proved_by_drill = host->proved.by_drill,
 	};
 
 	(void)snprintf(row.name, sizeof(row.name), "%s", host->name);
 	(void)snprintf(row.boot_id, sizeof(row.boot_id), "%s", host->boot_id);
+	(void)snprintf(row.proved_rungs, sizeof(row.proved_rungs), "%s", host->proved.rungs);
 	db_put_host(batch_open(f), &row);
 }
 

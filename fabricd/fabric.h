@@ -155,7 +155,13 @@ struct fabric_host {
 	uint64_t unheard_ms;         /* when it was told that it sends, but is not heard */
 	uint64_t suspected_ms;       /* since when it is suspect */
 	bool suspect_with_others;    /* so many at once that it says nothing of this one (S10) */
-	bool verdict_told;      /* one that is not acted on (S10, S13) was told, since it beat */
+	bool verdict_told; /* one that is not acted on (S10, S13) was told, since it beat */
+	struct {
+		uint64_t wall_ms; /* 0: never */
+		char rungs[DB_NAME_MAX];
+		uint64_t incident;
+		bool by_drill;
+	} proved;               /* when its fence was last proved, and by what; stored */
 	uint64_t power_came_ms; /* when the switch saw its power come; 0: never */
 	uint64_t power_gone_ms; /* when it last told that it has none; 0: never */
 	uint64_t sent_ms;       /* when a read has last shown that its port counts; 0: never */
@@ -755,6 +761,18 @@ MUST_USE int fabric_host_failover(struct fabric *f, const char *host, uint32_t u
 				  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 MUST_USE int fabric_host_failover_plan(struct fabric *f, const char *host,
 				       struct fabric_problem *problem, struct fabric_plan *out);
+struct fabric_drill {
+	bool force; /* also of a host that is no spare */
+};
+/**
+ * fabric_host_drill() - fences an idle spare, and lets it in again
+ *
+ * Refused, with the reason, where anything speaks against it. @fn: with the incident's id once the
+ * spare is let in, or REFUSE_DRILL: it stays fenced, or is blocked.
+ */
+MUST_USE int fabric_host_drill(struct fabric *f, const char *host, const struct fabric_drill *how,
+			       uint32_t uid, struct fabric_problem *problem, fabric_answer_fn *fn,
+			       void *arg);
 /* Also the way out of quarantine (S10). */
 MUST_USE int fabric_host_readmit(struct fabric *f, const char *host, uint32_t uid,
 				 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);

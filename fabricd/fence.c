@@ -64,6 +64,7 @@ struct fabric_fence {
 	 * the patience of all of them: it may be up again, and wait to be let in. */
 	bool looking;
 	bool isolated;    /* read back */
+	bool used[RUNGS]; /* rungs that have done something */
 	bool was_unknown; /* something has to settle before the next read-back */
 	bool unsettled;   /* a settle has failed: something may still be carried out */
 	char unsupported[PROVIDER_TEXT_MAX]; /* why an unbind was refused for good; "": none was */
@@ -190,6 +191,7 @@ static void fence_unbind(struct fabric *f, struct fabric_fence *fence,
 	fence_say(f, fence, "unbind", "%zu function%s", done->binding_count,
 		  done->binding_count == 1 ? "" : "s");
 	fence->at = FENCE_UNBINDING;
+	fence->used[RUNG_UNBIND] = true;
 	fence->pending = 0;
 	fence->was_unknown = false;
 	fence->unsupported[0] = '\0';
@@ -212,6 +214,29 @@ static void fence_unbind(struct fabric *f, struct fabric_fence *fence,
 		fence_wait(f, fence, FENCE_SETTLING);
 }
 
+/* For the next time that somebody asks whether this host can be fenced at all. */
+static void proof_note(struct fabric *f, struct fabric_fence *fence)
+{
+	static const char *const names[RUNGS] = { [RUNG_ISOLATE] = "isolate",
+						  [RUNG_UNBIND] = "unbind",
+						  [RUNG_POWER] = "power",
+						  [RUNG_PROGRAM] = "program" };
+	struct fabric_host *host = fence->host;
+	size_t used = 0;
+
+	fence->used[RUNG_ISOLATE] = fence->isolated;
+	host->proved.wall_ms = f->io.wall_ms(f->io.arg);
+	host->proved.incident = host->incident;
+	host->proved.by_drill = drill_is_of(f, host);
+	(void)snprintf(host->proved.rungs, sizeof(host->proved.rungs), "read back empty");
+	for (enum fence_rung rung = RUNG_ISOLATE; rung < RUNG_PERSON; rung++)
+		if (fence->used[rung])
+			used += (size_t)snprintf(host->proved.rungs + used,
+						 sizeof(host->proved.rungs) - used, "%s%s",
+						 used ? ", " : "", names[rung]);
+	host_store(f, host);
+}
+
 static void fence_proved(struct fabric *f, struct fabric_fence *fence)
 {
 	struct fabric_host *host = fence->host;
@@ -219,6 +244,8 @@ static void fence_proved(struct fabric *f, struct fabric_fence *fence)
 	fence_say(f, fence, "empty", "%sits virtual switch read back empty",
 		  fence->isolated ? "isolated, " : "");
 	host->off_ms = 0;
+	if (!fence->looking)
+		proof_note(f, fence);
 	fence_end(f, fence);
 	incident_fenced(f, host, fence->isolated ? "isolated and empty" : "empty");
 }
@@ -284,6 +311,7 @@ static void unbind_begin(struct fabric *f, struct fabric_fence *fence)
 
 static void power_begin(struct fabric *f, struct fabric_fence *fence)
 {
+	fence->used[RUNG_POWER] = true;
 	fence_say(f, fence, "power", "off, by the switch");
 	fence_one(f, fence, FENCE_POWERING, PROVIDER_HOST_POWER, 0);
 }
@@ -314,6 +342,7 @@ static void program_begin(struct fabric *f, struct fabric_fence *fence)
 	const char *name = program_name(f, fence->host);
 
 	fence->said_ms = 0;
+	fence->used[RUNG_PROGRAM] = true;
 	fence_say(f, fence, "program", "%s: off", name);
 	if (!program_run(f, fence, FENCE_PROGRAM_OFF, "off"))
 		rung_up(f, fence, "%s cannot be run", name);
@@ -331,18 +360,27 @@ static const struct {
 	[RUNG_PERSON] = { "a person", can_always, person_begin },
 };
 
+/* A drill takes nobody's power. */
+static bool rung_is_there(const struct fabric *f, const struct fabric_fence *fence,
+			  enum fence_rung rung)
+{
+	if ((rung == RUNG_POWER || rung == RUNG_PROGRAM) && drill_is_of(f, fence->host))
+		return false;
+	return rungs[rung].is_there(f, fence->host);
+}
+
 static enum fence_rung rung_next(const struct fabric *f, const struct fabric_fence *fence)
 {
 	enum fence_rung rung = fence->rung;
 
-	while (rung < RUNG_PERSON && !rungs[++rung].is_there(f, fence->host))
+	while (rung < RUNG_PERSON && !rung_is_there(f, fence, ++rung))
 		;
 	return rung;
 }
 
 static void rung_begin(struct fabric *f, struct fabric_fence *fence)
 {
-	if (!rungs[fence->rung].is_there(f, fence->host))
+	if (!rung_is_there(f, fence, fence->rung))
 		fence->rung = rung_next(f, fence);
 	rungs[fence->rung].begin(f, fence);
 }

@@ -204,8 +204,8 @@ void host_store_epoch(struct fabric *f, struct fabric_host *host)
 }
 
 /* The record of the fence. A late beat does not cancel it. */
-struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host, uint32_t uid,
-				       const char *cause)
+struct fabric_incident *incident_begin(struct fabric *f, struct fabric_host *host, uint32_t uid,
+				       const char *cause, bool drill)
 {
 	struct fabric_incident *incident = incident_new(f, host, cause);
 	bool was_suspect = host->state == FABRIC_HOST_SUSPECT;
@@ -213,6 +213,7 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 
 	if (!incident)
 		return NULL;
+	incident->row.drill = drill;
 	if (host->live.last_beat_ms) {
 		incident->started_ms = host->live.last_beat_ms;
 		step_add(f, incident, host->live.last_beat_ms, "last beat", "");
@@ -240,13 +241,21 @@ struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *hos
 	return incident;
 }
 
+struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host, uint32_t uid,
+				       const char *cause)
+{
+	return incident_begin(f, host, uid, cause, false);
+}
+
 void incidents_advance(struct fabric *f)
 {
 	struct fabric_incident **ready = NULL;
 	size_t count = 0;
 
-	if (f->frozen)
+	if (f->frozen) {
+		drill_frozen(f);
 		return;
+	}
 	for (size_t i = 0; i < f->incident_count; i++) {
 		struct fabric_incident *incident = f->incidents[i];
 		struct fabric_host *host = incident->host;
@@ -258,6 +267,8 @@ void incidents_advance(struct fabric *f)
 		if (incident->row.state == DB_INCIDENT_BLOCKED) {
 			if (f->now_ms >= incident->retry_ms && fence_start(f, host))
 				freeze(f, "out of memory");
+		} else if (incident->row.drill && host->state == FABRIC_HOST_FENCED) {
+			drill_fenced(f, incident);
 		} else if (host->state == FABRIC_HOST_FENCED && !incident_change(f, incident)) {
 			if (!ready)
 				ready = calloc(f->incident_count, sizeof(struct fabric_incident *));
@@ -282,7 +293,7 @@ void incident_fenced(struct fabric *f, struct fabric_host *host, const char *pro
 
 	if (host->state != FABRIC_HOST_FENCED) {
 		host->state = FABRIC_HOST_FENCED;
-		host->spare = false;
+		host->spare = host->spare && is_open && incident->row.drill;
 		host_store(f, host);
 		history_audit(f, 0, "host.fenced", host->name, 0, "%s", proof);
 		history_event(f, "host.fenced", host->name, "%s, epoch %" PRIu64, proof,
@@ -345,6 +356,8 @@ void incident_fence_failed(struct fabric *f, struct fabric_host *host, const cha
 		return;
 	incident->row.state = DB_INCIDENT_BLOCKED;
 	host->state = FABRIC_HOST_BLOCKED;
+	if (incident->row.drill)
+		drill_blocked(f, incident, why);
 	log_err("host %s: blocked, its fence is not proved: %s", host->name, why);
 	incident_step(
 		f, incident, "blocked",
@@ -396,13 +409,22 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p)
 
 /* ---- letting in again ---- */
 
+static void door_opened_say(struct fabric *f, struct fabric_incident *incident)
+{
+	if (incident->row.drill && f->drill.incident == incident->row.id)
+		drill_opened(f, incident);
+	else
+		incident_end(f, incident, "the host was readmitted");
+}
+
 void door_opened(struct fabric *f, struct fabric_host *host)
 {
 	struct fabric_incident *incident = incident_get(f, host->incident);
 	bool beats = host_beats(f, host);
+	bool was_drill = drill_is_of(f, host);
 
 	if (incident && incident->row.state != DB_INCIDENT_DONE)
-		incident_end(f, incident, "the host was readmitted");
+		door_opened_say(f, incident);
 	host->incident = 0;
 	host->off_ms = 0;
 	host->state = beats ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
@@ -413,7 +435,8 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 	host->seq = 0;
 	if (beats) {
 		host_watch(f, host);
-		host->live.alive_since_ms = f->now_ms;
+		if (!was_drill)
+			host->live.alive_since_ms = f->now_ms;
 	}
 	host_store(f, host);
 	history_event(f, "host.readmitted", host->name, "epoch %" PRIu64, host->epoch);

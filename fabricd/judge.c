@@ -36,6 +36,8 @@ struct live_config live_config_of(const struct fabric *f)
 
 bool incident_is_busy(struct fabric *f, const struct fabric_incident *incident)
 {
+	if (incident->row.drill)
+		return false; /* a death does not wait for it */
 	/* A host that starts up keeps no other waiting. */
 	if (cold_is_awaited(f, incident) && !incident_change(f, incident))
 		return false;
@@ -304,6 +306,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		return REFUSE_FIELD;
 	if (host_is_shut(host)) {
 		/* It is noted that it beats: readmit asks for it. */
+		drill_beat(f, host, received_ms);
 		host->live.last_beat_ms = received_ms;
 		night_beat(f, host, received_ms);
 		fence_heard(f, host);

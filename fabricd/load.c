@@ -112,6 +112,10 @@ static void load_host(void *arg, const struct db_host *row)
 	host->epoch = row->epoch;
 	host->epoch_stored = row->epoch;
 	host->incident = row->incident;
+	host->proved.wall_ms = row->proved_wall_ms;
+	host->proved.incident = row->proved_incident;
+	host->proved.by_drill = row->proved_by_drill;
+	(void)snprintf(host->proved.rungs, sizeof(host->proved.rungs), "%s", row->proved_rungs);
 	host->has_beaten = row->boot_id[0] != '\0';
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", row->boot_id);
 }

@@ -178,7 +178,8 @@ static int io_step(void *arg, const struct fabric_incident *incident, const stru
 					 .what = step->what,
 					 .detail = step->detail,
 					 .target = incident->row.target,
-					 .change = incident->row.change };
+					 .change = incident->row.change,
+					 .drill = incident->row.drill };
 
 	if (!strcmp(d->config.hooks, CONFIG_NONE))
 		return 0;

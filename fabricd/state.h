@@ -19,6 +19,7 @@
  * person.c    what a person asks of a host: failover, readmission, fence-confirm
  * witness.c   what the switch says of a host that is silent
  * life.c      who has seen a host alive, and when
+ * drill.c     fences that are tried on idle spares
  * next.c      what a person is to type next
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * reconcile.c differences, repairs
@@ -156,6 +157,14 @@ struct chassis {
 	struct recorder record;
 };
 
+/* The one that is under way in this life of the manager; private to drill.c. */
+struct drill {
+	uint64_t incident; /* 0: none */
+	bool is_opening;
+	fabric_answer_fn *fn;
+	void *arg;
+};
+
 struct fabric {
 	struct config config;
 	struct fabric_io io;
@@ -240,7 +249,7 @@ struct fabric {
 
 	unsigned cold_count;     /* cold spares that are being started */
 	uint64_t cold_looked_ms; /* when they were last looked at (S3) */
-
+	struct drill drill;
 	struct view *views;
 	uint64_t next_view;
 };
@@ -419,6 +428,9 @@ struct fabric_incident *incident_get(struct fabric *f, uint64_t id);
  * memory, and frozen. */
 struct fabric_incident *incident_start(struct fabric *f, struct fabric_host *host, uint32_t uid,
 				       const char *cause);
+/* Likewise; @drill: of an idle spare, which is let in again. */
+struct fabric_incident *incident_begin(struct fabric *f, struct fabric_host *host, uint32_t uid,
+				       const char *cause, bool drill);
 void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 void incident_store(struct fabric *f, struct fabric_incident *incident);
@@ -533,6 +545,20 @@ void nights_store(struct fabric *f);
 /* Its record as stored; of the oldest ones memory forgets it. */
 void night_keep(struct fabric *f, struct fabric_incident *incident, const uint8_t *bytes,
 		size_t length);
+
+/* ---- drill.c ---- */
+/* It is being drilled, by this life of the manager or the one before. */
+bool drill_is_of(const struct fabric *f, const struct fabric_host *host);
+/* Its fence is not proved. */
+void drill_blocked(struct fabric *f, struct fabric_incident *incident, const char *why);
+/* Its host is fenced, and nothing is under way: the door is opened, or the host stays fenced. */
+void drill_fenced(struct fabric *f, struct fabric_incident *incident);
+/* Nothing goes on: who waits for a drill is answered. */
+void drill_frozen(struct fabric *f);
+/* @host, whose door is closed, beats, and its last beat is not noted yet. */
+void drill_beat(struct fabric *f, struct fabric_host *host, uint64_t received_ms);
+/* Its host is let in. */
+void drill_opened(struct fabric *f, struct fabric_incident *incident);
 
 /* ---- life.c ---- */
 enum { LIFE_WHO_MAX = 160 };
