@@ -575,6 +575,33 @@ int body_place_parse(const char *text, size_t length, bool has_host, struct body
 	return r;
 }
 
+static int force_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct fabric_drill *drill = out;
+
+	return bool_take(value, path, &drill->force, p);
+}
+
+static int power_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	struct fabric_drill *drill = out;
+
+	return bool_take(value, path, &drill->power, p);
+}
+
+int body_drill_parse(const char *text, size_t length, struct fabric_drill *out, struct problem *p)
+{
+	static const struct member members[] = { { "force", false, force_take },
+						 { "power", false, power_take },
+						 { 0 } };
+	struct fabric_drill drill = { 0 };
+	int r = length ? body_take(text, length, members, &drill, p) : 0;
+
+	if (!r)
+		*out = drill;
+	return r;
+}
+
 static int incident_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	return number_take(value, path, 1, INT64_MAX, out, p);

@@ -62,6 +62,9 @@ struct body_place {
 };
 MUST_USE int body_place_parse(const char *text, size_t length, bool has_host,
 			      struct body_place *out, struct problem *p);
+/* POST drill: {"force":true,"power":true}, {}, or nothing at all */
+MUST_USE int body_drill_parse(const char *text, size_t length, struct fabric_drill *out,
+			      struct problem *p);
 /* POST fence-confirm */
 MUST_USE int body_confirm_parse(const char *text, size_t length, uint64_t *incident,
 				struct problem *p);

@@ -15,6 +15,7 @@ extern const struct api_command api_host_readmit;
 extern const struct api_command api_host_maintenance;
 extern const struct api_command api_host_drain;
 extern const struct api_command api_host_confirm;
+extern const struct api_command api_host_drill;
 extern const struct api_command api_switch_get;
 extern const struct api_command api_port_get;
 extern const struct api_command api_adapter_get;

@@ -191,6 +191,30 @@ static void incident_get(const struct fabric *f, const void *object, struct valu
 	value_number_or_null(v, h->incident);
 }
 
+/* When its fence was last proved, and how; null: never. */
+static void fence_proved_put(const struct fabric *f, const void *object, struct buf *out)
+{
+	const struct fabric_host *h = object;
+	char time[32];
+	char detail[DB_TEXT_MAX];
+
+	(void)f;
+	if (!h->proved.wall_ms) {
+		json_null(out);
+		return;
+	}
+	clock_wall_format(h->proved.wall_ms, time);
+	(void)snprintf(detail, sizeof(detail), "%s, by a %s: %s; incident %" PRIu64, time,
+		       h->proved.by_drill ? "drill" : "fence", h->proved.rungs, h->proved.incident);
+	json_open(out, '{');
+	json_member_time(out, "time", h->proved.wall_ms);
+	json_member_text(out, "by", h->proved.by_drill ? "drill" : "fence");
+	json_member_text(out, "rungs", h->proved.rungs);
+	json_member_number(out, "incident", h->proved.incident);
+	json_member_text(out, "detail", detail);
+	json_close(out, '}');
+}
+
 static void seq_get(const struct fabric *f, const void *object, struct value *v)
 {
 	const struct fabric_host *h = object;
@@ -289,6 +313,7 @@ static const struct field fields[] = {
 	{ .name = "witness", .get = witness_get },
 	{ .name = "traffic", .get = traffic_get },
 	{ .name = "fence", .get = fence_get },
+	{ .name = "fence_proved", .write = fence_proved_put },
 	{ .name = "incident", .get = incident_get },
 	{ .name = "vports", .get = vports_get },
 	{ .name = "functions", .get = functions_get },
@@ -761,4 +786,51 @@ const struct api_command api_host_confirm = {
 	.params = call_no_params,
 	.summary = "vouch that a blocked host is off: {\"incident\":N}",
 	.run = host_confirm,
+};
+
+/* Answers once the spare is let in again, with the incident that the drill was. */
+static bool drill_ended(struct ticket *t, int r, uint64_t id)
+{
+	struct problem p;
+
+	if (r != REFUSE_DRILL)
+		return incident_begun(t, r, id);
+	problem_init(&p, r);
+	(void)snprintf(p.detail, sizeof(p.detail),
+		       "the drill of %s has failed; its time line says how: fabricctl incident "
+		       "show %" PRIu64,
+		       t->subject, id);
+	api_send_problem(t->api, t->conn, &p);
+	return false;
+}
+
+static void host_drill(struct api_call *call)
+{
+	struct fabric_problem why = { .op = SIZE_MAX };
+	struct fabric_drill how = { 0 };
+	struct ticket *t;
+	struct problem p;
+	int r = body_drill_parse(call->request->body, call->request->body_length, &how, &p);
+
+	if (r) {
+		body_refuse(call, r, &p);
+		return;
+	}
+	if (action_begin(call, drill_ended, &t))
+		return;
+	r = fabric_host_drill(call->fabric, call->id, &how, server_conn_uid(call->conn), &why,
+			      ticket_answered, t);
+	ticket_asked(t, call, r, &why, false);
+}
+
+const struct api_command api_host_drill = {
+	.name = "host.drill",
+	.method = MESSAGE_POST,
+	.collection = "hosts",
+	.takes_id = CALL_ID,
+	.verb = "drill",
+	.right = SERVER_RIGHT_OPERATE,
+	.params = call_no_params,
+	.summary = "prove the fence of an idle spare, and let it in again",
+	.run = host_drill,
 };

@@ -75,6 +75,14 @@ static void ended_get(const struct fabric *f, const void *object, struct value *
 	value_time(v, incident_state(i) == DB_INCIDENT_DONE ? i->row.ended_wall_ms : 0);
 }
 
+static void drill_get(const struct fabric *f, const void *object, struct value *v)
+{
+	const struct fabric_incident *i = object;
+
+	(void)f;
+	value_bool(v, i->row.drill);
+}
+
 static void timeline_put(const struct fabric *f, const void *object, struct buf *out)
 {
 	const struct fabric_incident *incident = object;
@@ -134,6 +142,7 @@ static const struct field fields[] = {
 	{ .name = "change", .get = change_get },
 	{ .name = "started", .get = started_get },
 	{ .name = "ended", .get = ended_get },
+	{ .name = "drill", .get = drill_get },
 	{ .name = "next", .write = next_put, .moves = true },
 	{ .name = "timeline", .write = timeline_put },
 	{ .name = "moves", .write = moves_put },

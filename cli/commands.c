@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/daemon.h"
 #include "cli/db.h"
+#include "cli/drill.h"
 #include "cli/event.h"
 #include "cli/fabric_tree.h"
 #include "cli/host.h"

@@ -3,7 +3,8 @@
  * Drills: the fence of an idle spare is proved, and the spare let in again.
  *
  * A drill is an incident of its own kind. Its host's door closes, under a new epoch, and it is
- * fenced by the rungs that take nobody's power, until its virtual switch was read back empty; then
+ * fenced by the rungs that take nobody's power (unless that is asked for, where the switch can give
+ * it back), until its virtual switch was read back empty; then
  * the door is opened as for a readmission, under another epoch. It holds nothing, so nothing moves;
  * while its door is closed it is no target, and keeps its place among the spares.
  *
@@ -78,6 +79,10 @@ static int host_check(struct fabric *f, const struct fabric_host *host,
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s has functions, or is about to: a drill would take them",
 				   host->name);
+	if (how->power && (!(provider_of_host(f, host)->hello.can & PROVIDER_CAN_POWER) ||
+			   !host->as.can_power_on))
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "its switch cannot turn %s off and on again", host->name);
 	if (!host->spare && !how->force)
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s is no spare (--force where that is meant)", host->name);
@@ -141,6 +146,11 @@ void drill_beat(struct fabric *f, struct fabric_host *host, uint64_t received_ms
 		host->live.alive_since_ms = received_ms;
 }
 
+bool drill_takes_power(const struct fabric *f, const struct fabric_host *host)
+{
+	return f->drill.incident && f->drill.power && f->drill.incident == host->incident;
+}
+
 void drill_blocked(struct fabric *f, struct fabric_incident *incident, const char *why)
 {
 	drill_fail(f, incident, why);
@@ -186,7 +196,7 @@ void drill_fenced(struct fabric *f, struct fabric_incident *incident)
 			      "the manager was restarted, or the fence was not proved at once");
 		return;
 	}
-	if (!host_beats(f, host)) {
+	if (!f->drill.power && !host_beats(f, host)) {
 		drill_give_up(f, incident, "it fell silent in its drill");
 		return;
 	}
@@ -226,7 +236,9 @@ int fabric_host_drill(struct fabric *f, const char *name, const struct fabric_dr
 		return -ENOMEM;
 	/* It beats on: when it is let in it is as steady as it was. */
 	host->live.alive_since_ms = alive_since_ms;
-	f->drill = (struct drill){ .incident = incident->row.id, .fn = fn, .arg = arg };
+	f->drill = (struct drill){
+		.incident = incident->row.id, .power = how->power, .fn = fn, .arg = arg
+	};
 	history_audit(f, uid, "host.drill", name, 0, "incident %" PRIu64, incident->row.id);
 	history_event(f, "host.drill", name, "incident %" PRIu64, incident->row.id);
 	wake(f);

@@ -485,7 +485,8 @@ static bool queue_gate(void *arg, const struct provider_op *op)
 	if (op->generation)
 		pass = fn && fn->item && item_gate(fn->item, host, op);
 	else if (op->verb == PROVIDER_HOST_POWER && op->value)
-		pass = host && cold_gate(host, op);
+		pass = host && (cold_gate(host, op) ||
+				(drill_takes_power(f, host) && fence_gate(f, host, op)));
 	else
 		pass = host && fence_gate(f, host, op);
 	op_log(p, op, pass ? "leaves" : "is not let through");
@@ -526,8 +527,8 @@ static void queue_completed(void *arg, const struct provider_op *op,
 		item_completed(f, item, op, done);
 	else if (!op->generation && op->verb == PROVIDER_HOST_POWER && op->value)
 		cold_completed(p, op, done);
-	else if (!op->generation)
-		fence_completed(p, op, done);
+	if (!op->generation)
+		fence_completed(p, op, done); /* each knows its own attempt */
 }
 
 /* ---- what a provider says ---- */

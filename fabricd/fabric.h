@@ -763,6 +763,7 @@ MUST_USE int fabric_host_failover_plan(struct fabric *f, const char *host,
 				       struct fabric_problem *problem, struct fabric_plan *out);
 struct fabric_drill {
 	bool force; /* also of a host that is no spare */
+	bool power; /* its power is taken too, by the switch, and given back */
 };
 /**
  * fabric_host_drill() - fences an idle spare, and lets it in again

@@ -365,7 +365,7 @@ static bool rung_is_there(const struct fabric *f, const struct fabric_fence *fen
 			  enum fence_rung rung)
 {
 	if ((rung == RUNG_POWER || rung == RUNG_PROGRAM) && drill_is_of(f, fence->host))
-		return false;
+		return rung == RUNG_POWER && drill_takes_power(f, fence->host);
 	return rungs[rung].is_there(f, fence->host);
 }
 
@@ -532,10 +532,14 @@ static void opening_read(struct fabric *f, struct fabric_fence *fence,
 			fence_unbind(f, fence, done);
 		return;
 	}
-	if (done->host.isolated)
+	if (done->host.isolated) {
 		fence_one(f, fence, FENCE_ISOLATING, PROVIDER_ISOLATE, 0);
-	else
+	} else if (drill_takes_power(f, fence->host) && !fence->used[RUNG_POWER]) {
+		fence->used[RUNG_POWER] = true;
+		fence_one(f, fence, FENCE_POWERING, PROVIDER_HOST_POWER, 1);
+	} else {
 		door_is_open(f, fence);
+	}
 }
 
 /* A read-back of the whole virtual switch: what it does not show is not there. */
@@ -589,6 +593,20 @@ static void fence_not_empty(struct fabric *f, struct fabric_fence *fence,
 	}
 	if (!too_often(f, fence, UNBIND_TRIES, "its functions cannot be unbound"))
 		fence_unbind(f, fence, done);
+}
+
+/* A drill that takes the power too, and it is empty by now: true while it has its power. */
+static bool is_power_to_go(struct fabric *f, struct fabric_fence *fence,
+			   const struct provider_completion *done)
+{
+	if (!drill_takes_power(f, fence->host) || (fence->used[RUNG_POWER] && !done->host.power))
+		return false;
+	fence->rung = RUNG_POWER;
+	if (!fence->used[RUNG_POWER])
+		power_begin(f, fence);
+	else if (!too_often(f, fence, UNREADABLE_TRIES, "the switch does not take its power"))
+		fence_wait(f, fence, FENCE_START);
+	return true;
 }
 
 static void fence_read_failed(struct fabric *f, struct fabric_fence *fence,
@@ -645,6 +663,8 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		fence_one(f, fence, FENCE_ISOLATING, PROVIDER_ISOLATE, 1);
 		return;
 	}
+	if (is_empty(f, host, done) && is_power_to_go(f, fence, done))
+		return;
 	if (is_empty(f, host, done))
 		fence_proved(f, fence);
 	else
@@ -744,7 +764,7 @@ static void isolate_completed(struct fabric *f, struct fabric_fence *fence,
 static void power_completed(struct fabric *f, struct fabric_fence *fence,
 			    const struct provider_completion *done)
 {
-	if (done->outcome == PROVIDER_REFUSED) {
+	if (done->outcome == PROVIDER_REFUSED && !fence->opening) {
 		fence_say(f, fence, "power refused", "%s", done->text);
 		rung_up(f, fence, "the switch does not power it off");
 		return;

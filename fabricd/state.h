@@ -161,6 +161,7 @@ struct chassis {
 struct drill {
 	uint64_t incident; /* 0: none */
 	bool is_opening;
+	bool power;
 	fabric_answer_fn *fn;
 	void *arg;
 };
@@ -549,6 +550,8 @@ void night_keep(struct fabric *f, struct fabric_incident *incident, const uint8_
 /* ---- drill.c ---- */
 /* It is being drilled, by this life of the manager or the one before. */
 bool drill_is_of(const struct fabric *f, const struct fabric_host *host);
+/* The one of @host, in this life of the manager, takes its power too. */
+bool drill_takes_power(const struct fabric *f, const struct fabric_host *host);
 /* Its fence is not proved. */
 void drill_blocked(struct fabric *f, struct fabric_incident *incident, const char *why);
 /* Its host is fenced, and nothing is under way: the door is opened, or the host stays fenced. */

@@ -639,6 +639,14 @@ int fabric_host_drain_plan(struct fabric *f, const char *host, const char *to,
 	return plan_make(f, out);
 }
 
+int fabric_host_drill(struct fabric *f, const char *host, const struct fabric_drill *how,
+		      uint32_t uid, struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+{
+	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->flag = how->force && !how->power;
+	return noted(f, uid, problem, fn, arg);
+}
+
 int fabric_host_maintenance(struct fabric *f, const char *host, bool on, uint32_t uid,
 			    struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {

@@ -915,6 +915,14 @@ static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 	assert_int_equal(answer(rig), 200);
 	assert_string_equal(text_at(rig, "id"), "ch2/bay10");
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/maintenance", "{}"), 400);
+	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/drill", "", "{\"force\":true}");
+	until_asked(rig);
+	assert_true(rig->fabric.flag);
+	fabric_answers(rig, REFUSE_DRILL, 4);
+	assert_int_equal(answer(rig), 409);
+	assert_string_equal(text_at(rig, "code"), "drill-failed");
+	assert_non_null(strstr(text_at(rig, "detail"), "fabricctl incident show 4"));
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/drill", "{\"force\":1}"), 400);
 	rig->fabric.hosts[1].functions = 0;
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/ch2/bay10/drain", "{}"), 200);
 	assert_true(rig->fabric.answer == NULL);

@@ -115,6 +115,53 @@ static void where_nothing_isolates_the_empty_read_back_is_the_proof(void **state
 	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 }
 
+static int drill_power(struct house *h)
+{
+	const struct fabric_drill how = { .power = true };
+	struct fabric_problem problem = { 0 };
+
+	h->answer.count = 0;
+	return fabric_host_drill(h->fabric, "bay8", &how, 7, &problem, on_answer, h);
+}
+
+static void with_power_it_is_taken_once_the_host_is_empty_and_given_back(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	from = h->sent_count;
+	assert_int_equal(drill_power(h), 0);
+	silence(h, BAY8); /* it boots */
+	run(h, 2 * BEAT);
+
+	assert_int_equal(h->answer.count, 1);
+	assert_int_equal(h->answer.r, 0);
+	assert_string_equal(host(h, "bay8")->proved.rungs, "isolate, power");
+	assert_int_equal(sent(h, PROVIDER_HOST_POWER, from), 2);
+	assert_true(state_at_switch(h, BAY8)->power);
+	assert_false(state_at_switch(h, BAY8)->isolated);
+	assert_true(host(h, "bay8")->spare);
+	h->agents[BAY8 - 1].beats = true;
+	h->agents[BAY8 - 1].boots++;
+	run(h, 2 * BEAT);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+}
+
+static void power_that_is_not_taken_fails_the_drill(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 1);
+	assert_int_equal(drill_power(h), 0);
+	run(h, 5 * BEAT);
+
+	assert_int_equal(h->answer.r, REFUSE_DRILL);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_BLOCKED);
+	assert_true(state_at_switch(h, BAY8)->power);
+}
+
 static void a_real_fence_is_a_proof_too_and_outlives_the_manager(void **state)
 {
 	struct house *h = *state;
@@ -427,6 +474,8 @@ int main(void)
 		TEST(a_drill_proves_a_spares_fence_and_lets_it_in_again),
 		TEST(a_spare_that_was_drilled_takes_over_at_once),
 		TEST(where_nothing_isolates_the_empty_read_back_is_the_proof),
+		TEST(with_power_it_is_taken_once_the_host_is_empty_and_given_back),
+		TEST(power_that_is_not_taken_fails_the_drill),
 		TEST(a_real_fence_is_a_proof_too_and_outlives_the_manager),
 		TEST(what_is_in_use_or_not_well_is_not_drilled),
 		TEST(what_a_change_leads_to_is_not_drilled),
