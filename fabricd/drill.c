@@ -29,18 +29,24 @@ static bool is_idle(const struct fabric_host *host)
 	return !host->functions;
 }
 
-/* The first one that may need any spare; NULL: none. */
-static const struct fabric_incident *incident_open(const struct fabric *f)
+/* One that may need @host, or is a drill itself; NULL: none. */
+static const struct fabric_incident *incident_open(const struct fabric *f,
+						   const struct fabric_host *host)
 {
-	for (size_t i = 0; i < f->incident_count; i++)
-		if (f->incidents[i]->row.state != DB_INCIDENT_DONE)
-			return f->incidents[i];
+	for (size_t i = 0; i < f->incident_count; i++) {
+		const struct fabric_incident *o = f->incidents[i];
+
+		if (o->row.state != DB_INCIDENT_DONE &&
+		    (o->row.drill || !o->host || o->host->provider == host->provider))
+			return o;
+	}
 	return NULL;
 }
 
-static int fabric_check(const struct fabric *f, struct fabric_problem *problem)
+static int fabric_check(const struct fabric *f, const struct fabric_host *host,
+			struct fabric_problem *problem)
 {
-	const struct fabric_incident *open = incident_open(f);
+	const struct fabric_incident *open = incident_open(f, host);
 
 	if (f->frozen)
 		return problem_say(problem, REFUSE_FROZEN, "%s", f->frozen_why);
@@ -224,7 +230,7 @@ int fabric_host_drill(struct fabric *f, const char *name, const struct fabric_dr
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
-	r = fabric_check(f, problem);
+	r = fabric_check(f, host, problem);
 	if (!r)
 		r = host_check(f, host, how, problem);
 	if (r)

@@ -364,12 +364,15 @@ static void a_fence_that_cannot_be_proved_takes_nobodys_power_and_blocks(void **
 static void a_door_that_does_not_open_again_stays_closed_and_is_told(void **state)
 {
 	struct house *h = *state;
+	uint64_t epoch;
 
 	usual(h);
+	epoch = host(h, "bay8")->epoch;
 	assert_int_equal(drill(h, "bay8"), 0);
 	run_until_state(h, "bay8", FABRIC_HOST_FENCED);
 	fault(h, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 0);
 	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay8")->epoch, epoch + 2); /* opened once */
 
 	assert_int_equal(h->answer.count, 1);
 	assert_int_equal(h->answer.r, REFUSE_DRILL);

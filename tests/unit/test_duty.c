@@ -121,6 +121,27 @@ static void a_beat_within_the_window_speaks_however_often_it_was_fenced(void **s
 	}
 }
 
+static void a_beat_just_before_the_last_try_speaks_for_a_window(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+	uint64_t tried;
+
+	h->config.fence_attempts = 1; /* a try is over at once */
+	block(h);
+	tried = incident(h, "bay1")->blocked_ms;
+	while (h->now_ms + 10 < incident(h, "bay1")->retry_ms)
+		house_step(h, h->now_ms + 1);
+	beat(h, "socket");
+	while (incident(h, "bay1")->blocked_ms == tried)
+		house_step(h, h->now_ms + 1);
+
+	assert_int_equal(confirm(h, &problem), REFUSE_HOST_STATE);
+	assert_holds(problem.reason, "it beat by socket");
+	run(h, WINDOW + BEAT);
+	assert_int_equal(confirm(h, &problem), 0);
+}
+
 static void power_that_comes_is_life_and_power_that_was_there_is_none(void **state)
 {
 	struct house *h = *state;
@@ -502,6 +523,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(a_beat_since_the_block_speaks_against_the_person_by_its_way),
 		TEST(a_beat_within_the_window_speaks_however_often_it_was_fenced),
+		TEST(a_beat_just_before_the_last_try_speaks_for_a_window),
 		TEST(power_that_comes_is_life_and_power_that_was_there_is_none),
 		TEST(what_was_seen_before_the_power_went_is_over),
 		TEST(power_that_was_on_all_the_time_cannot_tell_and_is_written_down),
