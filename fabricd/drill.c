@@ -78,7 +78,9 @@ static int host_check(struct fabric *f, const struct fabric_host *host,
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "automatic failover is held in its chassis: see fabricctl "
 				   "health");
-	if (host->state != FABRIC_HOST_ALIVE)
+	if (host_is_cold(f, host) && how->power)
+		return problem_say(problem, REFUSE_HOST_STATE, "%s is off already", host->name);
+	if (host->state != FABRIC_HOST_ALIVE && !host_is_cold(f, host))
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not alive", host->name,
 				   fabric_host_state_text(host->state));
 	if (!is_idle(host))
@@ -202,7 +204,7 @@ void drill_fenced(struct fabric *f, struct fabric_incident *incident)
 			      "the manager was restarted, or the fence was not proved at once");
 		return;
 	}
-	if (!f->drill.power && !host_beats(f, host)) {
+	if (!f->drill.power && !f->drill.cold && !host_beats(f, host)) {
 		drill_give_up(f, incident, "it fell silent in its drill");
 		return;
 	}
@@ -224,6 +226,7 @@ int fabric_host_drill(struct fabric *f, const char *name, const struct fabric_dr
 	struct fabric_host *host = host_get(f, name);
 	struct fabric_incident *incident;
 	uint64_t alive_since_ms;
+	bool is_cold;
 	char cause[DB_TEXT_MAX];
 	int r;
 
@@ -237,14 +240,17 @@ int fabric_host_drill(struct fabric *f, const char *name, const struct fabric_dr
 		return r;
 	(void)snprintf(cause, sizeof(cause), "a drill, asked for by uid %u", uid);
 	alive_since_ms = host->live.alive_since_ms;
+	is_cold = host_is_cold(f, host);
 	incident = incident_begin(f, host, uid, cause, true);
 	if (!incident)
 		return -ENOMEM;
 	/* It beats on: when it is let in it is as steady as it was. */
 	host->live.alive_since_ms = alive_since_ms;
-	f->drill = (struct drill){
-		.incident = incident->row.id, .power = how->power, .fn = fn, .arg = arg
-	};
+	f->drill = (struct drill){ .incident = incident->row.id,
+				   .power = how->power,
+				   .cold = is_cold,
+				   .fn = fn,
+				   .arg = arg };
 	history_audit(f, uid, "host.drill", name, 0, "incident %" PRIu64, incident->row.id);
 	history_event(f, "host.drill", name, "incident %" PRIu64, incident->row.id);
 	wake(f);

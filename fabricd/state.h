@@ -162,6 +162,7 @@ struct drill {
 	uint64_t incident; /* 0: none */
 	bool is_opening;
 	bool power;
+	bool cold; /* its host is off, and stays so */
 	fabric_answer_fn *fn;
 	void *arg;
 };

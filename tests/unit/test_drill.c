@@ -148,6 +148,27 @@ static void with_power_it_is_taken_once_the_host_is_empty_and_given_back(void **
 	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 }
 
+static void a_cold_spare_is_drilled_and_stays_off(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	spare(h, "bay7");
+	silence(h, 7);
+	assert_int_equal(sim_model_host(h->reach[0].model, 7, SIM_HOST_POWER, false), 0);
+	run(h, STEADY);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay7")), FABRIC_SPARE_COLD);
+	assert_int_equal(drill(h, "bay7"), 0);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(h->answer.count, 1);
+	assert_int_equal(h->answer.r, 0);
+	assert_string_equal(host(h, "bay7")->proved.rungs, "isolate");
+	assert_false(state_at_switch(h, 7)->power);
+	assert_false(state_at_switch(h, 7)->isolated);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay7")), FABRIC_SPARE_COLD);
+}
+
 static void power_that_is_not_taken_fails_the_drill(void **state)
 {
 	struct house *h = *state;
@@ -478,6 +499,7 @@ int main(void)
 		TEST(a_spare_that_was_drilled_takes_over_at_once),
 		TEST(where_nothing_isolates_the_empty_read_back_is_the_proof),
 		TEST(with_power_it_is_taken_once_the_host_is_empty_and_given_back),
+		TEST(a_cold_spare_is_drilled_and_stays_off),
 		TEST(power_that_is_not_taken_fails_the_drill),
 		TEST(a_real_fence_is_a_proof_too_and_outlives_the_manager),
 		TEST(what_is_in_use_or_not_well_is_not_drilled),
