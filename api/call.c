@@ -19,23 +19,15 @@ const char *const call_wait_params[] = { "wait", NULL };
 
 /* All that can be asked for. */
 static const struct api_command *const commands[] = {
-	&api_function_get,    &api_host_get,       &api_host_beat,        &api_host_seen,
-	&api_host_set,        &api_host_failover,  &api_host_readmit,     &api_host_confirm,
-	&api_switch_get,      &api_port_get,       &api_adapter_get,      &api_assignment_get,
-	&api_change_get,      &api_change_post,    &api_change_cancel,    &api_incident_get,
-	&api_event_follow,    &api_topology_get,   &api_health_get,       &api_config_get,
-	&api_adopt_post,      &api_db_backup,      &api_host_maintenance, &api_host_drain,
-	&api_host_enroll,     &api_profile_get,    &api_profile_set,      &api_profile_delete,
-	&api_profile_assign,  &api_profile_move,   &api_profile_release,  &api_host_says,
-	&api_incident_replay, &api_function_get,   &api_host_get,         &api_host_beat,
-	&api_host_seen,       &api_host_set,       &api_host_failover,    &api_host_readmit,
-	&api_host_confirm,    &api_switch_get,     &api_port_get,         &api_adapter_get,
-	&api_assignment_get,  &api_change_get,     &api_change_post,      &api_change_cancel,
-	&api_incident_get,    &api_event_follow,   &api_topology_get,     &api_health_get,
-	&api_config_get,      &api_adopt_post,     &api_db_backup,        &api_host_maintenance,
-	&api_host_drain,      &api_host_enroll,    &api_profile_get,      &api_profile_set,
-	&api_profile_delete,  &api_profile_assign, &api_profile_move,     &api_profile_release,
-	&api_host_says,       &api_host_drill,
+	&api_function_get,    &api_host_get,      &api_host_beat,        &api_host_seen,
+	&api_host_set,        &api_host_failover, &api_host_readmit,     &api_host_confirm,
+	&api_switch_get,      &api_port_get,      &api_adapter_get,      &api_assignment_get,
+	&api_change_get,      &api_change_post,   &api_change_cancel,    &api_incident_get,
+	&api_event_follow,    &api_topology_get,  &api_health_get,       &api_config_get,
+	&api_adopt_post,      &api_db_backup,     &api_host_maintenance, &api_host_drain,
+	&api_host_enroll,     &api_profile_get,   &api_profile_set,      &api_profile_delete,
+	&api_profile_assign,  &api_profile_move,  &api_profile_release,  &api_host_says,
+	&api_incident_replay, &api_host_drill,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 

@@ -60,14 +60,14 @@ static void health_write(const struct fabric *f, const struct fabric_health *hea
 	json_member_text(out, "detail", *health->detail ? health->detail : NULL);
 	json_member_text(out, "incarnation", fabric_incarnation(f));
 	json_member_text(out, "version", FABRIC_VERSION);
-	json_key(out, "next");
-	next_steps_write(next, fabric_health_next(f, next), out);
 	providers_write(f, out);
 	json_key(out, "differences");
 	json_open(out, '[');
 	fabric_differences(f, difference_write, &differences);
 	json_close(out, ']');
 	json_member_number(out, "difference_count", differences.count);
+	json_key(out, "next");
+	next_steps_write(next, fabric_health_next(f, next), out);
 	json_close(out, '}');
 	buf_text(out, "\n");
 }

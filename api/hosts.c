@@ -321,10 +321,10 @@ static const struct field fields[] = {
 	{ .name = "seq", .get = seq_get, .moves = true },
 	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
 	{ .name = "seen_ms_ago", .get = seen_ago_get, .moves = true },
-	{ .name = "next", .write = next_put, .moves = true, .alone = true },
 	{ .name = "paths", .write = paths_put, .moves = true, .alone = true },
 	{ .name = "beats", .write = beats_put, .moves = true, .alone = true },
 	{ .name = "seen", .write = seen_put, .moves = true, .alone = true },
+	{ .name = "next", .write = next_put, .moves = true, .alone = true },
 	{ 0 },
 };
 

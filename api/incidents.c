@@ -143,9 +143,9 @@ static const struct field fields[] = {
 	{ .name = "started", .get = started_get },
 	{ .name = "ended", .get = ended_get },
 	{ .name = "drill", .get = drill_get },
-	{ .name = "next", .write = next_put, .moves = true },
 	{ .name = "timeline", .write = timeline_put },
 	{ .name = "moves", .write = moves_put },
+	{ .name = "next", .write = next_put, .moves = true },
 	{ 0 },
 };
 

@@ -47,6 +47,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_host_failover,
 	&cli_host_fence_confirm,
 	&cli_host_view,
+	&cli_drill,
 	&cli_change_list,
 	&cli_change_show,
 	&cli_change_submit,

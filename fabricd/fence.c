@@ -234,7 +234,9 @@ static void proof_note(struct fabric *f, struct fabric_fence *fence)
 			used += (size_t)snprintf(host->proved.rungs + used,
 						 sizeof(host->proved.rungs) - used, "%s%s",
 						 used ? ", " : "", names[rung]);
-	host_store(f, host);
+	/* An incident that nobody knows is not to be written down. */
+	if (incident_get(f, host->incident))
+		host_store(f, host);
 }
 
 static void fence_proved(struct fabric *f, struct fabric_fence *fence)

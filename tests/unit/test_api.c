@@ -1545,7 +1545,7 @@ static void commands_can_be_listed(void **state)
 
 	(void)state;
 	api_commands(note_command, &listing);
-	assert_int_equal(listing.count, 33);
+	assert_int_equal(listing.count, 34);
 	assert_true(listing.has_adopt);
 }
 

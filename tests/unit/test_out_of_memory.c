@@ -175,7 +175,7 @@ static int live(struct house *h)
 	if (host_of(h, "bay1") && host_of(h, "bay2")) {
 		incident_fence_again(h->fabric, host_of(h, "bay1"), "the test says so");
 		run(h, BEAT);
-		incident_fence_failed(h->fabric, host_of(h, "bay2"), "the test says so");
+		incident_fence_failed(h->fabric, host_of(h, "bay2"), "the test says so", h->now_ms);
 		run(h, BEAT);
 	}
 	manager_kill(h);
