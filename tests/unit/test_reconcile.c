@@ -243,6 +243,32 @@ static void an_identity_that_drifted_is_adopted_by_a_restored_database_alone(voi
 	assert_int_equal(count, 1);
 }
 
+/* A restored database has VF1 there still; the switch has had it nowhere since. */
+static void what_stands_where_a_lost_one_was_is_adopted(void **state)
+{
+	struct house *h = *state;
+	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
+	uint16_t vport;
+	bool is_there = false;
+
+	unmended(h);
+	vport = function(h, VF1)->vport;
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	foreign(h, PROVIDER_BIND, VF3, BAY1, vport, 0);
+	scan_again(h);
+	h->fabric->restored = true;
+	assert_int_equal(fabric_adopt(h->fabric, true, 0, &plan, NULL, NULL), 0);
+
+	for (size_t i = 0; i < plan.item_count; i++) {
+		if (strcmp(plan.items[i].row.function, VF3) != 0)
+			continue;
+		is_there = true;
+		assert_int_not_equal(plan.items[i].row.state, DB_CHANGE_REFUSED);
+		assert_string_equal(plan.items[i].row.host, "bay1");
+	}
+	assert_true(is_there);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -258,6 +284,7 @@ int main(void)
 		T(nothing_is_taken_for_empty_before_every_switch_is_compared),
 		T(what_would_be_adopted_is_told_and_not_done),
 		T(an_identity_that_drifted_is_adopted_by_a_restored_database_alone),
+		T(what_stands_where_a_lost_one_was_is_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
