@@ -66,6 +66,33 @@ static void every_state_has_its_word(void **state)
 		assert_string_equal(fabric_join_text((enum fabric_join)i), joins[i]);
 }
 
+static void what_the_witnesses_say_has_its_words(void **state)
+{
+	struct fabric_host one = { .live = { .witness = LIVE_CANNOT_TELL, .last_beat_ms = 10 } };
+	char said[DB_TEXT_MAX];
+
+	(void)state;
+	witness_say(&one, said);
+	assert_string_equal(said, "the switch cannot tell");
+	one.live.witness = LIVE_SAYS_ALIVE;
+	witness_say(&one, said);
+	assert_string_equal(said, "the switch says: alive");
+	one.live.witness = LIVE_SAYS_DEAD;
+	one.traffic.is_untold = true;
+	one.traffic.asked_ms = 9; /* it has beaten since */
+	witness_say(&one, said);
+	assert_string_equal(said, "the switch says: dead");
+	one.traffic.asked_ms = 11;
+	one.traffic.readings = 3;
+	witness_say(&one, said);
+	assert_string_equal(said,
+			    "the switch says: dead; traffic from it: not-counted, read 3 times");
+	one.traffic.is_untold = false;
+	assert_string_equal(fabric_host_traffic_text(&one), "stands");
+	one.traffic.moved_ms = 12;
+	assert_string_equal(fabric_host_traffic_text(&one), "moves");
+}
+
 /* ---- a restart ---- */
 
 static enum fabric_host_state after_restart(struct house *h, const char *name)
@@ -504,6 +531,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_has_its_word),
+		cmocka_unit_test(what_the_witnesses_say_has_its_words),
 		T(a_host_is_after_a_restart_what_it_was),
 		T(a_host_that_was_suspect_is_alive_after_a_restart),
 		T(a_fenced_host_is_fenced_after_a_restart),
