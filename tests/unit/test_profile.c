@@ -532,6 +532,48 @@ static void the_higher_priority_goes_first(void **state)
 	assert_at(h, "web", BAY7);
 }
 
+static void the_higher_priority_goes_first_whatever_its_name(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "a", 10, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "a", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_at(h, "web", BAY8);
+	assert_at(h, "a", 0);
+}
+
+/* Their vports alternate, and their priorities are equal. */
+static void profiles_that_stand_between_one_another_go_each_whole(void **state)
+{
+	struct house *h = *state;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 2);
+	manager_start(h);
+	run(h, STEADY);
+	assign(h, VF1, "bay1", 0);
+	assign(h, VF2, "bay1", 0);
+	assign(h, VF3, "bay1", 0);
+	assign(h, VF4, "bay1", 0);
+	assert_int_equal(DEFINE(h, "one", 500, 0, VF1, VF3), 0);
+	assert_int_equal(DEFINE(h, "two", 500, 0, VF2, VF4), 0);
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	assert_int_not_equal(at_switch(h, VF1), 0);
+	assert_int_equal(at_switch(h, VF1), at_switch(h, VF3));
+	assert_int_not_equal(at_switch(h, VF2), 0);
+	assert_int_equal(at_switch(h, VF2), at_switch(h, VF4));
+}
+
 /* Outside of profiles counts as the default, and so does a profile that says nothing else. */
 static void what_is_in_no_profile_has_the_default_priority(void **state)
 {
@@ -813,6 +855,8 @@ int main(void)
 		TEST(each_profile_goes_whole_where_no_spare_has_room_for_all),
 		TEST(what_does_not_fit_waits_and_the_rest_goes_on),
 		TEST(the_higher_priority_goes_first),
+		TEST(the_higher_priority_goes_first_whatever_its_name),
+		TEST(profiles_that_stand_between_one_another_go_each_whole),
 		TEST(what_is_in_no_profile_has_the_default_priority),
 		TEST(between_dead_hosts_the_higher_priority_goes_first),
 		TEST(what_is_left_of_a_profile_follows_the_rest),
