@@ -63,6 +63,16 @@ static bool is_restored(struct world *w)
 	return w->disk.is_restored;
 }
 
+/* By a person, or for a host that a person gave up. */
+static bool is_asked(const struct world *w, const struct fabric_change *change)
+{
+	const struct fabric_incident *incident =
+		fabric_incident_find(w->fabric, change->row.incident);
+
+	return change->row.kind == DB_CHANGE_ASKED ||
+	       (incident && !strncmp(incident->row.cause, "asked for", 9));
+}
+
 /* S15: nothing leaves a frozen manager. And none that has a backup for its database mends anything
  * before it is told to adopt. */
 static void check_may_send(struct world *w, const struct provider_op *op)
@@ -79,7 +89,7 @@ static void check_may_send(struct world *w, const struct provider_op *op)
 	if (fabric_frozen(w->fabric, &since_ms))
 		world_broken(w, "S15: a frozen manager sends %s", provider_verb_text(op->verb));
 	/* Of a card that somebody is at nothing stays as it was. */
-	if (is_restored(w) && item && item->change->row.kind != DB_CHANGE_ASKED &&
+	if (is_restored(w) && item && !is_asked(w, item->change) &&
 	    !w->known[op->function - 1].card_ms)
 		world_broken(w, "a restored database sends %s of function %u, and nobody asked",
 			     provider_verb_text(op->verb), op->function);
