@@ -145,6 +145,7 @@ static void cold_give_up(struct fabric *f, struct fabric_host *host, const char 
 {
 	struct chassis *c = chassis_of_host(f, host);
 	struct fabric_incident *incident;
+	struct fabric_incident *begun;
 	uint64_t first = host->cold.incident;
 
 	cold_say(f, host, "given up", "%s: %s; it is fenced, and the next spare is looked for",
@@ -153,9 +154,13 @@ static void cold_give_up(struct fabric *f, struct fabric_host *host, const char 
 	if (c)
 		host_rated(f, c, host);
 	incident = incident_start(f, host, 0, why);
-	if (incident)
-		incident_step(f, incident, "cold spare", "it was to take over in incident %" PRIu64,
-			      first);
+	if (!incident)
+		return;
+	incident_step(f, incident, "cold spare", "it was to take over in incident %" PRIu64, first);
+	begun = incident_get(f, first);
+	if (begun && begun->row.state != DB_INCIDENT_DONE)
+		incident_step(f, begun, "goes on", "in incident %" PRIu64 " of %s",
+			      incident->row.id, host->name);
 }
 
 /* ---- its power ---- */

@@ -28,7 +28,7 @@ for target in "$@"; do
 	bad=$build/found/$target
 	mkdir -p "$work" "$bad"
 	before=$(ls "$corpus" | wc -l)
-	"$build/bin/$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 \
+	"$build/bin/$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -report_slow_units=20 \
 		-artifact_prefix="$bad/" "$work" "$corpus" 2>"$build/$target.log" || true
 	# What of @work reaches edges that the corpus does not; the corpus itself stays as it is.
 	"$build/bin/$target" -merge=1 -use_counters=0 -rss_limit_mb=2048 "$corpus" "$work" \

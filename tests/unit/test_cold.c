@@ -179,6 +179,7 @@ static void s11_one_that_does_not_beat_in_time_is_fenced_and_the_next_takes_over
 	assert_int_equal(host(h, "bay7")->state, FABRIC_HOST_FENCED);
 	assert_true(state_at_switch(h, BAY7)->isolated);
 	assert_non_null(step_of(h, "bay1", "given up"));
+	assert_string_equal(step_of(h, "bay1", "goes on")->detail, "in incident 2 of bay7");
 	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_DONE);
 	assert_int_equal(at_switch(h, VF1), BAY8);
 	assert_int_equal(at_switch(h, VF2), BAY8);
