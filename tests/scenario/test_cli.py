@@ -885,9 +885,28 @@ class Agent(Case):
     def test_an_agent_that_stands_in_for_a_model_shows_nothing(self):
         daemon = self.daemon({self.TARGET: (204, b"")})
         process = self.agent("--sysfs", "none")
-        for _ in range(5):
-            self.assertEqual(daemon.arrived.get(timeout=PATIENCE_S).target,
-                             "/v1/hosts/bay7/heartbeat")
+        verbs = [daemon.arrived.get(timeout=PATIENCE_S).target.rpartition("/")[2] for _ in range(8)]
+        self.finish(process)
+        # A manager that does not know what an agent says else is told it once.
+        self.assertEqual(sorted(verbs), ["heartbeat"] * 7 + ["says"])
+
+    def test_the_highest_epoch_that_was_told_is_told_back(self):
+        manager = b'{"type":"manager","incarnation":"00000000000000aa"}\n'
+        fenced = b'{"type":"urn:fabricd:host-fenced","code":"host-fenced","epoch":5}\n'
+        daemon = self.daemon({self.TARGET: (409, fenced), "PUT /v1/hosts/bay7/says": (200, manager)})
+        state = os.path.join(self.folder.name, "agent.state")
+        process = self.agent("--boot-id", BOOT, "--sysfs", "none", "--state", state)
+        first = self.arrived(daemon, "says").json()
+        self.assertEqual(first, {"type": "told", "host": "bay7", "boot_id": BOOT, "epoch": 0})
+        while True:
+            told = self.arrived(daemon, "says").json()
+            if told["type"] == "told" and told["epoch"]:
+                break
+        self.assertEqual((told["epoch"], told["incarnation"]), (5, "00000000000000aa"))
+        self.finish(process)
+        process = self.agent("--boot-id", BOOT, "--sysfs", "none", "--state", state)
+        while self.arrived(daemon, "says").json().get("epoch") != 5:
+            pass
         self.finish(process)
 
     def test_bad_words_are_usage(self):
