@@ -5,15 +5,18 @@
  *   datagrams_load --to ADDRESS:PORT --keys FILE --rate N --seconds S
  *   datagrams_load --reference
  *
- * FILE has a line for each host: its name and its key in 64 hex digits. Challenges are answered.
- * Prints how many beats left, and how many of the answers were each kind. --reference prints the
- * microseconds of one crypto_auth and one crypto_auth_verify over the 64 bytes of a beat.
+ * Ends sooner when its standard input does. FILE has a line for each host: its name and its key in
+ * 64 hex digits. Challenges are answered. Prints how many beats left, and how many of the answers
+ * were each kind. --reference prints the microseconds of one crypto_auth and one crypto_auth_verify
+ * over the 64 bytes of a beat.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +186,13 @@ static void answers_take(int fd)
 	} while (n == AT_ONCE);
 }
 
+static bool is_told_to_end(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&in, 1, 0) == 1;
+}
+
 static void run(int fd, unsigned long rate, unsigned long seconds)
 {
 	uint64_t interval_us = 1000000 / rate;
@@ -190,7 +200,7 @@ static void run(int fd, unsigned long rate, unsigned long seconds)
 
 	for (size_t i = 0; i < host_count; i++)
 		hosts[i].at_us = start_us + i * interval_us / host_count;
-	while (clock_boot_us() - start_us < seconds * 1000000) {
+	while (clock_boot_us() - start_us < seconds * 1000000 && !is_told_to_end()) {
 		uint64_t now = clock_boot_us();
 
 		for (size_t i = 0; i < host_count; i++) {
