@@ -27,8 +27,8 @@ class Undecided(Exception):
 class Op:
     """One operation on one register.
 
-    @what: "read", "assign", "move", "release", or "take" (moved by the manager itself: from wherever
-    it is assigned). @value: the host that was read, or is written; None is nobody. @is_sure: it took
+    @what: "read", "assign", "move", "release", "take" (moved by the manager itself: from wherever it is
+    assigned), or "put" (whatever was there before). @value: the host that was read, or is written; None is nobody. @is_sure: it took
     effect; else it may have."""
 
     __slots__ = ("who", "what", "value", "asked", "told", "is_sure", "note")
@@ -45,6 +45,8 @@ class Op:
             return value is None, self.value
         if self.what in ("move", "take"):
             return value is not None, self.value
+        if self.what == "put":
+            return True, self.value
         if self.what == "release":
             return value is not None, None
         raise ValueError(self.what)

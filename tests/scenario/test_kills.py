@@ -31,7 +31,8 @@ LANES = int(os.environ.get("FABRIC_LANES", "2"))
 WATCH = 5  # deaths between two looks at everything
 SPARES = 4
 HOSTS = 16
-FUNCTIONS = 12
+FUNCTIONS = 11
+PROFILES = {"mail": 2, "store": 3}  # name -> how many functions more
 SWITCH_SAYS_BOUND = "5"  # PROVIDER_WHY_BOUND
 # Wall time is that of the journal, and has milliseconds.
 CLOCK_SLACK_S = 0.005
@@ -123,7 +124,7 @@ class Client(threading.Thread):
         self.generations[function] = generation
 
     def read_one(self):
-        function, asked = self.dice.choice(self.lane.functions), time.monotonic()
+        function, asked = self.dice.choice(self.lane.watched), time.monotonic()
         document = self.get("/v1/functions/" + function)
         if document:
             self.saw(function, document["host"], document["generation"], asked)
@@ -134,12 +135,31 @@ class Client(threading.Thread):
         if not document:
             return
         rows = {row["function"]: row for row in document["items"]}
-        for function in self.lane.functions:
+        for function in self.lane.watched:
             row = rows.get(function) or {"host": None,
                                          "generation": self.generations.get(function, 0)}
             self.saw(function, row["host"], row["generation"], asked)
 
     # ---- changing ----
+
+    def profile_request(self):
+        """Of a whole profile: all of it goes to one host, or to none."""
+        name = self.dice.choice(sorted(PROFILES))
+        members = self.lane.profiles[name]
+        at = {self.owners.get(function) for function in members}
+        verb = "assign" if at == {None} else self.dice.choice(("move", "move", "release"))
+        body = {} if verb == "release" else {"host": self.dice.choice(self.lane.hosts)}
+        # What the manager makes of it depends on where each is then: its answer tells.
+        operations = [{"op": "put", "function": function, **body} for function in members]
+        return f"/v1/profiles/{name}/{verb}", body, operations
+
+    def request(self):
+        """What to ask for: target, body, and what it means for each function."""
+        if self.dice.random() < 0.2:
+            return self.profile_request()
+        names = self.dice.sample(self.lane.functions, self.dice.choice((1, 1, 1, 2, 3)))
+        operations = [self.operation(name) for name in names]
+        return "/v1/changes", {"operations": operations}, operations
 
     def operation(self, function):
         host = self.dice.choice(self.lane.hosts)
@@ -151,38 +171,44 @@ class Client(threading.Thread):
         return {"op": "move", "function": function, "host": host}
 
     def change(self):
-        names = self.dice.sample(self.lane.functions, self.dice.choice((1, 1, 1, 2, 3)))
-        operations = [self.operation(name) for name in names]
+        target, body, operations = self.request()
         asked = time.monotonic()
-        document = self.follow(operations, str(uuid.uuid4()))
+        document = self.follow(target, body, operations, str(uuid.uuid4()))
         told = time.monotonic()
         if document == "refused":
             return
-        for n, op in enumerate(operations):
-            if document is None:
+        if document is None:
+            for op in operations:
                 self.note(op, asked, NEVER, False)
-            elif document["operations"][n]["state"] == "done" or (
-                    document["operations"][n]["state"] == "parked" and op["op"] != "release"):
+            return
+        for op in document["operations"]:
+            if op["state"] == "done" or (op["state"] == "parked" and op["op"] != "release"):
                 self.note(op, asked, told, True, f"change {document['id']}")
 
     def note(self, op, asked, told, is_sure, note=""):
         self.lane.history.add(op["function"], Op(self.who, op["op"], op.get("host"), asked, told,
                                                  is_sure, note))
 
-    def follow(self, operations, key):
+    def follow(self, target, body, operations, key):
         """Asks until there is an answer, or it has had enough. Return: the change, when it was told to have
         ended; "refused"; None: not known."""
-        patience = self.dice.choice((1, 3, 1000))
+        has_key = target == "/v1/changes"  # others would be done twice
+        patience = self.dice.choice((1, 3, 1000)) if has_key else 1
         wait = self.dice.choice((0, 1, 5))
         for _ in range(patience):
             try:
-                document = self.lane.ask_once(operations, key, wait)
+                document = self.lane.ask_once(target, body, key, wait)
+                if has_key:
+                    self.lane.case.assertEqual(
+                        [(op["op"], op["function"], op.get("host")) for op in operations],
+                        [(row["op"], row["function"], row["host"]) for row in
+                         document["operations"]])
                 if document["state"] == "running" and self.dice.random() < 0.05:
                     self.lane.fabric.request("DELETE", f"/v1/changes/{document['id']}")
                 if document["state"] == "running":
-                    document = self.lane.await_end(document["id"], operations)
-                if self.dice.random() < 0.1:
-                    again = self.lane.ask_once(operations, key, 0)
+                    document = self.lane.await_end(document["id"])
+                if has_key and self.dice.random() < 0.1:
+                    again = self.lane.ask_once(target, body, key, 0)
                     self.lane.case.assertEqual(again["id"], document["id"], "done twice")
                 return document
             except Refused as refused:
@@ -206,7 +232,7 @@ class Night(Lane):
         self.dice, self.kills = random.Random(seed), kills
         self.history, self.lock = History(), threading.Lock()
         self.lost = {}  # host -> how
-        self.again = self.checked = self.incidents = self.surprises = self.reboots = 0
+        self.again = self.checked = self.incidents = self.surprises = self.reboots = self.splits = 0
         super().__init__(case, name)
         self.switch = Switch(self)
         self.fabric.switch_log = "debug"
@@ -218,8 +244,15 @@ class Night(Lane):
             return mac_of(self.macs)
 
     def setup(self):
-        self.functions = self.fabric.free_functions("nic-")[:FUNCTIONS]
-        self.case.assertEqual(len(self.functions), FUNCTIONS)
+        self.watched = self.fabric.free_functions("nic-")[:FUNCTIONS + sum(PROFILES.values())]
+        self.functions, rest = self.watched[:FUNCTIONS], self.watched[FUNCTIONS:]
+        self.profiles = {}
+        for name, count in PROFILES.items():
+            self.profiles[name], rest = rest[:count], rest[count:]
+            body = {"functions": [{"function": function, "identity": {"mac": self.mac()}}
+                                  for function in self.profiles[name]]}
+            status, _, answer = self.fabric.request("PUT", f"/v1/profiles/{name}", body)
+            self.case.assertEqual((status, len(self.profiles[name])), (201, count), answer)
         self.spares_make()
         self.begin({})
 
@@ -231,23 +264,28 @@ class Night(Lane):
 
     # ---- what clients do ----
 
-    def ask_once(self, operations, key, wait):
+    def ask_once(self, target, body, key, wait):
         status, _, document = self.fabric.request(
-            "POST", "/v1/changes" + (f"?wait={wait}" if wait else ""), {"operations": operations},
-            {"Idempotency-Key": key})
+            "POST", target + (f"?wait={wait}" if wait else ""), body, {"Idempotency-Key": key})
         if status not in (200, 202):
             raise Refused(status, document)
-        self.promises[document["id"]] = (operations, document["state"])
+        self.promise(document)
         return document
 
-    def await_end(self, number, operations):
+    def promise(self, document):
+        operations = [{key: row[key] for key in ("op", "function", "host", "identity")
+                       if row["op"] != "release" or key in ("op", "function")}
+                      for row in document["operations"]]
+        self.promises[document["id"]] = (operations, document["state"])
+
+    def await_end(self, number):
         """Of a change that was acknowledged. Raises one of GONE when the manager dies meanwhile."""
         end = time.monotonic() + PATIENCE_S
         while True:
             status, _, document = self.fabric.request("GET", f"/v1/changes/{number}?wait=2")
             self.case.assertIn(status, (200, 503), f"change {number} was acknowledged: {document}")
             if status == 200:
-                self.promises[number] = (operations, document["state"])
+                self.promise(document)
                 if document["state"] != "running":
                     return document
             self.case.assertLess(time.monotonic(), end, f"a change never ends: {document}")
@@ -336,18 +374,30 @@ class Night(Lane):
             self.surprises += 1
             self.say(f"{row['host']} got no processor for {waited_s:.1f} s, and was fenced")
 
+    def check_profiles(self):
+        """Each is whole, unless a part of it could not be moved, and that was told."""
+        for name, members in self.profiles.items():
+            row = self.fabric.get("/v1/profiles/" + name)
+            hosts = {self.fabric.get("/v1/functions/" + function)["host"] for function in members}
+            if row["state"] == "split":
+                self.splits += 1
+            else:
+                self.case.assertEqual(hosts, {row["host"]}, row)
+
     def look_at_all(self):
         """Nothing is under way any more."""
         self.fabric.fault("clear")
         self.bring_back()
         journal = self.wait_quiet()
         self.switch.check()
+        self.check_profiles()
         self.check_incidents(journal)
         self.lost = {}
         self.taken(journal)
         self.checked += self.history.size()
         wrong = self.history.check()
-        self.case.assertEqual(wrong, "")
+        if wrong:
+            self.case.fail(wrong)
         self.fabric.run("fabric-db", "check", self.fabric.at("copy.db"))
         self.fabric.ctl("audit", "verify", "--db", self.fabric.at("fabricd.db"))
         self.begin({row["function"]: row["host"] for row in journal.tables["assignment"]})
@@ -424,7 +474,7 @@ class Night(Lane):
         self.say(f"{self.deaths} deaths ({self.again} on the way up), {self.reboots} of the switch's "
                  f"program; {len(self.promises)} changes acknowledged, {self.switch.binds} binds, "
                  f"{self.incidents} failovers; 0 double owners, 0 lost acknowledgements; "
-                 f"{self.checked} answers linearizable")
+                 f"{self.checked} answers linearizable; {self.splits} times a profile was split")
 
 
 class Kills(unittest.TestCase):
