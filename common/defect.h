@@ -35,6 +35,7 @@ enum fabric_defect {
 	DEFECT_REPAIR_RESTORED,      /* a restored database repairs and judges at once */
 	DEFECT_SPLIT_PROFILE,        /* a function of a profile is given alone */
 	DEFECT_COLD_UNBOUND,         /* a cold spare is powered on before it is bound (S11) */
+	DEFECT_TRAFFIC_IGNORED,      /* what comes from a silent host says nothing (S7) */
 	DEFECTS,
 };
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 
@@ -16,7 +17,7 @@ void host_witness(struct fabric *f, struct fabric_host *host)
 
 	host->live.witness = live_witness_of(host->as.state.power_known, host->as.state.power,
 					     host->as.state.link);
-	if (host->live.witness == LIVE_CANNOT_TELL)
+	if (host->live.witness == LIVE_CANNOT_TELL && !DEFECT(TRAFFIC_IGNORED))
 		host->live.witness =
 			live_traffic_says(&host->traffic, &host->live, &live, f->now_ms);
 	night_witness(f, host);

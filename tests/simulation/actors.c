@@ -335,6 +335,41 @@ static void trial_begin(struct world *w)
 		    steps_ms[w->seed % 3]);
 }
 
+/* In every second world the switch counts what comes from hosts: one that runs sends, whether its
+ * beats arrive or not (S7). In the others every counter stands, and silence alone must tell. */
+static void traffic_follow(struct world *w)
+{
+	for (size_t i = 0; w->seed % 2 && i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+		bool sends = a->runs && !a->hangs;
+
+		if (sends != a->sends &&
+		    sim_model_host(w->model, a->handle, SIM_HOST_TRAFFIC, sends))
+			abort();
+		a->sends = sends;
+	}
+}
+
+/* A reading has reached the manager. */
+void actor_counted(struct world *w, const struct provider_completion *done)
+{
+	struct actor *a = NULL;
+
+	for (size_t i = 0; i < w->actor_count; i++)
+		if (w->actors[i].handle == done->host.host)
+			a = &w->actors[i];
+	if (!a || done->outcome != PROVIDER_DONE || !done->traffic_known)
+		return;
+	if (a->counted.told_ms <= a->heard_ms)
+		a->counted.rises = 0;
+	else if (done->traffic > a->counted.count)
+		a->counted.rises++;
+	else
+		a->counted.rises = 0;
+	a->counted.count = done->traffic;
+	a->counted.told_ms = w->now_ms;
+}
+
 void actors_advance(struct world *w)
 {
 	if (w->trial.at_ms && w->now_ms >= w->trial.at_ms)
@@ -346,6 +381,7 @@ void actors_advance(struct world *w)
 		actor_readmit(w, &w->actors[i]);
 		actor_maintain(w, &w->actors[i]);
 	}
+	traffic_follow(w);
 	if (w->quiet || w->now_ms < w->next_act_ms)
 		return;
 	act(w);

@@ -493,6 +493,15 @@ static void check_storm(struct world *w, const struct actor *dead, uint64_t verd
 			     dead->name, silent, watched);
 }
 
+/* S7: the switch has told, again and again since its last beat and just now, that it sends. */
+static void check_heard(struct world *w, const struct actor *a, uint64_t verdict_ms)
+{
+	if (!a->by_hand && a->counted.rises > 1 && a->counted.told_ms > a->heard_ms &&
+	    a->counted.told_ms + INTERVAL_MS >= verdict_ms)
+		world_broken(w, "S7: %s is fenced as silent, and its port's counter moves",
+			     a->name);
+}
+
 static void check_verdict(struct world *w, struct actor *a, const char *cause)
 {
 	uint64_t verdict_ms = verdict_ms_of(w, a);
@@ -502,8 +511,10 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 	check_fencing(w, a, verdict_ms);
 	if (is_restored(w) && !a->by_hand)
 		world_broken(w, "a restored database fences %s", a->name);
-	if (!strncmp(cause, "silent", 6))
+	if (!strncmp(cause, "silent", 6)) {
 		check_storm(w, a, verdict_ms);
+		check_heard(w, a, verdict_ms);
+	}
 	if (w->trial.dies == a)
 		w->trial.due_ms = 0;
 }

@@ -142,6 +142,8 @@ void manager_start(struct world *w)
 	w->held = false;
 	w->resumed_ms = 0;
 	check_loaded(w);
+	for (size_t i = 0; i < w->actor_count; i++)
+		w->actors[i].counted.told_ms = 0;
 	actors_know(w);
 	w->start_ms = 0;
 }

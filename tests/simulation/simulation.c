@@ -32,6 +32,7 @@ static const struct {
 	{ "fence-believes", DEFECT_FENCE_BELIEVES },
 	{ "unknown-is-nowhere", DEFECT_UNKNOWN_IS_NOWHERE },
 	{ "overdue-alone", DEFECT_OVERDUE_ALONE },
+	{ "traffic-ignored", DEFECT_TRAFFIC_IGNORED },
 	{ "grace-kept", DEFECT_GRACE_KEPT },
 	{ "wall-clock", DEFECT_WALL_CLOCK },
 	{ "verdict-first", DEFECT_VERDICT_FIRST },

@@ -205,6 +205,7 @@ static void news_deliver(struct world *w, struct news *n)
 
 	switch (n->kind) {
 	case NEWS_COMPLETED:
+		actor_counted(w, &n->done);
 		sink->completed(sink->arg, &n->done);
 		break;
 	case NEWS_SCANNED:

@@ -49,6 +49,12 @@ struct actor {
 	bool runs;        /* the blade has power and its kernel runs */
 	uint64_t boot_ms; /* when it will, having been powered on; 0: it will not by itself */
 	bool hangs;       /* runs, and does not beat */
+	bool sends;       /* its port's counter moves */
+	struct {
+		uint64_t count;
+		uint64_t told_ms; /* 0: never, to this manager */
+		unsigned rises;   /* one after the other, since its last beat */
+	} counted;                /* as the switch has told the manager */
 	uint64_t hangs_until_ms;
 	uint64_t dumb_until_ms; /* the switch cannot tell what it has; 0: it can */
 	uint64_t ask;           /* what its agent is asked; 0: nothing */
@@ -247,6 +253,8 @@ int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool i
 /* What a manager that has just started knows of fenced hosts. */
 void actors_know(struct world *w);
 void actor_told(struct world *w, const struct db_event *event);
+/* What the manager is told of a counter. */
+void actor_counted(struct world *w, const struct provider_completion *done);
 
 /* invariants.c */
 void check_sent(struct world *w, const struct provider_op *op);
