@@ -21,6 +21,7 @@ enum fabric_defect {
 	DEFECT_FENCE_BELIEVES,       /* a fence program's word stands against the switch's (S1) */
 	DEFECT_UNKNOWN_IS_NOWHERE,   /* what cannot be told is taken for bound nowhere (S1) */
 	DEFECT_NO_QUARANTINE,        /* a card that comes is given at once, unscrubbed (S17) */
+	DEFECT_UNRECORDED,           /* what the switch says of a host is not recorded */
 	DEFECT_OVERDUE_ALONE,        /* the breaker counts only hosts that are due (S4) */
 	DEFECT_GRACE_KEPT,           /* leaving HOLD gives nobody a fresh window (S4) */
 	DEFECT_WALL_CLOCK,           /* hosts are judged by wall time (S2) */

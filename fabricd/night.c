@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/defect.h"
 #include "fabricd/state.h"
 
 enum { WINDOWS_AFTER = 3 };
@@ -114,7 +114,7 @@ void night_witness(struct fabric *f, const struct fabric_host *host)
 {
 	struct recorder *r = recorder_of(f, host);
 
-	if (r)
+	if (r && !DEFECT(UNRECORDED))
 		record_witness(r, host->place, host->live.witness, f->now_ms);
 }
 

@@ -4,9 +4,11 @@
 and with other settings it says what would have happened."""
 
 import json
+import signal
 import unittest
+import uuid
 
-from fabric import Case, Refused
+from fabric import Case, Follower, Refused
 
 
 class Replay(Case):
@@ -88,6 +90,20 @@ class Replay(Case):
         self.assertEqual(self.end(before, "night")["what"], "fenced-by-hand")
         self.assertTrue(after["same"], after["difference"])
         self.assertEqual(self.end(after, "night"), self.end(before, "night"))
+
+    def test_a_blade_that_leaves_on_purpose(self):
+        self.follower = Follower(self.fabric)
+        self.fabric.wait("judging has begun, and the spare is fit", lambda: self.fabric.request(
+            "POST", f"/v1/hosts/{self.victim}/failover", {"dry_run": True})[0] == 200)
+        self.fabric.kill("agent-" + self.victim)
+        self.fabric.start("leaver", "fabric-agent", "--host", self.victim, "--socket", self.fabric.socket,
+                          "--interval-ms", "200", "--boot-id", str(uuid.uuid4()), "--leave")
+        self.fabric.wait("it is heard", lambda: "host.booted" in self.follower.types())
+        incident = self.died(lambda host: self.fabric.kill("leaver", signal.SIGTERM))
+        seen = self.replay(incident)
+
+        self.assertTrue(seen["same"], seen["difference"])
+        self.assertEqual(self.end(seen, "night")["what"], "left")
 
     def test_what_cannot_be_asked_is_refused_with_the_reason(self):
         incident = self.silent()

@@ -31,6 +31,7 @@ static const struct {
 	{ "no-quarantine", DEFECT_NO_QUARANTINE },
 	{ "fence-believes", DEFECT_FENCE_BELIEVES },
 	{ "unknown-is-nowhere", DEFECT_UNKNOWN_IS_NOWHERE },
+	{ "unrecorded", DEFECT_UNRECORDED },
 	{ "overdue-alone", DEFECT_OVERDUE_ALONE },
 	{ "traffic-ignored", DEFECT_TRAFFIC_IGNORED },
 	{ "grace-kept", DEFECT_GRACE_KEPT },
