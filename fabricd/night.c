@@ -15,7 +15,10 @@
 #include "common/defect.h"
 #include "fabricd/state.h"
 
-enum { WINDOWS_AFTER = 3 };
+enum {
+	WINDOWS_AFTER = 3,
+	RUN_BYTES = 1 << 20, /* of a record that is run at once: some 50 ms */
+};
 
 static struct record_settings settings_of(const struct config *c)
 {
@@ -460,7 +463,9 @@ static int replay_make(const struct fabric_incident *incident, struct fabric_pro
 		return problem_say(problem, REFUSE_NO_RECORD,
 				   "of incident %" PRIu64 " there is no record in memory",
 				   incident->row.id);
-	r = replay_open(incident->record, incident->record_length, why, &out->replay);
+	r = -E2BIG;
+	if (incident->record_length <= RUN_BYTES)
+		r = replay_open(incident->record, incident->record_length, why, &out->replay);
 	if (r == -EBADMSG)
 		return problem_say(problem, REFUSE_NO_RECORD,
 				   "the record of incident %" PRIu64 " cannot be read: %s",

@@ -7,7 +7,8 @@
 
 enum {
 	PART_BYTES = 32 << 10,
-	PART_BYTES_HOST = 192,
+	PART_BYTES_HOST = 64, /* and for each beat that it may miss: */
+	PART_BYTES_BEAT = 15, /* three windows of 5 bytes */
 	PART_FIRST = 1024,
 	ENTRY_MAX = 40,
 	NO_TIME = 0, /* beside 1 + the zigzag of a time */
@@ -91,7 +92,8 @@ static void state_add(struct buf *out, const struct recorder *r, const struct re
 
 static size_t part_limit(const struct recorder *r)
 {
-	return PART_BYTES + r->count * PART_BYTES_HOST;
+	return PART_BYTES +
+	       r->count * (PART_BYTES_HOST + r->settings.live.missed * (size_t)PART_BYTES_BEAT);
 }
 
 static bool part_room(struct record_part *part, size_t length)

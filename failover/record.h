@@ -11,9 +11,10 @@
  *
  * Two parts, each from one state to the next, so that what is kept reaches back at least
  * RECORD_WINDOWS windows, and at most twice as long. An entry takes 3 or 4 bytes and no allocation
- * but while a part grows for the first time. Bounds: a part ends at 32 KiB and 192 bytes for each
- * host; should looks not come while beats do, nothing is put down beyond twice that, and the next
- * look begins anew.
+ * but while a part grows for the first time. Bounds: a part ends at 32 KiB and, for each host, 64
+ * bytes and 15 for each beat of the window, which is three windows of beats: 1.3 MiB for 16 chassis
+ * of 64 hosts and a window of 5 beats, of which 0.3 are used at two looks a beat. Should looks not
+ * come while beats do, nothing is put down beyond twice that, and the next look begins anew.
  */
 #pragma once
 
