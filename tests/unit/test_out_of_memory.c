@@ -169,9 +169,9 @@ static int live(struct house *h)
 	/* A scan that was not taken in whole: nothing is concluded from it. */
 	if (!h->fabric->frozen && h->fabric->hosts.count != HOSTS)
 		return 5;
-	ask_much(h);
 	sim_model_reboot(h->reach[0].model, 0);
 	run(h, 2 * BEAT);
+	ask_much(h);
 	lose_a_host(h);
 	scan_again(h);
 	if (host_of(h, "bay1") && host_of(h, "bay2")) {
