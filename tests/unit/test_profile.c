@@ -548,6 +548,30 @@ static void the_higher_priority_goes_first_whatever_its_name(void **state)
 	assert_at(h, "a", 0);
 }
 
+static void the_time_line_tells_of_the_higher_priority_first(void **state)
+{
+	struct house *h = *state;
+	const struct fabric_incident *incident;
+	size_t n = 0;
+
+	vports(h, BAY7, 2);
+	vports(h, BAY8, 2);
+	web(h);
+	assert_int_equal(DEFINE(h, "a", 10, 0x0200000000b1, VF3, VF4), 0);
+	place_and_wait(h, "a", DB_OP_ASSIGN, "bay1");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	spare(h, "bay7");
+	spare(h, "bay8");
+	silence(h, BAY1);
+	run(h, MOVED);
+
+	incident = fabric_incident_find(h->fabric, 1);
+	while (strcmp(incident->steps[n].what, "move") != 0)
+		n++;
+	assert_non_null(strstr(incident->steps[n].detail, "profile web"));
+	assert_non_null(strstr(incident->steps[n + 1].detail, "profile a"));
+}
+
 /* Their vports alternate, and their priorities are equal. */
 static void profiles_that_stand_between_one_another_go_each_whole(void **state)
 {
@@ -857,6 +881,7 @@ int main(void)
 		TEST(the_higher_priority_goes_first),
 		TEST(the_higher_priority_goes_first_whatever_its_name),
 		TEST(profiles_that_stand_between_one_another_go_each_whole),
+		TEST(the_time_line_tells_of_the_higher_priority_first),
 		TEST(what_is_in_no_profile_has_the_default_priority),
 		TEST(between_dead_hosts_the_higher_priority_goes_first),
 		TEST(what_is_left_of_a_profile_follows_the_rest),
