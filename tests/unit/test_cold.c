@@ -4,6 +4,7 @@
  * bay1, which falls silent. What turns a host on is the command at the modelled switch; that its
  * agent then beats is the test's to say.
  */
+#include "fabricd/state.h"
 #include "house_fixture.h"
 
 enum {
@@ -580,6 +581,49 @@ static void s20_a_power_on_that_is_carried_out_late_changes_nothing_for_a_fenced
 	assert_int_equal(at_switch(h, VF1), BAY8);
 }
 
+static void s3_while_the_database_stands_still_no_starting_spare_is_given_up(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	silence(h, BAY1);
+	run(h, FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	run(h, COLD_START - FENCED - 2 * BEAT);
+	h->holds_commits = true;
+	spare(h, "bay3"); /* waits to be written */
+	run(h, 20 * BEAT);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+
+	h->holds_commits = false;
+	run(h, 20 * BEAT);
+	assert_int_not_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+}
+
+static void s15_a_power_on_that_ends_in_a_frozen_fabric_leads_to_nothing(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	freeze(h->fabric, "the test says so");
+	run(h, 2 * COLD_START);
+	assert_int_equal(host(h, "bay8")->cold.beat_by_ms, 0);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+}
+
+static void who_is_no_spare_is_neither_a_cold_nor_a_warm_one(void **state)
+{
+	struct house *h = *state;
+
+	silence(h, BAY7);
+	power(h, BAY7, false);
+	cold(h);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay7")), FABRIC_SPARE_NONE);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay3")), FABRIC_SPARE_NONE);
+}
+
 static void s3_a_manager_that_stood_still_gives_a_starting_spare_another_window(void **state)
 {
 	struct house *h = *state;
@@ -738,6 +782,9 @@ int main(void)
 		TEST(s11_one_that_is_fenced_by_hand_while_it_starts_is_left_to_its_fence),
 		TEST(s14_a_power_on_that_waited_while_its_host_was_fenced_is_not_sent),
 		TEST(s20_a_power_on_that_is_carried_out_late_changes_nothing_for_a_fenced_host),
+		TEST(s3_while_the_database_stands_still_no_starting_spare_is_given_up),
+		TEST(s15_a_power_on_that_ends_in_a_frozen_fabric_leads_to_nothing),
+		TEST(who_is_no_spare_is_neither_a_cold_nor_a_warm_one),
 		TEST(s3_a_manager_that_stood_still_gives_a_starting_spare_another_window),
 		TEST(s4_while_many_hosts_are_silent_no_starting_spare_is_given_up),
 		TEST(s6_while_the_switch_is_lost_no_starting_spare_is_given_up),
