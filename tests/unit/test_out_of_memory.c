@@ -103,6 +103,11 @@ static void ask_much(struct house *h)
 	struct fabric_request_op one = op(DB_OP_ASSIGN, VF3, "bay2", MAC2);
 	const struct fabric_request keyed = { .ops = &one, .op_count = 1, .key = "k", .hash = 1 };
 	const struct fabric_seen row = { .address = "0000:05:00.0", .mac = MAC1 };
+	struct fabric_profile_member members[2] = { { .function = "nic-0001/pf0/vf6" },
+						    { .function = "nic-0001/pf0/vf7" } };
+	const struct fabric_profile_request profile = {
+		.name = "web", .priority = 500, .members = members, .member_count = 2
+	};
 	struct fabric_problem problem;
 	struct fabric_plan plan;
 
@@ -122,6 +127,8 @@ static void ask_much(struct house *h)
 		fabric_plan_done(&plan);
 	if (!fabric_host_drain_plan(h->fabric, "bay2", "bay3", &problem, &plan))
 		fabric_plan_done(&plan);
+	may_fail(fabric_profile_set(h->fabric, &profile, &problem, on_answer, h));
+	run(h, 10);
 	if (fabric_function_find(h->fabric, STRAY)) {
 		foreign(h, PROVIDER_BIND, STRAY, BAY3, 9, 0);
 		scan_again(h);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabricd/state.h"
 #include "house_fixture.h"
 
 static const char *const VF4 = "nic-0001/pf0/vf4";
@@ -308,6 +309,16 @@ static void no_function_of_a_profile_goes_while_another_is_mended(void **state)
 	scan_again(h);
 	assert_non_null(function(h, VF1)->item);
 	assert_int_equal(ask(h, DB_OP_MOVE, VF2, "bay2", 0), REFUSE_FUNCTION_LOCKED);
+}
+
+static void s15_no_profile_is_made_or_moved_in_a_frozen_fabric(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	freeze(h->fabric, "the test says so");
+	assert_int_equal(DEFINE(h, "db", 1, 0, VF5), REFUSE_FROZEN);
+	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay1"), REFUSE_FROZEN);
 }
 
 static void a_profile_that_is_deleted_lets_its_functions_go_alone(void **state)
@@ -869,6 +880,7 @@ int main(void)
 		TEST(a_function_is_in_one_profile_and_its_identity_is_nobody_elses),
 		TEST(a_profile_that_is_on_its_way_is_not_redefined),
 		TEST(no_function_of_a_profile_goes_while_another_is_mended),
+		TEST(s15_no_profile_is_made_or_moved_in_a_frozen_fabric),
 		TEST(a_profile_that_is_deleted_lets_its_functions_go_alone),
 		TEST(a_profile_survives_a_restart),
 		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),
