@@ -84,6 +84,8 @@ class Duty(Case):
         self.fabric.kill_blade(self.victim)
         self.fabric.acknowledged[self.function]["host"] = self.spare
         self.fabric.wait_settled()
+        self.fabric.wait("its incident is done", lambda: self.fabric.incident_of(self.victim)["state"]
+                         == "done")
         self.assertEqual(self.host(self.victim)["fence_proved"]["by"], "fence")
         self.assertIn(f"{self.spare} has functions", self.refused("drill", self.spare))
 
@@ -197,7 +199,8 @@ class Duty(Case):
         self.type(f"fabricctl host set {self.other} --spare on")
         self.fabric.acknowledged[self.function]["host"] = self.other
         self.fabric.wait_settled()
-
+        self.fabric.wait("its incident is done", lambda: self.fabric.incident_of(self.victim)["state"]
+                         == "done")
         following = self.incident(self.victim)["next"]
         self.assertEqual([row["command"] for row in following],
                          [f"fabricctl host readmit {self.victim}"])
