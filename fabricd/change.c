@@ -359,9 +359,9 @@ bool item_gate(const struct fabric_item *item, const struct fabric_host *host,
 	if (item->run.at != ITEM_EFFECT || item->run.attempt != op->attempt ||
 	    item->row.generation != op->generation)
 		return false;
-	/* The door may have closed while it waited (S20). */
+	/* The door may have closed while it waited (S20), or a fence be unbinding it (S19). */
 	return op->verb != PROVIDER_BIND ||
-	       (host && host_is_open(host) && host->epoch == op->epoch);
+	       (host && host_is_open(host) && host->epoch == op->epoch && !item->fn->unbound_from);
 }
 
 static void flow_begin(struct fabric *f, struct flow *flow)
@@ -1087,6 +1087,22 @@ static void item_done(struct fabric *f, struct fabric_item *item)
 		item_end(f, item, DB_CHANGE_DONE, "");
 }
 
+/* S19: a fence has told the switch to unbind it, which may be carried out yet: who read it back
+ * before that has settled, and bound it, would lose it again. Return: true while the fence goes on;
+ * what it left behind is in doubt. */
+static bool fence_holds(struct fabric_item *item)
+{
+	struct fabric_function *fn = item->fn;
+
+	if (!fn->unbound_from)
+		return false;
+	if (fn->unbound_from->fence)
+		return true;
+	fn->unbound_from = NULL;
+	fn->doubt = true;
+	return false;
+}
+
 static void item_decide(struct fabric *f, struct fabric_item *item)
 {
 	struct handover_goal goal;
@@ -1095,6 +1111,10 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 
 	if (item_must_wait(f, item))
 		return;
+	if (fence_holds(item)) {
+		item_hold(item, "waits for the fence");
+		return;
+	}
 	if (item->fn->doubt) {
 		item_settle(f, item);
 		return;

@@ -253,7 +253,9 @@ struct fabric_function {
 
 	bool is_taken; /* by the adoption that is being planned */
 	bool bad;
-	bool dirty;               /* to be scrubbed before its card leaves quarantine */
+	bool dirty; /* to be scrubbed before its card leaves quarantine */
+	/* Its fence has told the switch to unbind it from there; NULL: none has. */
+	const struct fabric_host *unbound_from;
 	bool doubt;               /* an outcome is UNKNOWN and not settled yet */
 	struct fabric_item *item; /* the running change that has it locked; NULL: none */
 	uint64_t retry_ms;        /* when a repair may be tried again */

@@ -165,6 +165,15 @@ static void fence_end(struct fabric *f, struct fabric_fence *fence)
 	look(f);
 }
 
+static void function_unbinds(struct fabric *f, const struct fabric_fence *fence,
+			     const struct provider_op *op)
+{
+	const struct fabric_provider *p = provider_of_host(f, fence->host);
+
+	if (op->function && op->function <= p->function_count && p->functions[op->function - 1])
+		p->functions[op->function - 1]->unbound_from = fence->host;
+}
+
 /* (4) All that its virtual switch shows: never a list from the assignments. */
 static bool counts(const struct fabric *f, const struct fabric_host *host,
 		   const struct provider_binding *shown)
@@ -206,6 +215,7 @@ static void fence_unbind(struct fabric *f, struct fabric_fence *fence,
 			continue;
 		if (!fence_put(f, fence, &op))
 			break;
+		function_unbinds(f, fence, &op);
 		if (!fence->attempt)
 			fence->attempt = op.attempt;
 		fence->pending++;
@@ -544,6 +554,16 @@ static void opening_read(struct fabric *f, struct fabric_fence *fence,
 	}
 }
 
+/* A settled read-back: nothing that the fence has sent can still be carried out. */
+static void functions_let_go(struct fabric *f, const struct fabric_host *host)
+{
+	const struct fabric_provider *p = provider_of_host(f, host);
+
+	for (size_t i = 0; i < p->function_count; i++)
+		if (p->functions[i] && p->functions[i]->unbound_from == host)
+			p->functions[i]->unbound_from = NULL;
+}
+
 /* A read-back of the whole virtual switch: what it does not show is not there. */
 static void host_seen(struct fabric *f, const struct fabric_host *host,
 		      const struct provider_completion *done)
@@ -640,6 +660,7 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		fence_read_failed(f, fence, done);
 		return;
 	}
+	functions_let_go(f, host);
 	host_seen(f, host, done);
 	life_power(f, host, &done->host);
 	life_traffic(f, host, done);

@@ -1862,6 +1862,28 @@ static void s19_a_manager_that_starts_settles_before_it_scans_or_does_anything(v
 	assert_int_equal(h->sent[from].host, 0);
 }
 
+static void s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	h->config.repair = false;
+	usual(h);
+	/* The switch has gone back to an older map: VF1 is at bay2 as it was once. */
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
+	scan_again(h);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
+	from = h->sent_count;
+	assert_int_equal(failover(h, "bay2"), 0);
+	run_until_sent(h, PROVIDER_UNBIND, from);
+
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay3", 0), 0);
+	run(h, 30 * BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
 /* ---- S20 ---- */
 
 static void s20_the_door_is_closed_durably_before_the_first_command_of_a_fence(void **state)
@@ -2160,6 +2182,7 @@ int main(void)
 		TEST(s17_adoption_takes_no_identity_twice),
 		TEST(s19_after_no_answer_nothing_is_read_before_the_switch_has_settled),
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
+		TEST(s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled),
 		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
 		TEST(s20_whatever_the_virtual_switch_shows_is_unbound_whoever_bound_it),
 		TEST(s20_a_bind_in_flight_is_waited_out_before_the_host_counts_as_fenced),
