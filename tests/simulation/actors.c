@@ -16,8 +16,8 @@ enum { BEAT_MS = 1000 };
 void actor_power(struct world *w, struct actor *a, bool on)
 {
 	a->dark_ms = w->now_ms; /* at either end of it */
-	if (sim_model_host(w->model, a->handle, SIM_HOST_POWER, on) ||
-	    (on && sim_model_host(w->model, a->handle, SIM_HOST_LINK, true)))
+	if (sim_model_host(a->site->model, a->handle, SIM_HOST_POWER, on) ||
+	    (on && sim_model_host(a->site->model, a->handle, SIM_HOST_LINK, true)))
 		abort();
 }
 
@@ -32,12 +32,14 @@ void actor_boot(struct world *w, struct actor *a)
 }
 
 /* The manager has turned it on (S11): most boot in time, some too late, some never. */
-void actor_powered_on(struct world *w, uint16_t host)
+void actor_powered_on(struct site *s, uint16_t host)
 {
+	struct world *w = s->w;
+
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 
-		if (a->handle != host || a->runs)
+		if (a->site != s || a->handle != host || a->runs)
 			continue;
 		a->dark_ms = w->now_ms;
 		if (world_random(w, 8))
@@ -47,22 +49,22 @@ void actor_powered_on(struct world *w, uint16_t host)
 	}
 }
 
-void actor_powered_off(struct world *w, uint16_t host)
+void actor_powered_off(struct site *s, uint16_t host)
 {
-	for (size_t i = 0; i < w->actor_count; i++) {
-		struct actor *a = &w->actors[i];
+	for (size_t i = 0; i < s->w->actor_count; i++) {
+		struct actor *a = &s->w->actors[i];
 
-		if (a->handle == host)
+		if (a->site == s && a->handle == host)
 			a->boot_ms = 0;
-		if (a->handle != host || !a->runs)
+		if (a->site != s || a->handle != host || !a->runs)
 			continue;
-		world_story(w, "%s has lost its power", a->name);
+		world_story(s->w, "%s has lost its power", a->name);
 		a->runs = false;
 		a->hangs = false;
 		a->dumb_until_ms = 0;
-		a->dark_ms = w->now_ms;
+		a->dark_ms = s->w->now_ms;
 		if (!a->readmit_ms)
-			a->readmit_ms = w->now_ms + 30000 + world_random(w, 30000);
+			a->readmit_ms = s->w->now_ms + 30000 + world_random(s->w, 30000);
 	}
 }
 
@@ -87,13 +89,13 @@ int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool i
 
 static int program_end(struct world *w, struct actor *a)
 {
-	bool has_power = sim_model_map(w->model)->hosts[a->handle - 1].state.power;
+	bool has_power = sim_model_map(a->site->model)->hosts[a->handle - 1].state.power;
 
 	if (w->program == PROGRAM_FAILS)
 		return 1;
 	if (a->run_is_off && w->program == PROGRAM_HONEST && has_power) {
 		actor_power(w, a, false);
-		actor_powered_off(w, a->handle);
+		actor_powered_off(a->site, a->handle);
 	}
 	if (a->run_is_off)
 		return 0;
@@ -118,11 +120,11 @@ static void program_advance(struct world *w, struct actor *a)
 
 /* ---- agents that are asked ---- */
 
-bool actor_is_dumb(const struct world *w, uint16_t host)
+bool actor_is_dumb(const struct site *s, uint16_t host)
 {
-	for (size_t i = 0; i < w->actor_count; i++)
-		if (w->actors[i].handle == host)
-			return w->actors[i].dumb_until_ms != 0;
+	for (size_t i = 0; i < s->w->actor_count; i++)
+		if (s->w->actors[i].site == s && s->w->actors[i].handle == host)
+			return s->w->actors[i].dumb_until_ms != 0;
 	return false;
 }
 
@@ -156,19 +158,25 @@ static void ask_advance(struct world *w, struct actor *a)
 	a->ask = 0;
 }
 
-void actors_init(struct world *w)
+static void actors_add(struct world *w, struct site *s)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 
-	w->actor_count = map->host_count;
-	for (size_t i = 0; i < w->actor_count; i++) {
-		struct actor *a = &w->actors[i];
+	for (size_t i = 0; i < map->host_count; i++) {
+		struct actor *a = &w->actors[w->actor_count++];
 
 		(void)snprintf(a->name, sizeof(a->name), "%s", map->hosts[i].bay);
+		a->site = s;
 		a->handle = map->hosts[i].handle;
 		actor_boot(w, a);
 	}
-	w->function_count = map->function_count;
+	s->function_count = map->function_count;
+}
+
+void actors_init(struct world *w)
+{
+	for (unsigned n = 0; n < w->site_count; n++)
+		actors_add(w, &w->sites[n]);
 	w->next_act_ms = w->now_ms + 20000;
 	w->next_mac = 0x020000000001u;
 }
@@ -222,7 +230,7 @@ static void actor_advance(struct world *w, struct actor *a)
 	if (a->dumb_until_ms && w->now_ms >= a->dumb_until_ms) {
 		world_story(w, "the switch can tell again what %s has", a->name);
 		a->dumb_until_ms = 0;
-		world_changed(w);
+		site_changed(a->site);
 	}
 	if (a->ask)
 		ask_advance(w, a);
@@ -243,7 +251,8 @@ void actors_know(struct world *w)
 		else if (!a->fenced_ms) {
 			a->fenced_ms = w->now_ms;
 			/* Its proof was durable, and was not told any more. */
-			a->by_word = !sim_model_map(w->model)->hosts[a->handle - 1].state.power;
+			a->by_word =
+				!sim_model_map(a->site->model)->hosts[a->handle - 1].state.power;
 		}
 		if ((fenced || (host && host->state == FABRIC_HOST_QUARANTINED)) && !a->readmit_ms)
 			a->readmit_ms = w->now_ms + 10000;
@@ -330,6 +339,10 @@ static void trial_begin(struct world *w)
 		return;
 	w->trial = (struct trial){ .due_ms = w->now_ms + 8000, .dies = a };
 	w->wall_off_ms += steps_ms[w->seed % 3];
+	/* S6: one dead switch delays no other. */
+	for (unsigned n = 0; n < w->site_count; n++)
+		if (&w->sites[n] != a->site)
+			site_disconnect(&w->sites[n], 60000);
 	a->runs = false;
 	world_story(w, "%s dies, the last one; the wall clock is set by %" PRId64 " ms", a->name,
 		    steps_ms[w->seed % 3]);
@@ -344,19 +357,20 @@ static void traffic_follow(struct world *w)
 		bool sends = a->runs && !a->hangs;
 
 		if (sends != a->sends &&
-		    sim_model_host(w->model, a->handle, SIM_HOST_TRAFFIC, sends))
+		    sim_model_host(a->site->model, a->handle, SIM_HOST_TRAFFIC, sends))
 			abort();
 		a->sends = sends;
 	}
 }
 
 /* A reading has reached the manager. */
-void actor_counted(struct world *w, const struct provider_completion *done)
+void actor_counted(struct site *s, const struct provider_completion *done)
 {
+	struct world *w = s->w;
 	struct actor *a = NULL;
 
 	for (size_t i = 0; i < w->actor_count; i++)
-		if (w->actors[i].handle == done->host.host)
+		if (w->actors[i].site == s && w->actors[i].handle == done->host.host)
 			a = &w->actors[i];
 	if (!a || done->outcome != PROVIDER_DONE || !done->traffic_known)
 		return;
@@ -415,16 +429,24 @@ uint64_t actors_next_ms(const struct world *w)
 	return next;
 }
 
+static void site_quiet(struct site *s)
+{
+	const struct sim_map *map = sim_model_map(s->model);
+
+	sim_model_fault_clear(s->model);
+	for (uint32_t i = 1; i <= map->adapter_count; i++)
+		if (map->slots[i - 1].out)
+			at_slot(s, i, SIM_SLOT_IN);
+}
+
 /* The trouble is over: everything runs, and somebody lets in whoever is fenced. */
 void actors_quiet(struct world *w)
 {
 	world_story(w, "quiet");
 	w->quiet = true;
 	w->kill_in = 0;
-	sim_model_fault_clear(w->model);
-	for (uint32_t i = 1; i <= sim_model_map(w->model)->adapter_count; i++)
-		if (sim_model_map(w->model)->slots[i - 1].out)
-			at_slot(w, i, SIM_SLOT_IN);
+	for (unsigned n = 0; n < w->site_count; n++)
+		site_quiet(&w->sites[n]);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 

@@ -40,7 +40,7 @@ void act_kill(struct world *w);
 void act_reboot(struct world *w);
 void act_card(struct world *w);
 /* Somebody is at the slot of @adapter. */
-void at_slot(struct world *w, uint32_t adapter, enum sim_slot_what what);
+void at_slot(struct site *s, uint32_t adapter, enum sim_slot_what what);
 
 /* ---- actors.c ---- */
 /* Its button is pressed: the switch sees it. */

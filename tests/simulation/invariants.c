@@ -15,39 +15,39 @@ static bool is_effect(enum provider_verb verb)
 	       verb == PROVIDER_RESET;
 }
 
-static struct known *known_of(struct world *w, uint32_t function)
+static struct known *known_of(struct site *s, uint32_t function)
 {
-	return function && function <= w->function_count ? &w->known[function - 1] : NULL;
+	return function && function <= s->function_count ? &s->known[function - 1] : NULL;
 }
 
-static struct actor *actor_of(struct world *w, uint16_t host)
+static struct actor *actor_of(struct site *s, uint16_t host)
 {
-	for (size_t i = 0; i < w->actor_count; i++)
-		if (w->actors[i].handle == host)
-			return &w->actors[i];
+	for (size_t i = 0; i < s->w->actor_count; i++)
+		if (s->w->actors[i].site == s && s->w->actors[i].handle == host)
+			return &s->w->actors[i];
 	return NULL;
 }
 
 /* ---- a command leaves ---- */
 
 /* S20: where a switch can, it cuts a host off before the fence unbinds what the host has. */
-static void check_cut_off(struct world *w, const struct provider_op *op)
+static void check_cut_off(struct site *s, const struct provider_op *op)
 {
-	struct actor *a = actor_of(w, op->host);
+	struct actor *a = actor_of(s, op->host);
 
-	if (!a || !w->chassis->can.isolate)
+	if (!a || !s->chassis->can.isolate)
 		return;
 	if (op->verb == PROVIDER_ISOLATE && op->value)
 		a->cut_off = true;
 	if (op->verb == PROVIDER_UNBIND && !op->generation && !a->cut_off)
-		world_broken(w, "S20: a fence unbinds function %u from %s, which is not cut off",
+		world_broken(s->w, "S20: a fence unbinds function %u from %s, which is not cut off",
 			     op->function, a->name);
 }
 
 /* Whose change it is; NULL: a fence's command, or a read. */
-static const struct fabric_item *item_of(const struct world *w, const struct provider_op *op)
+static const struct fabric_item *item_of(const struct site *s, const struct provider_op *op)
 {
-	const struct fabric_provider *p = w->fabric->providers[0];
+	const struct fabric_provider *p = s->w->fabric->providers[s->n];
 	const struct fabric_function *fn = op->generation && op->function <= p->function_count
 						   ? p->functions[op->function - 1]
 						   : NULL;
@@ -75,10 +75,10 @@ static bool is_asked(const struct world *w, const struct fabric_change *change)
 
 /* S15: nothing leaves a frozen manager. And none that has a backup for its database mends anything
  * before it is told to adopt. */
-static void check_may_send(struct world *w, const struct provider_op *op)
+static void check_may_send(struct site *s, const struct provider_op *op)
 {
-	struct actor *a = actor_of(w, op->host);
-	const struct fabric_item *item = item_of(w, op);
+	struct actor *a = actor_of(s, op->host);
+	const struct fabric_item *item = item_of(s, op);
 	uint64_t since_ms;
 
 	if (a && op->epoch > a->epoch)
@@ -86,79 +86,78 @@ static void check_may_send(struct world *w, const struct provider_op *op)
 	if (op->verb == PROVIDER_READ || op->verb == PROVIDER_READ_HOST ||
 	    op->verb == PROVIDER_SETTLE)
 		return;
-	if (fabric_frozen(w->fabric, &since_ms))
-		world_broken(w, "S15: a frozen manager sends %s", provider_verb_text(op->verb));
+	if (fabric_frozen(s->w->fabric, &since_ms))
+		world_broken(s->w, "S15: a frozen manager sends %s", provider_verb_text(op->verb));
 	/* Of a card that somebody is at nothing stays as it was. */
-	if (is_restored(w) && item && !is_asked(w, item->change) &&
-	    !w->known[op->function - 1].card_ms)
-		world_broken(w, "a restored database sends %s of function %u, and nobody asked",
+	if (is_restored(s->w) && item && !is_asked(s->w, item->change) &&
+	    !s->known[op->function - 1].card_ms)
+		world_broken(s->w, "a restored database sends %s of function %u, and nobody asked",
 			     provider_verb_text(op->verb), op->function);
 }
 
 /* S11, S20: nobody who is fenced is turned on, nor anyone to whom nothing was bound before. */
-static void check_powered_on(struct world *w, const struct provider_op *op)
+static void check_powered_on(struct site *s, const struct provider_op *op)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
+	const struct actor *a = actor_of(s, op->host);
 	bool has_any = false;
 
 	if (op->verb != PROVIDER_HOST_POWER || !op->value)
 		return;
-	w->power_ons++;
+	s->w->power_ons++;
 	for (uint32_t i = 0; i < map->function_count; i++)
 		has_any |= map->functions[i].now.host == op->host;
-	if (w->actors[op->host - 1].fenced_ms)
-		world_broken(w, "S20: %s is fenced, and is powered on",
-			     w->actors[op->host - 1].name);
+	if (a->fenced_ms)
+		world_broken(s->w, "S20: %s is fenced, and is powered on", a->name);
 	if (!has_any)
-		world_broken(w, "S11: %s is powered on, and nothing is bound to it",
-			     w->actors[op->host - 1].name);
+		world_broken(s->w, "S11: %s is powered on, and nothing is bound to it", a->name);
 }
 
-void check_sent(struct world *w, const struct provider_op *op)
+void check_sent(struct site *s, const struct provider_op *op)
 {
-	struct known *k = known_of(w, op->function);
+	struct known *k = known_of(s, op->function);
 
-	check_cut_off(w, op);
-	check_may_send(w, op);
-	check_powered_on(w, op);
+	check_cut_off(s, op);
+	check_may_send(s, op);
+	check_powered_on(s, op);
 	if (!is_effect(op->verb) || !k)
 		return;
 	/* 3: no bind before a settled read-back of "nowhere". */
 	if (op->verb == PROVIDER_BIND && !k->clean)
-		world_broken(w,
+		world_broken(s->w,
 			     "invariant 3: function %u is sent a bind without a settled read-back "
 			     "of nowhere",
 			     op->function);
 	k->outstanding++;
 	if (op->generation > k->generation)
 		k->generation = op->generation;
-	if (w->sent_count < WORLD_COMMANDS)
-		w->sent[w->sent_count++] = *op;
+	if (s->sent_count < WORLD_COMMANDS)
+		s->sent[s->sent_count++] = *op;
 }
 
 /* ---- a command is carried out ---- */
 
-static bool sent_forget(struct world *w, uint64_t attempt)
+static bool sent_forget(struct site *s, uint64_t attempt)
 {
-	for (size_t i = 0; i < w->sent_count; i++)
-		if (w->sent[i].attempt == attempt) {
-			w->sent[i] = w->sent[--w->sent_count];
+	for (size_t i = 0; i < s->sent_count; i++)
+		if (s->sent[i].attempt == attempt) {
+			s->sent[i] = s->sent[--s->sent_count];
 			return true;
 		}
 	return false;
 }
 
-void check_answered(struct world *w, const struct provider_completion *done)
+void check_answered(struct site *s, const struct provider_completion *done)
 {
 	struct known *k;
 
 	if (done->outcome == PROVIDER_UNKNOWN)
 		return;
-	for (size_t i = 0; i < w->sent_count; i++) {
-		if (w->sent[i].attempt != done->attempt)
+	for (size_t i = 0; i < s->sent_count; i++) {
+		if (s->sent[i].attempt != done->attempt)
 			continue;
-		k = known_of(w, w->sent[i].function);
-		w->sent[i] = w->sent[--w->sent_count];
+		k = known_of(s, s->sent[i].function);
+		s->sent[i] = s->sent[--s->sent_count];
 		if (k->outstanding)
 			k->outstanding--;
 		return;
@@ -166,67 +165,75 @@ void check_answered(struct world *w, const struct provider_completion *done)
 }
 
 /* The switch has nothing left that it could still carry out. */
-static void nothing_is_outstanding(struct world *w)
+static void nothing_is_outstanding(struct site *s)
 {
-	w->sent_count = 0;
-	for (size_t i = 0; i < w->function_count; i++)
-		w->known[i].outstanding = 0;
+	s->sent_count = 0;
+	for (size_t i = 0; i < s->function_count; i++)
+		s->known[i].outstanding = 0;
 }
 
-static void read_effect(struct world *w, const struct provider_op *op)
+static void read_effect(struct site *s, const struct provider_op *op)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 
-	if (w->sent_count && !sim_model_pending(w->model))
-		nothing_is_outstanding(w);
+	if (s->sent_count && !sim_model_pending(s->model))
+		nothing_is_outstanding(s);
 
-	for (uint32_t i = 0; i < op->value && op->function + i <= w->function_count; i++) {
-		struct known *k = &w->known[op->function + i - 1];
+	for (uint32_t i = 0; i < op->value && op->function + i <= s->function_count; i++) {
+		struct known *k = &s->known[op->function + i - 1];
 
 		if (!k->outstanding && !map->functions[op->function + i - 1].now.host)
 			k->clean = true;
 	}
 }
 
-static void check_identities(struct world *w, const struct provider_op *op)
+static void check_identities(struct site *s, const struct provider_op *op)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 	const struct identity *new = &map->functions[op->function - 1].now.identity;
 
-	for (size_t i = 0; i < map->function_count; i++)
-		if (i + 1 != op->function &&
-		    identity_is_clash(&map->functions[i].now.identity, new))
-			world_broken(w, "invariant 4: functions %u and %zu carry one identity",
-				     op->function, i + 1);
+	for (unsigned n = 0; n < s->w->site_count; n++) {
+		const struct site *o = &s->w->sites[n];
+
+		map = sim_model_map(o->model);
+		for (size_t i = 0; i < map->function_count; i++)
+			if ((o != s || i + 1 != op->function) &&
+			    identity_is_clash(&map->functions[i].now.identity, new))
+				world_broken(s->w,
+					     "invariant 4: functions %u and %zu carry one identity",
+					     op->function, i + 1);
+	}
 }
 
-static void check_fenced(struct world *w, const struct sim_effect *e)
+static void check_fenced(struct site *s, const struct sim_effect *e)
 {
-	struct actor *a = actor_of(w, e->op->host);
+	struct actor *a = actor_of(s, e->op->host);
 
 	if (e->op->verb == PROVIDER_BIND && a && a->fenced_ms)
 		world_broken(
-			w, "invariant 2: a bind to %s, fenced, was carried out at the switch (%s)",
+			s->w,
+			"invariant 2: a bind to %s, fenced, was carried out at the switch (%s)",
 			a->name, e->outcome == PROVIDER_DONE ? "bound" : "refused there");
 }
 
 /* Function @i + 1 is reset with the one that @op names: their card has no other reset. */
-static bool is_hit(const struct world *w, const struct provider_op *op, size_t i)
+static bool is_hit(const struct site *s, const struct provider_op *op, size_t i)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 	const struct provider_function *fn = &map->functions[op->function - 1];
 
 	return !fn->flr && map->functions[i].adapter == fn->adapter;
 }
 
 /* S16. The switch refuses it; that it is tried is the fault. */
-static void check_blast(struct world *w, const struct provider_op *op)
+static void check_blast(struct site *s, const struct provider_op *op)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 
 	for (size_t i = 0; op->verb == PROVIDER_RESET && i < map->function_count; i++)
-		if (i + 1 != op->function && is_hit(w, op, i) && map->functions[i].now.host)
-			world_broken(w, "S16: a reset of function %u hits function %zu at host %u",
+		if (i + 1 != op->function && is_hit(s, op, i) && map->functions[i].now.host)
+			world_broken(s->w,
+				     "S16: a reset of function %u hits function %zu at host %u",
 				     op->function, i + 1, map->functions[i].now.host);
 }
 
@@ -244,70 +251,71 @@ static bool is_givable(const struct sim_map *map, size_t i)
 }
 
 /* S17: a card that has come is scrubbed, all of it, before any of it is given. */
-static void check_scrubbed(struct world *w, const struct provider_op *op)
+static void check_scrubbed(struct site *s, const struct provider_op *op)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 	uint32_t adapter = map->functions[op->function - 1].adapter;
 
-	for (size_t i = 0; i < w->function_count; i++)
-		if (map->functions[i].adapter == adapter && is_givable(map, i) && w->known[i].dirty)
-			world_broken(w,
+	for (size_t i = 0; i < s->function_count; i++)
+		if (map->functions[i].adapter == adapter && is_givable(map, i) && s->known[i].dirty)
+			world_broken(s->w,
 				     "S17: function %u is bound, and function %zu of its card, "
 				     "which has come, was not reset",
 				     op->function, i + 1);
 }
 
-void check_effect(struct world *w, const struct sim_effect *e)
+void check_effect(struct site *s, const struct sim_effect *e)
 {
 	const struct provider_op *op = e->op;
-	struct known *k = known_of(w, op->function);
+	struct known *k = known_of(s, op->function);
 
-	if (w->print)
-		world_story(w,
+	if (s->w->print)
+		world_story(s->w,
 			    "    switch: %s function %u host %u vport %u gen %" PRIu64
 			    " -> %s%s%s%s",
 			    provider_verb_text(op->verb), op->function, op->host, op->vport,
 			    op->generation, provider_outcome_text(e->outcome), e->why ? " " : "",
 			    e->why ? provider_why_text(e->why) : "", e->is_late ? " LATE" : "");
 	if (op->verb == PROVIDER_READ) {
-		read_effect(w, op);
+		read_effect(s, op);
 		return;
 	}
 	if (!is_effect(op->verb) || !k)
 		return;
-	if (sent_forget(w, op->attempt) && k->outstanding)
+	if (sent_forget(s, op->attempt) && k->outstanding)
 		k->outstanding--;
 	if (e->why == PROVIDER_WHY_FAULT)
 		return;
-	check_fenced(w, e);
+	check_fenced(s, e);
 	/* 1: never to two hosts. The switch would refuse it; that it is tried is the fault. */
 	if (op->verb == PROVIDER_BIND && e->before.host &&
 	    (e->before.host != op->host || e->before.vport != op->vport))
-		world_broken(w,
+		world_broken(s->w,
 			     "invariant 1: function %u is bound to host %u and is bound to %u too",
 			     op->function, e->before.host, op->host);
 	/* 2: not under another generation than its owner's. */
 	if (op->generation && op->generation < k->generation)
-		world_broken(w,
+		world_broken(s->w,
 			     "invariant 2: %s of function %u under generation %" PRIu64
 			     " is carried out, its owner's is %" PRIu64,
 			     provider_verb_text(op->verb), op->function, op->generation,
 			     k->generation);
-	check_blast(w, op);
+	check_blast(s, op);
 	if (e->outcome != PROVIDER_DONE)
 		return;
 	if (op->verb == PROVIDER_BIND || op->verb == PROVIDER_UNBIND)
 		k->clean = false;
-	for (size_t i = 0; op->verb == PROVIDER_RESET && i < w->function_count; i++)
-		if (i + 1 == op->function || is_hit(w, op, i)) {
-			w->known[i].reset = true;
-			w->known[i].dirty = false;
+	for (size_t i = 0; op->verb == PROVIDER_RESET && i < s->function_count; i++)
+		if (i + 1 == op->function || is_hit(s, op, i)) {
+			s->known[i].reset = true;
+			s->known[i].dirty = false;
 		}
 	if (op->verb == PROVIDER_BIND) {
-		check_scrubbed(w, op);
+		check_scrubbed(s, op);
 		if (k->owner && k->owner != op->host && !k->reset)
 			world_broken(
-				w, "S16: function %u goes from host %u to host %u without a reset",
+				s->w,
+				"S16: function %u goes from host %u to host %u without a reset",
 				op->function, k->owner, op->host);
 		k->owner = op->host;
 		k->reset = false;
@@ -315,43 +323,65 @@ void check_effect(struct world *w, const struct sim_effect *e)
 	if (op->verb == PROVIDER_IDENTITY && !identity_is_empty(&op->identity)) {
 		if (e->after.host)
 			world_broken(
-				w,
+				s->w,
 				"invariant 4: function %u gets an identity while host %u sees it",
 				op->function, e->after.host);
-		if (w->now_ms - w->reboot_ms > REBOOT_GRACE_MS || !w->reboot_ms)
-			check_identities(w, op);
+		if (s->w->now_ms - s->reboot_ms > REBOOT_GRACE_MS || !s->reboot_ms)
+			check_identities(s, op);
 	}
 	if (op->verb == PROVIDER_RESET && e->before.host)
-		world_broken(w, "invariant 2: function %u is reset under its owner, host %u",
+		world_broken(s->w, "invariant 2: function %u is reset under its owner, host %u",
 			     op->function, e->before.host);
 }
 
 /* ---- it has started ---- */
 
 /* Names outlive the manager that gave them. */
-static void names_note(struct world *w)
+static void names_note(struct site *s)
 {
-	const struct fabric_provider *p = w->fabric->providers[0];
+	const struct fabric_provider *p = s->w->fabric->providers[s->n];
 
 	for (size_t i = 0; i < p->function_count && i < WORLD_FUNCTIONS; i++)
 		if (p->functions[i])
-			(void)snprintf(w->functions[i], sizeof(w->functions[i]), "%s",
+			(void)snprintf(s->functions[i], sizeof(s->functions[i]), "%s",
 				       p->functions[i]->name);
+}
+
+static void site_forget(struct site *s)
+{
+	for (size_t i = 0; i < s->function_count; i++) {
+		s->known[i].generation = 0;
+		s->known[i].dirty = false; /* as if its card had come while no manager ran */
+	}
 }
 
 void known_forget(struct world *w)
 {
 	w->acked_count = 0;
-	for (size_t i = 0; i < w->function_count; i++) {
-		w->known[i].generation = 0;
-		w->known[i].dirty = false; /* as if its card had come while no manager ran */
-	}
+	for (unsigned n = 0; n < w->site_count; n++)
+		site_forget(&w->sites[n]);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 
 		a->epoch = 0;
 		a->fenced_ms = 0;
 		a->maintained = false;
+	}
+}
+
+/* S8 */
+static void check_generations(struct site *s)
+{
+	for (size_t i = 0; i < s->function_count; i++) {
+		const struct fabric_function *fn =
+			s->functions[i][0] ? fabric_function_find(s->w->fabric, s->functions[i])
+					   : NULL;
+
+		if (s->functions[i][0] && s->known[i].generation > (fn ? fn->highest : 0))
+			world_broken(s->w,
+				     "S8: a command of generation %" PRIu64
+				     " has left for %s, and the journal does not know it",
+				     s->known[i].generation, s->functions[i]);
 	}
 }
 
@@ -367,17 +397,8 @@ void check_loaded(struct world *w)
 			world_broken(
 				w, "invariant 5: change %" PRIu64 " was acknowledged, and is lost",
 				w->acked[i].id);
-	for (size_t i = 0; i < w->function_count; i++) {
-		const struct fabric_function *fn =
-			w->functions[i][0] ? fabric_function_find(w->fabric, w->functions[i])
-					   : NULL;
-
-		if (w->functions[i][0] && w->known[i].generation > (fn ? fn->highest : 0))
-			world_broken(w,
-				     "S8: a command of generation %" PRIu64
-				     " has left for %s, and the journal does not know it",
-				     w->known[i].generation, w->functions[i]);
-	}
+	for (unsigned n = 0; n < w->site_count; n++)
+		check_generations(&w->sites[n]);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		const struct actor *a = &w->actors[i];
 		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
@@ -397,16 +418,19 @@ void check_loaded(struct world *w)
 
 static void check_done(struct world *w, const char *function)
 {
-	const struct sim_map *map = sim_model_map(w->model);
 	const struct fabric_function *fn = fabric_function_find(w->fabric, function);
 	const struct provider_binding *now;
+	const struct known *k;
+	const struct site *s;
 
-	if (!fn || !fn->present || (w->reboot_ms && w->now_ms - w->reboot_ms < REBOOT_GRACE_MS))
+	if (!fn || !fn->present)
 		return;
-	now = &map->functions[fn->as.handle - 1].now;
-	/* Somebody was at its card meanwhile. */
-	if (w->known[fn->as.handle - 1].card_ms &&
-	    w->now_ms - w->known[fn->as.handle - 1].card_ms < REBOOT_GRACE_MS)
+	s = site_of(w, fn);
+	k = &s->known[fn->as.handle - 1];
+	now = &sim_model_map(s->model)->functions[fn->as.handle - 1].now;
+	/* Somebody was at its card meanwhile, or the switch has rebooted. */
+	if ((k->card_ms && w->now_ms - k->card_ms < REBOOT_GRACE_MS) ||
+	    (s->reboot_ms && w->now_ms - s->reboot_ms < REBOOT_GRACE_MS))
 		return;
 	/* 5: "done" means durable and read back; unless its host was fenced meanwhile. */
 	if (fn->host && fn->host->fence)
@@ -442,7 +466,7 @@ static uint64_t verdict_ms_of(const struct world *w, const struct actor *a)
 static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 {
 	const struct provider_host_state *state =
-		&sim_model_map(w->model)->hosts[a->handle - 1].state;
+		&sim_model_map(a->site->model)->hosts[a->handle - 1].state;
 	uint64_t last = 0;
 
 	if (a->by_hand || !state->power || !state->link ||
@@ -472,16 +496,18 @@ static void check_storm(struct world *w, const struct actor *dead, uint64_t verd
 	unsigned watched = 0;
 	unsigned silent = 0;
 
-	if (w->resumed_ms && verdict_ms >= w->resumed_ms &&
-	    verdict_ms - w->resumed_ms < MISSED * INTERVAL_MS)
+	if (dead->site->resumed_ms && verdict_ms >= dead->site->resumed_ms &&
+	    verdict_ms - dead->site->resumed_ms < MISSED * INTERVAL_MS)
 		world_broken(w, "S4: %s is fenced %" PRIu64 " ms after the end of a hold",
-			     dead->name, verdict_ms - w->resumed_ms);
+			     dead->name, verdict_ms - dead->site->resumed_ms);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		const struct actor *a = &w->actors[i];
 		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
 
-		if (a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
+		if (a->site == dead->site && a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
 			return; /* what its witness said then, nobody knows any more */
+		if (a->site != dead->site)
+			continue;
 		if (!host || (a != dead && !host->live.watched) || host->live.aside ||
 		    host->live.witness == LIVE_SAYS_DEAD)
 			continue;
@@ -526,9 +552,19 @@ static void check_word(struct world *w, struct actor *a, const char *proof)
 	/* Somebody pressed its button just now, perhaps at a switch that cannot tell. */
 	if (a->dark_ms && w->now_ms - a->dark_ms < 2 * INTERVAL_MS)
 		return;
-	if (a->by_word && sim_model_map(w->model)->hosts[a->handle - 1].state.power)
+	if (a->by_word && sim_model_map(a->site->model)->hosts[a->handle - 1].state.power)
 		world_broken(w, "invariant 2: %s is fenced by somebody's word, and has its power",
 			     a->name);
+}
+
+static void check_site_event(struct site *s, const struct db_event *event)
+{
+	if (strcmp(s->name, event->subject) != 0)
+		return;
+	if (!strcmp(event->type, "switch.rebooted") || !strcmp(event->type, "provider.reconciled"))
+		s->reboot_untold = false;
+	if (!strcmp(event->type, "provider.reconciled"))
+		names_note(s);
 }
 
 void check_event(struct world *w, const struct db_event *event)
@@ -548,7 +584,7 @@ void check_event(struct world *w, const struct db_event *event)
 		if (!strcmp(event->type, "host.maintenance"))
 			a->maintained = !strcmp(event->detail, "on");
 		/* The switch let everybody in again, and the manager has not heard of it yet. */
-		if (!strncmp(event->type, "host.fenced", 11) && !w->reboot_untold) {
+		if (!strncmp(event->type, "host.fenced", 11) && !a->site->reboot_untold) {
 			a->fenced_ms = w->now_ms;
 			a->fence_void = false;
 			a->readmitted = false;
@@ -560,57 +596,63 @@ void check_event(struct world *w, const struct db_event *event)
 			a->by_hand = false;
 		}
 	}
-	if (!strcmp(event->type, "switch.rebooted") || !strcmp(event->type, "provider.reconciled"))
-		w->reboot_untold = false;
+	for (unsigned n = 0; n < w->site_count; n++)
+		check_site_event(&w->sites[n], event);
 	if (!strcmp(event->type, "fabric.adopted"))
 		w->disk.is_restored = false;
-	if (!strcmp(event->type, "provider.reconciled"))
-		names_note(w);
 	if (!strcmp(event->type, "function.done"))
 		check_done(w, event->subject);
 }
 
 /* ---- every step ---- */
 
-static void check_hold(struct world *w)
+static void check_hold(struct site *s)
 {
+	const struct fabric *f = s->w->fabric;
 	bool held = false;
 
-	for (size_t i = 0; i < w->fabric->chassis_count; i++)
-		held = held || w->fabric->chassis[i].live.hold;
-	if (w->held && !held)
-		w->resumed_ms = w->now_ms;
-	w->held = held;
+	for (size_t i = 0; i < f->chassis_count; i++)
+		held = held || (f->chassis[i].provider == s->n && f->chassis[i].live.hold);
+	if (s->held && !held)
+		s->resumed_ms = s->w->now_ms;
+	s->held = held;
+}
+
+static void check_empty(struct site *s)
+{
+	const struct sim_map *map = sim_model_map(s->model);
+
+	for (size_t i = 0; i < map->function_count; i++) {
+		const struct provider_binding *now = &map->functions[i].now;
+		const struct actor *a = now->host ? actor_of(s, now->host) : NULL;
+
+		if (a && a->fenced_ms && !a->by_word)
+			world_broken(s->w,
+				     "invariant 2: %s is fenced, and function %zu is bound to it",
+				     a->name, i + 1);
+	}
 }
 
 void check_step(struct world *w)
 {
-	const struct sim_map *map = sim_model_map(w->model);
-
-	if (world_manager_runs(w)) {
-		check_hold(w);
-		check_profiles(w);
+	for (unsigned n = 0; n < w->site_count; n++) {
+		if (world_manager_runs(w))
+			check_hold(&w->sites[n]);
+		check_empty(&w->sites[n]);
 	}
+	if (world_manager_runs(w))
+		check_profiles(w);
 	if (w->trial.due_ms && w->now_ms > w->trial.due_ms)
 		world_broken(w, "%s is dead, and nobody misses it", w->trial.dies->name);
-	for (size_t i = 0; i < map->function_count; i++) {
-		const struct provider_binding *now = &map->functions[i].now;
-		const struct actor *a = now->host ? actor_of(w, now->host) : NULL;
-
-		if (a && a->fenced_ms && !a->by_word)
-			world_broken(w,
-				     "invariant 2: %s is fenced, and function %zu is bound to it",
-				     a->name, i + 1);
-	}
 }
 
 /* ---- the end ---- */
 
 /* Its reset would take another function of its card from a host that uses it: it stays parked, and
  * is shown with that reason, until a person moves both (S16). */
-static bool is_kept_back_by_card(const struct world *w, const struct fabric_function *fn)
+static bool is_kept_back_by_card(struct world *w, const struct fabric_function *fn)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(site_of(w, fn)->model);
 
 	if (fn->as.flr || !fn->host || fn->assigned != DB_ASSIGNMENT_PARKED)
 		return false;
@@ -623,7 +665,7 @@ static bool is_kept_back_by_card(const struct world *w, const struct fabric_func
 static void check_placed(struct world *w, const struct fabric_function *fn)
 {
 	const struct provider_binding *now =
-		&sim_model_map(w->model)->functions[fn->as.handle - 1].now;
+		&sim_model_map(site_of(w, fn)->model)->functions[fn->as.handle - 1].now;
 
 	if (fabric_function_is_kept(fn) || is_kept_back_by_card(w, fn))
 		return;

@@ -99,11 +99,26 @@ void manager_bury(struct world *w)
 {
 	fabric_free(w->fabric);
 	w->fabric = NULL;
-	wire_free(w);
+	for (unsigned n = 0; n < w->site_count; n++)
+		wire_free(&w->sites[n]);
 	w->stopped_until_ms = 0;
 	if (w->dead)
 		disk_crash(w);
 	w->dead = false;
+}
+
+static void site_connect(struct site *s)
+{
+	struct provider *wire = wire_new(s);
+	unsigned number;
+
+	if (fabric_provider_add(s->w->fabric, s->name, wire_sink(s), &number) || number != s->n)
+		abort();
+	wire_open(s);
+	fabric_provider_set(s->w->fabric, number, wire);
+	s->reboot_untold = false;
+	s->held = false;
+	s->resumed_ms = 0;
 }
 
 void manager_start(struct world *w)
@@ -119,8 +134,6 @@ void manager_start(struct world *w)
 				      .arg = w };
 	struct config config;
 	char why[DB_TEXT_MAX];
-	struct provider *wire = wire_new(w);
-	unsigned number;
 
 	world_story(w, "the manager is started");
 	config_init(&config);
@@ -132,15 +145,11 @@ void manager_start(struct world *w)
 		(void)snprintf(fence->host, sizeof(fence->host), "%s", w->actors[i].name);
 		(void)snprintf(fence->program, sizeof(fence->program), "/fence");
 	}
-	if (fabric_new(&config, &io, &w->fabric) || fabric_load(w->fabric, w->db, why) ||
-	    fabric_provider_add(w->fabric, "sim", wire_sink(w), &number))
+	if (fabric_new(&config, &io, &w->fabric) || fabric_load(w->fabric, w->db, why))
 		abort();
-	wire_open(w);
-	fabric_provider_set(w->fabric, number, wire);
+	for (unsigned n = 0; n < w->site_count; n++)
+		site_connect(&w->sites[n]);
 	fabric_start(w->fabric);
-	w->reboot_untold = false;
-	w->held = false;
-	w->resumed_ms = 0;
 	check_loaded(w);
 	for (size_t i = 0; i < w->actor_count; i++)
 		w->actors[i].counted.told_ms = 0;

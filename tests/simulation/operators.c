@@ -44,9 +44,14 @@ static const struct fabric_function *any_function(struct world *w, bool assigned
 	return NULL;
 }
 
-static const char *any_host(struct world *w)
+/* Mostly one that @fn can be given to. */
+static const char *any_host(struct world *w, const struct fabric_function *fn)
 {
-	return w->actors[world_random(w, w->actor_count)].name;
+	const struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	while (world_random(w, 10) && a->site != site_of(w, fn))
+		a = &w->actors[world_random(w, w->actor_count)];
+	return a->name;
 }
 
 static void op_fill(struct world *w, struct fabric_request_op *op, const struct fabric_function *fn,
@@ -55,7 +60,7 @@ static void op_fill(struct world *w, struct fabric_request_op *op, const struct 
 	op->op = verb;
 	(void)snprintf(op->function, sizeof(op->function), "%s", fn->name);
 	if (verb != DB_OP_RELEASE)
-		(void)snprintf(op->host, sizeof(op->host), "%s", any_host(w));
+		(void)snprintf(op->host, sizeof(op->host), "%s", any_host(w, fn));
 	if (!named)
 		return;
 	op->has_identity = true;
@@ -153,16 +158,16 @@ void act_spare(struct world *w)
 {
 	size_t count;
 	const struct fabric_host *const *hosts = fabric_hosts(w->fabric, &count);
-	unsigned spares = 0;
+	unsigned spares[WORLD_SITES] = { 0 };
 
 	for (size_t i = 0; i < count; i++)
-		spares += hosts[i]->spare;
-	for (size_t i = 0; i < count && spares < 2; i++)
-		if (!hosts[i]->spare && !hosts[i]->functions &&
+		spares[hosts[i]->provider] += hosts[i]->spare;
+	for (size_t i = 0; i < count; i++)
+		if (spares[hosts[i]->provider] < 2 && !hosts[i]->spare && !hosts[i]->functions &&
 		    hosts[i]->state == FABRIC_HOST_ALIVE) {
 			world_story(w, "operator: %s is a spare", hosts[i]->name);
 			if (!fabric_host_set_spare(w->fabric, hosts[i]->name, true, 0, on_done, w))
-				spares++;
+				spares[hosts[i]->provider]++;
 		}
 }
 
@@ -260,7 +265,7 @@ static void actor_take_power(struct world *w, struct actor *a)
 {
 	world_story(w, "operator: takes the power of %s", a->name);
 	actor_power(w, a, false);
-	actor_powered_off(w, a->handle);
+	actor_powered_off(a->site, a->handle);
 }
 
 void actor_readmit(struct world *w, struct actor *a)
@@ -274,7 +279,7 @@ void actor_readmit(struct world *w, struct actor *a)
 		a->readmit_ms = w->now_ms + 1000;
 		return;
 	}
-	if (is_blocked(w, a) && !sim_model_map(w->model)->hosts[a->handle - 1].state.power) {
+	if (is_blocked(w, a) && !sim_model_map(a->site->model)->hosts[a->handle - 1].state.power) {
 		actor_confirm(w, a);
 		return;
 	}

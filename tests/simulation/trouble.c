@@ -28,7 +28,7 @@ void act_fault(struct world *w)
 
 	fault.ms = (uint32_t)(fault.kind == SIM_FAULT_DELAY ? world_random(w, 3000)
 							    : 100 + world_random(w, 20000));
-	if (sim_model_fault(w->model, &fault))
+	if (sim_model_fault(site_any(w)->model, &fault))
 		return;
 	sim_fault_format(&fault, text);
 	world_story(w, "fault: %s", text);
@@ -70,7 +70,7 @@ void act_dumb(struct world *w)
 	a->dumb_until_ms = w->now_ms + 500 + world_random(w, 15000);
 	world_story(w, "the switch cannot tell what %s has for %" PRIu64 " ms", a->name,
 		    a->dumb_until_ms - w->now_ms);
-	world_changed(w);
+	site_changed(a->site);
 	if (world_random(w, 2))
 		return;
 	a->hangs = true;
@@ -87,11 +87,11 @@ void act_hint(struct world *w)
 /* Hosts tell what they see: what the switch has there. */
 void act_tell(struct world *w)
 {
-	const struct sim_map *map = sim_model_map(w->model);
 	struct fabric_seen rows[PROVIDER_VPORTS_MAX];
 
 	for (size_t i = 0; i < w->actor_count; i++) {
 		const struct actor *a = &w->actors[i];
+		const struct sim_map *map = sim_model_map(a->site->model);
 		size_t count = 0;
 
 		for (size_t n = 0; n < map->function_count && a->runs && !a->hangs; n++) {
@@ -168,10 +168,11 @@ void act_clock(struct world *w)
 
 void act_disconnect(struct world *w)
 {
-	uint64_t for_ms = 10 + world_random(w, 5000);
+	struct site *s = site_any(w);
+	uint64_t for_ms = 10 + world_random(w, world_random(w, 4) ? 5000 : 40000);
 
-	world_story(w, "the switch is not reached for %" PRIu64 " ms", for_ms);
-	world_disconnect(w, for_ms);
+	world_story(w, "switch %s is not reached for %" PRIu64 " ms", s->name, for_ms);
+	site_disconnect(s, for_ms);
 }
 
 void act_kill(struct world *w)
@@ -182,37 +183,40 @@ void act_kill(struct world *w)
 void act_reboot(struct world *w)
 {
 	size_t changes = world_random(w, 4);
+	struct site *s = site_any(w);
 
-	world_story(w, "the switch reboots into the map of %zu changes ago", changes);
-	sim_model_reboot(w->model, changes);
-	w->reboot_ms = w->now_ms;
-	w->reboot_untold = w->fabric && !w->dead;
-	w->sent_count = 0;
+	world_story(w, "switch %s reboots into the map of %zu changes ago", s->name, changes);
+	sim_model_reboot(s->model, changes);
+	s->reboot_ms = w->now_ms;
+	s->reboot_untold = w->fabric && !w->dead;
+	s->sent_count = 0;
 	for (size_t i = 0; i < w->actor_count; i++) {
+		if (w->actors[i].site != s)
+			continue;
 		w->actors[i].fence_void = true;
 		w->actors[i].fenced_ms = 0;
 	}
-	for (size_t i = 0; i < w->function_count; i++) {
-		w->known[i].outstanding = 0;
-		w->known[i].clean = false;
-		w->known[i].generation = 0;
-		w->known[i].reboot_ms = w->now_ms;
+	for (size_t i = 0; i < s->function_count; i++) {
+		s->known[i].outstanding = 0;
+		s->known[i].clean = false;
+		s->known[i].generation = 0;
+		s->known[i].reboot_ms = w->now_ms;
 	}
 }
 
-void at_slot(struct world *w, uint32_t adapter, enum sim_slot_what what)
+void at_slot(struct site *s, uint32_t adapter, enum sim_slot_what what)
 {
-	const struct sim_map *map = sim_model_map(w->model);
+	const struct sim_map *map = sim_model_map(s->model);
 
-	if (sim_model_slot(w->model, adapter, what, NULL))
+	if (sim_model_slot(s->model, adapter, what, NULL))
 		return;
-	for (size_t i = 0; i < w->function_count; i++) {
+	for (size_t i = 0; i < s->function_count; i++) {
 		if (map->functions[i].adapter != adapter)
 			continue;
-		w->known[i].card_ms = w->now_ms;
+		s->known[i].card_ms = s->w->now_ms;
 		if (what == SIM_SLOT_BUTTON)
 			continue;
-		w->known[i].dirty = true;
+		s->known[i].dirty = true;
 	}
 }
 
@@ -223,7 +227,8 @@ void act_card(struct world *w)
 					    [SIM_SLOT_IN] = "put back",
 					    [SIM_SLOT_SWAP] = "pulled and put back at once",
 					    [SIM_SLOT_BUTTON] = "asked for by its button" };
-	const struct sim_map *map = sim_model_map(w->model);
+	struct site *s = site_any(w);
+	const struct sim_map *map = sim_model_map(s->model);
 	uint32_t adapter = (uint32_t)(1 + world_random(w, map->adapter_count));
 	enum sim_slot_what what = SIM_SLOT_IN;
 
@@ -231,5 +236,5 @@ void act_card(struct world *w)
 		what = (enum sim_slot_what[]){ SIM_SLOT_OUT, SIM_SLOT_SWAP, SIM_SLOT_BUTTON,
 					       SIM_SLOT_BUTTON }[world_random(w, 4)];
 	world_story(w, "card %u is %s", adapter, says[what]);
-	at_slot(w, adapter, what);
+	at_slot(s, adapter, what);
 }

@@ -12,7 +12,7 @@
 /* The manager's end of the connection: what a dead manager sends goes nowhere. */
 struct wire {
 	struct provider base;
-	struct world *w;
+	struct site *site;
 	struct provider *inner;
 	struct provider_sink sink; /* the brain's */
 };
@@ -36,13 +36,13 @@ static int wire_submit(struct provider *p, const struct provider_op *op)
 
 	if (!wire->inner)
 		return -ENOTCONN;
-	if (wire->w->dead)
+	if (wire->site->w->dead)
 		return 0;
-	if (wire->w->print)
-		world_story(wire->w, "    sent: %s function %u host %u vport %u gen %" PRIu64,
+	if (wire->site->w->print)
+		world_story(wire->site->w, "    sent: %s function %u host %u vport %u gen %" PRIu64,
 			    provider_verb_text(op->verb), op->function, op->host, op->vport,
 			    op->generation);
-	check_sent(wire->w, op);
+	check_sent(wire->site, op);
 	return wire->inner->ops->submit(wire->inner, op);
 }
 
@@ -52,7 +52,7 @@ static int wire_scan(struct provider *p)
 
 	if (!wire->inner)
 		return -ENOTCONN;
-	return wire->w->dead ? 0 : wire->inner->ops->scan(wire->inner);
+	return wire->site->w->dead ? 0 : wire->inner->ops->scan(wire->inner);
 }
 
 static int wire_view(struct provider *p, uint16_t host, uint64_t cookie)
@@ -84,14 +84,14 @@ static const struct provider_ops wire_ops = {
 	.next_ms = wire_next_ms,
 };
 
-static struct news *news_add(struct world *w, enum news_kind kind)
+static struct news *news_add(struct site *s, enum news_kind kind)
 {
 	struct news *n = calloc(1, sizeof(*n));
 
 	assert(n);
 	n->kind = kind;
-	*w->news_last = n;
-	w->news_last = &n->next;
+	*s->news_last = n;
+	s->news_last = &n->next;
 	return n;
 }
 
@@ -102,44 +102,44 @@ static void news_free(struct news *n)
 	free(n);
 }
 
-void news_drop(struct world *w)
+void news_drop(struct site *s)
 {
-	while (w->news) {
-		struct news *next = w->news->next;
+	while (s->news) {
+		struct news *next = s->news->next;
 
-		news_free(w->news);
-		w->news = next;
+		news_free(s->news);
+		s->news = next;
 	}
-	w->news_last = &w->news;
+	s->news_last = &s->news;
 }
 
 /* What a host has that does not answer cannot be told; some providers know what it was. */
-static void binding_hide(const struct world *w, struct provider_binding *now)
+static void binding_hide(const struct site *s, struct provider_binding *now)
 {
-	if (!now->host || !actor_is_dumb(w, now->host))
+	if (!now->host || !actor_is_dumb(s, now->host))
 		return;
 	now->unknown = true;
-	if (w->seed % 3)
+	if (s->w->seed % 3)
 		return;
 	now->host = 0;
 	now->vport = 0;
 	now->generation = 0;
 }
 
-void world_changed(struct world *w)
+void site_changed(struct site *s)
 {
-	if (w->wire && w->wire->inner)
-		news_add(w, NEWS_TOLD)->event.kind = PROVIDER_EVENT_CHANGED;
+	if (s->wire && s->wire->inner)
+		news_add(s, NEWS_TOLD)->event.kind = PROVIDER_EVENT_CHANGED;
 }
 
 static void on_completed(void *arg, const struct provider_completion *done)
 {
-	struct world *w = arg;
-	struct news *n = news_add(w, NEWS_COMPLETED);
+	struct site *s = arg;
+	struct news *n = news_add(s, NEWS_COMPLETED);
 
-	check_answered(w, done);
+	check_answered(s, done);
 	n->done = *done;
-	if (done->host.host && actor_is_dumb(w, done->host.host)) {
+	if (done->host.host && actor_is_dumb(s, done->host.host)) {
 		n->done.outcome = PROVIDER_FAILED;
 		n->done.binding_count = 0;
 		n->done.bindings = NULL;
@@ -152,16 +152,16 @@ static void on_completed(void *arg, const struct provider_completion *done)
 	memcpy(n->bindings, done->bindings, done->binding_count * sizeof(*n->bindings));
 	n->done.bindings = n->bindings;
 	for (size_t i = 0; i < done->binding_count; i++)
-		binding_hide(w, &n->bindings[i]);
+		binding_hide(s, &n->bindings[i]);
 }
 
-void wire_answer_late(struct world *w, const struct sim_effect *effect)
+void wire_answer_late(struct site *s, const struct sim_effect *effect)
 {
 	struct news *n;
 
-	if (effect->is_orphan || !w->wire || !w->wire->inner || w->dead)
+	if (effect->is_orphan || !s->wire || !s->wire->inner || s->w->dead)
 		return;
-	n = news_add(w, NEWS_COMPLETED);
+	n = news_add(s, NEWS_COMPLETED);
 	n->done.attempt = effect->op->attempt;
 	n->done.outcome = effect->outcome;
 	n->done.why = effect->why;
@@ -199,13 +199,13 @@ static void on_viewed(void *arg, uint64_t cookie, const struct provider_config *
 	(void)why;
 }
 
-static void news_deliver(struct world *w, struct news *n)
+static void news_deliver(struct site *s, struct news *n)
 {
-	const struct provider_sink *sink = &w->wire->sink;
+	const struct provider_sink *sink = &s->wire->sink;
 
 	switch (n->kind) {
 	case NEWS_COMPLETED:
-		actor_counted(w, &n->done);
+		actor_counted(s, &n->done);
 		sink->completed(sink->arg, &n->done);
 		break;
 	case NEWS_SCANNED:
@@ -220,61 +220,61 @@ static void news_deliver(struct world *w, struct news *n)
 	}
 }
 
-struct provider *wire_new(struct world *w)
+struct provider *wire_new(struct site *s)
 {
-	w->wire = calloc(1, sizeof(*w->wire));
-	assert(w->wire);
-	w->wire->base.ops = &wire_ops;
-	w->wire->w = w;
-	return &w->wire->base;
+	s->wire = calloc(1, sizeof(*s->wire));
+	assert(s->wire);
+	s->wire->base.ops = &wire_ops;
+	s->wire->site = s;
+	return &s->wire->base;
 }
 
-void wire_free(struct world *w)
+void wire_free(struct site *s)
 {
-	if (w->wire)
-		provider_close(&w->wire->base);
-	w->wire = NULL;
-	w->reconnect_ms = 0;
-	news_drop(w);
+	if (s->wire)
+		provider_close(&s->wire->base);
+	s->wire = NULL;
+	s->reconnect_ms = 0;
+	news_drop(s);
 }
 
-struct provider_sink *wire_sink(struct world *w)
+struct provider_sink *wire_sink(struct site *s)
 {
-	return &w->wire->sink;
+	return &s->wire->sink;
 }
 
-void wire_open(struct world *w)
+void wire_open(struct site *s)
 {
 	struct provider_sink sink = {
-		on_completed, on_scanned_take, on_told, on_state, on_viewed, w
+		on_completed, on_scanned_take, on_told, on_state, on_viewed, s
 	};
 
-	w->wire->inner = sim_model_provider(w->model, &sink);
-	assert(w->wire->inner);
-	w->reconnect_ms = 0;
+	s->wire->inner = sim_model_provider(s->model, &sink);
+	assert(s->wire->inner);
+	s->reconnect_ms = 0;
 }
 
 /* What was sent goes on at the switch; what it answers is lost. */
-void world_disconnect(struct world *w, uint64_t for_ms)
+void site_disconnect(struct site *s, uint64_t for_ms)
 {
-	if (!w->wire || !w->wire->inner || w->dead)
+	if (!s->wire || !s->wire->inner || s->w->dead)
 		return;
-	provider_close(w->wire->inner);
-	w->wire->inner = NULL;
-	news_drop(w);
-	news_add(w, NEWS_STATE)->state = PROVIDER_LOST;
-	w->reconnect_ms = w->now_ms + for_ms;
+	provider_close(s->wire->inner);
+	s->wire->inner = NULL;
+	news_drop(s);
+	news_add(s, NEWS_STATE)->state = PROVIDER_LOST;
+	s->reconnect_ms = s->w->now_ms + for_ms;
 }
 
-void news_advance(struct world *w)
+void news_advance(struct site *s)
 {
-	while (w->news && world_manager_runs(w)) {
-		struct news *n = w->news;
+	while (s->news && world_manager_runs(s->w)) {
+		struct news *n = s->news;
 
-		w->news = n->next;
-		if (!w->news)
-			w->news_last = &w->news;
-		news_deliver(w, n);
+		s->news = n->next;
+		if (!s->news)
+			s->news_last = &s->news;
+		news_deliver(s, n);
 		news_free(n);
 	}
 }

@@ -51,6 +51,16 @@ void world_broken(struct world *w, const char *format, ...)
 	world_story(w, "BROKEN: %s", w->broken);
 }
 
+struct site *site_any(struct world *w)
+{
+	return &w->sites[world_random(w, w->site_count)];
+}
+
+struct site *site_of(struct world *w, const struct fabric_function *fn)
+{
+	return &w->sites[fn->adapter->provider];
+}
+
 /* ---- time ---- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -60,7 +70,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static uint64_t world_next_ms(const struct world *w)
 {
-	uint64_t next = earlier(actors_next_ms(w), w->background->ops->next_ms(w->background));
+	uint64_t next = actors_next_ms(w);
 
 	if (w->beats && (w->beats->at_ms > w->now_ms || world_manager_runs(w)))
 		next = earlier(next, w->beats->at_ms);
@@ -69,16 +79,20 @@ static uint64_t world_next_ms(const struct world *w)
 	if (w->stop_ms)
 		next = earlier(next, w->stop_ms);
 	next = earlier(next, disk_next_ms(w));
+	for (unsigned n = 0; n < w->site_count; n++)
+		next = earlier(next, w->sites[n].background->ops->next_ms(w->sites[n].background));
 	if (w->dead)
 		return w->now_ms;
 	if (!w->fabric)
 		return earlier(next, w->start_ms);
 	if (w->stopped_until_ms > w->now_ms)
 		return earlier(next, w->stopped_until_ms);
-	if (w->news)
-		return w->now_ms;
-	if (w->reconnect_ms)
-		next = earlier(next, w->reconnect_ms);
+	for (unsigned n = 0; n < w->site_count; n++) {
+		if (w->sites[n].news)
+			return w->now_ms;
+		if (w->sites[n].reconnect_ms)
+			next = earlier(next, w->sites[n].reconnect_ms);
+	}
 	return earlier(next, fabric_next_ms(w->fabric));
 }
 
@@ -89,7 +103,8 @@ static void manager_turn(struct world *w)
 		fabric_advance(w->fabric);
 	disk_advance(w);
 	beats_advance(w);
-	news_advance(w);
+	for (unsigned n = 0; n < w->site_count; n++)
+		news_advance(&w->sites[n]);
 	if (world_manager_runs(w))
 		fabric_advance(w->fabric);
 	if (w->stop_ms && w->now_ms >= w->stop_ms)
@@ -102,13 +117,16 @@ static void world_step(struct world *w)
 
 	if (next > w->now_ms)
 		w->now_ms = next;
-	w->background->ops->advance(w->background, w->now_ms);
+	for (unsigned n = 0; n < w->site_count; n++)
+		w->sites[n].background->ops->advance(w->sites[n].background, w->now_ms);
 	if (w->dead)
 		manager_bury(w);
 	if (!w->fabric && w->now_ms >= w->start_ms)
 		manager_start(w);
-	if (w->reconnect_ms && w->now_ms >= w->reconnect_ms && world_manager_runs(w))
-		wire_open(w);
+	for (unsigned n = 0; n < w->site_count; n++)
+		if (w->sites[n].reconnect_ms && w->now_ms >= w->sites[n].reconnect_ms &&
+		    world_manager_runs(w))
+			wire_open(&w->sites[n]);
 	manager_turn(w);
 	actors_advance(w);
 	check_step(w);
@@ -153,21 +171,21 @@ static void ignore_viewed(void *arg, uint64_t cookie, const struct provider_conf
 
 static void on_effect(void *arg, const struct sim_effect *effect)
 {
-	struct world *w = arg;
+	struct site *s = arg;
 
-	check_effect(w, effect);
+	check_effect(s, effect);
 	if (effect->is_late)
-		wire_answer_late(w, effect);
+		wire_answer_late(s, effect);
 	if (effect->op->verb != PROVIDER_HOST_POWER || effect->outcome != PROVIDER_DONE)
 		return;
 	if (effect->op->value)
-		actor_powered_on(w, effect->op->host);
+		actor_powered_on(s, effect->op->host);
 	else
-		actor_powered_off(w, effect->op->host);
+		actor_powered_off(s, effect->op->host);
 }
 
 /* Blades on two switches; adapters shared, whole, plain and multi-root aware. */
-static void chassis_make(struct world *w)
+static void chassis_make(struct site *s, unsigned first, unsigned hosts)
 {
 	static const struct {
 		const char *device;
@@ -188,29 +206,30 @@ static void chassis_make(struct world *w)
 		PROGRAM_LIES, PROGRAM_LIES,   PROGRAM_FAILS
 	};
 
-	w->chassis = sim_chassis_new("world");
-	assert(w->chassis);
-	w->chassis->checks_identity = false; /* the manager's own guards are what is proved */
-	w->chassis->command_ms = (uint32_t)world_random(w, 4);
-	w->chassis->timeout_ms = 2000;
-	w->chassis->has_barrier = world_random(w, 4) != 0;
-	w->chassis->lateness_ms = w->chassis->has_barrier ? 0 : 5000;
+	s->chassis = sim_chassis_new("world");
+	assert(s->chassis);
+	s->chassis->number = (uint16_t)(s->n + 1);
+	s->chassis->checks_identity = false; /* the manager's own guards are what is proved */
+	s->chassis->command_ms = (uint32_t)world_random(s->w, 4);
+	s->chassis->timeout_ms = 2000;
+	s->chassis->has_barrier = world_random(s->w, 4) != 0;
+	s->chassis->lateness_ms = s->chassis->has_barrier ? 0 : 5000;
 	/* Half of them are blades as QEMU makes them, or less: the fence has to climb. */
-	if (w->seed % 2) {
-		w->chassis->can.isolate = false;
-		w->chassis->can.surprise = world_random(w, 4) == 0;
-		w->chassis->can.power = world_random(w, 3) == 0;
-		w->program = programs[world_random(w, sizeof(programs) / sizeof(*programs))];
+	if ((s->w->seed + s->n) % 2) {
+		s->chassis->can.isolate = false;
+		s->chassis->can.surprise = world_random(s->w, 4) == 0;
+		s->chassis->can.power = world_random(s->w, 3) == 0;
+		s->w->program = programs[world_random(s->w, sizeof(programs) / sizeof(*programs))];
 	}
-	assert(sim_chassis_add_switch(w->chassis, "sw0"));
-	assert(sim_chassis_add_switch(w->chassis, "sw1"));
-	assert(sim_chassis_add_link(w->chassis, 1, 2));
-	for (unsigned i = 0; i < w->hosts; i++) {
+	assert(sim_chassis_add_switch(s->chassis, "sw0"));
+	assert(sim_chassis_add_switch(s->chassis, "sw1"));
+	assert(sim_chassis_add_link(s->chassis, 1, 2));
+	for (unsigned i = 0; i < hosts; i++) {
 		char bay[16];
 		struct sim_host *host;
 
-		(void)snprintf(bay, sizeof(bay), "bay%u", i + 1);
-		host = sim_chassis_add_host(w->chassis, bay, (uint16_t)(1 + i % 2));
+		(void)snprintf(bay, sizeof(bay), "bay%u", first + i + 1);
+		host = sim_chassis_add_host(s->chassis, bay, (uint16_t)(1 + i % 2));
 		assert(host);
 		host->vports = 16;
 		host->window_bytes = 512 << 20;
@@ -221,9 +240,9 @@ static void chassis_make(struct world *w)
 		char serial[16];
 
 		assert(device);
-		(void)snprintf(serial, sizeof(serial), "SIM%05zu", i);
+		(void)snprintf(serial, sizeof(serial), "SIM%u%04zu", s->n, i);
 		adapter =
-			sim_chassis_add_adapter(w->chassis, device, serial, (uint16_t)(1 + i % 2));
+			sim_chassis_add_adapter(s->chassis, device, serial, (uint16_t)(1 + i % 2));
 		assert(adapter);
 		adapter->keeper = adapters[i].keeper;
 		adapter->num_vfs = adapters[i].vfs;
@@ -232,30 +251,55 @@ static void chassis_make(struct world *w)
 	}
 }
 
+/* A chassis, its provider, and the half of it that no manager has. */
+static void site_open(struct world *w, unsigned n, unsigned first, unsigned hosts)
+{
+	struct site *s = &w->sites[n];
+	const struct provider_sink ignore = { ignore_completed, ignore_scanned, ignore_told,
+					      ignore_state,     ignore_viewed,  s };
+	char why[2 * SIM_CHASSIS_WHY];
+
+	s->w = w;
+	s->n = n;
+	(void)snprintf(s->name, sizeof(s->name), "sim%u", n);
+	s->news_last = &s->news;
+	chassis_make(s, first, hosts);
+	if (sim_chassis_check(s->chassis, why, why + SIM_CHASSIS_WHY)) {
+		(void)fprintf(stderr, "chassis: %s: %s\n", why, why + SIM_CHASSIS_WHY);
+		abort();
+	}
+	if (sim_model_new(s->chassis, &s->model))
+		abort();
+	sim_model_seed(s->model, w->seed + 1000003 * n);
+	sim_model_observe(s->model, on_effect, s);
+	s->background = sim_model_provider(s->model, &ignore);
+	assert(s->background);
+	s->background->ops->advance(s->background, w->now_ms);
+}
+
+/* A third of the runs has two chassis. */
+static void sites_open(struct world *w)
+{
+	unsigned first = 0;
+
+	w->site_count = w->seed % 3 ? 1 : WORLD_SITES;
+	for (unsigned n = 0; n < w->site_count; n++) {
+		unsigned hosts = (w->hosts - first) / (w->site_count - n);
+
+		site_open(w, n, first, hosts);
+		first += hosts;
+	}
+}
+
 int world_run(struct world *w, uint64_t seed, unsigned minutes)
 {
-	const struct provider_sink ignore = { ignore_completed, ignore_scanned, ignore_told,
-					      ignore_state,     ignore_viewed,  w };
-	char why[DB_TEXT_MAX];
 	uint64_t steps = 0;
 	clock_t trouble;
 
 	w->seed = seed;
 	w->random = seed * 0x2545f4914f6cdd1du + 1;
 	w->now_ms = 1000000;
-	w->news_last = &w->news;
-	chassis_make(w);
-	if (sim_chassis_check(w->chassis, why, why + SIM_CHASSIS_WHY)) {
-		(void)fprintf(stderr, "chassis: %s: %s\n", why, why + SIM_CHASSIS_WHY);
-		abort();
-	}
-	if (sim_model_new(w->chassis, &w->model))
-		abort();
-	sim_model_seed(w->model, seed);
-	sim_model_observe(w->model, on_effect, w);
-	w->background = sim_model_provider(w->model, &ignore);
-	assert(w->background);
-	w->background->ops->advance(w->background, w->now_ms);
+	sites_open(w);
 	disk_init(w);
 	actors_init(w);
 	w->end_ms = w->now_ms + (uint64_t)minutes * 60000;
@@ -286,8 +330,12 @@ void world_done(struct world *w)
 		free(w->beats);
 		w->beats = next;
 	}
-	news_drop(w);
-	provider_close(w->background);
-	sim_model_free(w->model);
-	sim_chassis_free(w->chassis);
+	for (unsigned n = 0; n < w->site_count; n++) {
+		struct site *s = &w->sites[n];
+
+		news_drop(s);
+		provider_close(s->background);
+		sim_model_free(s->model);
+		sim_chassis_free(s->chassis);
+	}
 }

@@ -28,7 +28,8 @@
 #include "tests/simulation/disk.h"
 
 enum {
-	WORLD_HOSTS = 16,
+	WORLD_SITES = 2,
+	WORLD_HOSTS = 16, /* of all sites */
 	WORLD_FUNCTIONS = 256,
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
@@ -45,6 +46,7 @@ struct world;
 /* One agent, its blade, and the way from it to the manager. */
 struct actor {
 	char name[FABRIC_NAME_MAX];
+	struct site *site;
 	uint16_t handle;
 	bool runs;        /* the blade has power and its kernel runs */
 	uint64_t boot_ms; /* when it will, having been powered on; 0: it will not by itself */
@@ -118,6 +120,29 @@ struct known {
 	uint64_t card_ms;     /* when somebody was last at its card's slot */
 };
 
+/* One chassis with a provider of its own: the way to it, and what the invariants know of it. */
+struct site {
+	struct world *w;
+	unsigned n; /* the provider's number too */
+	char name[16];
+	struct sim_chassis *chassis;
+	struct sim_model *model;
+	struct provider *background; /* keeps the model's time going without a manager */
+	struct wire *wire;
+	uint64_t reconnect_ms; /* when its connection to the manager is back; 0: it is there */
+	struct news *news;
+	struct news **news_last;
+	char functions[WORLD_FUNCTIONS][FABRIC_NAME_MAX]; /* by handle - 1 */
+	size_t function_count;
+	struct known known[WORLD_FUNCTIONS];
+	struct provider_op sent[WORLD_COMMANDS];
+	size_t sent_count;
+	uint64_t reboot_ms;
+	bool reboot_untold;  /* the manager that lives has not said so yet */
+	bool held;           /* automatic failover is */
+	uint64_t resumed_ms; /* when it was not any more; 0: this manager did not hold it */
+};
+
 /* In quiet one more host dies, and has to be missed: not judging anybody would be safe, too. */
 struct trial {
 	uint64_t at_ms;  /* when it begins; 0: it has */
@@ -145,29 +170,21 @@ struct world {
 	bool quiet;
 	bool print; /* the story as it happens */
 
-	struct sim_chassis *chassis;
-	struct sim_model *model;
-	struct provider *background; /* keeps the model's time going without a manager */
+	struct site sites[WORLD_SITES];
+	unsigned site_count;
 	struct disk disk;
 	struct db *db;
-	char functions[WORLD_FUNCTIONS]
-		      [FABRIC_NAME_MAX]; /* those that can be given, by handle - 1 */
-	size_t function_count;
 
 	/* the manager's process */
 	struct fabric *fabric;
-	struct wire *wire;
 	bool dead; /* killed in the middle of a step: nothing of it reaches the outside any more */
 	uint64_t stopped_until_ms;
 	uint64_t stop_ms; /* when it is stopped next, until stop_end_ms; 0: it is not */
 	uint64_t stop_end_ms;
-	uint64_t start_ms;     /* when it is started again */
-	uint64_t reconnect_ms; /* when its connection to the switch is back; 0: it is there */
-	unsigned kill_in;      /* points until it is killed; 0: not at all */
+	uint64_t start_ms; /* when it is started again */
+	unsigned kill_in;  /* points until it is killed; 0: not at all */
 	uint64_t kills;
 	enum world_program program; /* of every host */
-	struct news *news;
-	struct news **news_last;
 	struct beat *beats;
 
 	struct actor actors[WORLD_HOSTS];
@@ -176,13 +193,8 @@ struct world {
 	uint64_t next_mac;
 	uint64_t fault_until_ms;
 
-	struct known known[WORLD_FUNCTIONS];
-	struct provider_op sent[WORLD_COMMANDS];
-	size_t sent_count;
 	struct acked acked[WORLD_CHANGES];
 	size_t acked_count;
-	uint64_t reboot_ms;
-	bool reboot_untold;         /* the manager that lives has not said so yet */
 	bool split[WORLD_PROFILES]; /* by the profile's number: something went wrong with it */
 	bool loose[WORLD_PROFILES]; /* likewise: what an earlier life, or another, has was adopted
 				     */
@@ -191,8 +203,6 @@ struct world {
 	uint64_t replayed;   /* incidents whose record was run again at the end */
 	uint64_t unrecorded; /* incidents without one */
 	uint64_t moves;
-	bool held;           /* automatic failover is */
-	uint64_t resumed_ms; /* when it was not any more; 0: this manager did not hold it */
 	struct trial trial;
 
 	char broken[DB_TEXT_MAX]; /* the invariant that was broken; "": none */
@@ -211,10 +221,13 @@ void world_story(struct world *w, const char *format, ...) __attribute__((format
 void world_broken(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool world_manager_runs(const struct world *w);
 /* Its connection to the switch breaks. */
-void world_disconnect(struct world *w, uint64_t for_ms);
+void site_disconnect(struct site *s, uint64_t for_ms);
 void world_kill(struct world *w, const char *where);
 /* The switch says that something is other than it was. */
-void world_changed(struct world *w);
+void site_changed(struct site *s);
+struct site *site_any(struct world *w);
+/* Where @fn is. */
+struct site *site_of(struct world *w, const struct fabric_function *fn);
 
 /* manager.c */
 void manager_start(struct world *w);
@@ -227,16 +240,16 @@ void beats_advance(struct world *w);
 
 /* wire.c */
 /* For a manager that starts; with what it is to be given. */
-struct provider *wire_new(struct world *w);
-struct provider_sink *wire_sink(struct world *w);
+struct provider *wire_new(struct site *s);
+struct provider_sink *wire_sink(struct site *s);
 /* With what was on its way. */
-void wire_free(struct world *w);
+void wire_free(struct site *s);
 /* A command that nobody waits for any more has been carried out: its answer comes after all. */
-void wire_answer_late(struct world *w, const struct sim_effect *effect);
+void wire_answer_late(struct site *s, const struct sim_effect *effect);
 /* It is connected to the switch. */
-void wire_open(struct world *w);
-void news_advance(struct world *w);
-void news_drop(struct world *w);
+void wire_open(struct site *s);
+void news_advance(struct site *s);
+void news_drop(struct site *s);
 
 /* actors.c */
 void actors_init(struct world *w);
@@ -244,23 +257,23 @@ void actors_advance(struct world *w);
 uint64_t actors_next_ms(const struct world *w);
 void actors_quiet(struct world *w);
 /* The switch, or a program, has taken its power. */
-void actor_powered_off(struct world *w, uint16_t host);
-void actor_powered_on(struct world *w, uint16_t host);
+void actor_powered_off(struct site *s, uint16_t host);
+void actor_powered_on(struct site *s, uint16_t host);
 /* The switch cannot tell what this host has. */
-bool actor_is_dumb(const struct world *w, uint16_t host);
+bool actor_is_dumb(const struct site *s, uint16_t host);
 int actor_ask(struct world *w, const char *host, const struct fabric_ask *ask);
 int actor_program_run(struct world *w, uint64_t cookie, const char *host, bool is_off);
 /* What a manager that has just started knows of fenced hosts. */
 void actors_know(struct world *w);
 void actor_told(struct world *w, const struct db_event *event);
 /* What the manager is told of a counter. */
-void actor_counted(struct world *w, const struct provider_completion *done);
+void actor_counted(struct site *s, const struct provider_completion *done);
 
 /* invariants.c */
-void check_sent(struct world *w, const struct provider_op *op);
+void check_sent(struct site *s, const struct provider_op *op);
 /* The switch has answered: carried out or not, it is over. */
-void check_answered(struct world *w, const struct provider_completion *done);
-void check_effect(struct world *w, const struct sim_effect *effect);
+void check_answered(struct site *s, const struct provider_completion *done);
+void check_effect(struct site *s, const struct sim_effect *effect);
 void check_event(struct world *w, const struct db_event *event);
 void check_step(struct world *w);
 /* A manager has loaded its database. */
