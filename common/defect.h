@@ -37,6 +37,9 @@ enum fabric_defect {
 	DEFECT_SPLIT_PROFILE,        /* a function of a profile is given alone */
 	DEFECT_COLD_UNBOUND,         /* a cold spare is powered on before it is bound (S11) */
 	DEFECT_TRAFFIC_IGNORED,      /* what comes from a silent host says nothing (S7) */
+	DEFECT_ONE_DELAYS_ALL,       /* nobody is judged while any switch is away (S6) */
+	DEFECT_SYNC_IGNORED,         /* what could not be synced is acknowledged (S15) */
+	DEFECT_QUARANTINE_OPEN,      /* a quarantined host is given functions (S10) */
 	DEFECTS,
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "common/natural.h"
 #include "fabricd/state.h"
@@ -380,7 +381,9 @@ bool host_is_open(const struct fabric_host *host)
 	case FABRIC_HOST_FENCING:
 	case FABRIC_HOST_FENCED:
 	case FABRIC_HOST_BLOCKED:
+		break;
 	case FABRIC_HOST_QUARANTINED:
+		return DEFECT(QUARANTINE_OPEN);
 	case FABRIC_HOST_STATES:
 		break;
 	}

@@ -216,15 +216,42 @@ static void actor_beat(struct world *w, struct actor *a)
 	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
 }
 
+/* One that flaps is quiet again after some beats. */
+static void pause_plan(struct world *w, struct actor *a)
+{
+	if (!a->flaps || w->quiet)
+		return;
+	a->flaps--;
+	actor_beat(w, a);
+	a->hangs = true;
+	a->hangs_until_ms = w->now_ms + 2600 + world_random(w, 1800);
+}
+
+/* While it takes over, say. */
+static void actor_die(struct world *w, struct actor *a)
+{
+	a->dies_ms = 0;
+	if (!a->runs || w->quiet)
+		return;
+	world_story(w, "%s dies while it takes over", a->name);
+	a->runs = false;
+	if (world_random(w, 2))
+		actor_power(w, a, false);
+	a->readmit_ms = w->now_ms + 30000 + world_random(w, 60000);
+}
+
 static void actor_advance(struct world *w, struct actor *a)
 {
 	if (a->hangs && w->now_ms >= a->hangs_until_ms) {
 		world_story(w, "%s goes on after its pause", a->name);
 		a->hangs = false;
 		a->next_beat_ms = w->now_ms;
+		pause_plan(w, a);
 	}
 	if (a->boot_ms && w->now_ms >= a->boot_ms && !a->runs)
 		actor_boot(w, a);
+	if (a->dies_ms && w->now_ms >= a->dies_ms)
+		actor_die(w, a);
 	if (a->runs && !a->hangs && w->now_ms >= a->next_beat_ms)
 		actor_beat(w, a);
 	if (a->dumb_until_ms && w->now_ms >= a->dumb_until_ms) {
@@ -243,6 +270,7 @@ void actors_know(struct world *w)
 		const struct fabric_host *host = fabric_host_find(w->fabric, a->name);
 		bool fenced = host && host->state == FABRIC_HOST_FENCED;
 
+		a->quarantined = host && host->state == FABRIC_HOST_QUARANTINED;
 		a->maintained = host && host->state == FABRIC_HOST_MAINTENANCE;
 		if (a->maintained && !a->maintained_until_ms)
 			a->maintained_until_ms = w->now_ms + 10000;
@@ -259,8 +287,25 @@ void actors_know(struct world *w)
 	}
 }
 
+/* One target in six does not live through what it is given. */
+static void target_told(struct world *w, const char *detail)
+{
+	const char *to = strstr(detail, " to ");
+
+	for (size_t i = 0; to && !w->quiet && i < w->actor_count; i++) {
+		struct actor *a = &w->actors[i];
+		size_t length = strlen(a->name);
+
+		if (!strncmp(to + 4, a->name, length) && !strchr("0123456789", to[4 + length]) &&
+		    !world_random(w, 6))
+			a->dies_ms = w->now_ms + world_random(w, 300);
+	}
+}
+
 void actor_told(struct world *w, const struct db_event *event)
 {
+	if (!strcmp(event->type, "incident.step") && !strncmp(event->detail, "move", 4))
+		target_told(w, event->detail);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 
@@ -296,10 +341,11 @@ static void act(struct world *w)
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
 		{ act_race, 3, true },       { act_clock, 2, false },
-		{ act_disk, 2, false },      { act_backup, 2, true },
-		{ act_restore, 1, true },    { act_card, 4, false },
-		{ act_maintain, 4, true },   { act_profile, 12, true },
-		{ act_rest, 16, true },
+		{ act_flap, 2, false },      { act_leave, 2, true },
+		{ act_lie, 4, true },        { act_disk, 2, false },
+		{ act_backup, 2, true },     { act_restore, 1, true },
+		{ act_card, 4, false },      { act_maintain, 4, true },
+		{ act_profile, 12, true },   { act_rest, 16, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -413,6 +459,8 @@ uint64_t actors_next_ms(const struct world *w)
 			next = a->next_beat_ms;
 		if (a->boot_ms && a->boot_ms < next)
 			next = a->boot_ms;
+		if (a->dies_ms && a->dies_ms < next)
+			next = a->dies_ms;
 		if (a->hangs && a->hangs_until_ms < next)
 			next = a->hangs_until_ms;
 		if (a->dumb_until_ms && a->dumb_until_ms < next)

@@ -232,6 +232,7 @@ static void restore(struct world *w)
 	w->disk.adopt_asked = false;
 	w->disk.was_restored = true;
 	profiles_loosen(w);
+	w->disk.adopt_asked = false;
 	w->disk.adopt_ms = w->now_ms + 5000 + world_random(w, 60000);
 	known_forget(w);
 }

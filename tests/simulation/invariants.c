@@ -128,6 +128,9 @@ void check_sent(struct site *s, const struct provider_op *op)
 			     "invariant 3: function %u is sent a bind without a settled read-back "
 			     "of nowhere",
 			     op->function);
+	if (op->verb == PROVIDER_BIND && actor_of(s, op->host)->quarantined)
+		world_broken(s->w, "S10: function %u is sent a bind to %s, which is quarantined",
+			     op->function, actor_of(s, op->host)->name);
 	k->outstanding++;
 	if (op->generation > k->generation)
 		k->generation = op->generation;
@@ -448,6 +451,20 @@ static void check_done(struct world *w, const char *function)
 			     function);
 }
 
+/* S8: what has begun goes forward. */
+static void check_cancelled(struct world *w, const char *function)
+{
+	const struct fabric_function *fn = fabric_function_find(w->fabric, function);
+	const struct known *k;
+
+	if (!fn || !fn->present)
+		return;
+	k = &site_of(w, fn)->known[fn->as.handle - 1];
+	if (k->generation && k->generation >= fn->highest)
+		world_broken(w, "S8: the change of %s is cancelled, and its commands have left",
+			     function);
+}
+
 /* When the verdict on @a fell; it is told once it is durable, and by a manager that was stopped in
  * between much later. */
 static uint64_t verdict_ms_of(const struct world *w, const struct actor *a)
@@ -469,7 +486,7 @@ static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 		&sim_model_map(a->site->model)->hosts[a->handle - 1].state;
 	uint64_t last = 0;
 
-	if (a->by_hand || !state->power || !state->link ||
+	if (a->by_hand || a->left || !state->power || !state->link ||
 	    (a->dark_ms && verdict_ms - a->dark_ms < 2 * INTERVAL_MS))
 		return;
 	for (unsigned i = 0; i < WORLD_LIVES && i < a->lives; i++)
@@ -594,12 +611,18 @@ void check_event(struct world *w, const struct db_event *event)
 			a->fenced_ms = 0;
 			a->cut_off = false;
 			a->by_hand = false;
+			a->left = false;
+			a->quarantined = false;
 		}
+		if (!strcmp(event->type, "host.quarantined"))
+			a->quarantined = true;
 	}
 	for (unsigned n = 0; n < w->site_count; n++)
 		check_site_event(&w->sites[n], event);
 	if (!strcmp(event->type, "fabric.adopted"))
 		w->disk.is_restored = false;
+	if (!strcmp(event->type, "function.cancelled"))
+		check_cancelled(w, event->subject);
 	if (!strcmp(event->type, "function.done"))
 		check_done(w, event->subject);
 }

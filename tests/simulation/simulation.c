@@ -47,6 +47,9 @@ static const struct {
 	{ "repair-restored", DEFECT_REPAIR_RESTORED },
 	{ "split-profile", DEFECT_SPLIT_PROFILE },
 	{ "cold-unbound", DEFECT_COLD_UNBOUND },
+	{ "one-delays-all", DEFECT_ONE_DELAYS_ALL },
+	{ "sync-ignored", DEFECT_SYNC_IGNORED },
+	{ "quarantine-open", DEFECT_QUARANTINE_OPEN },
 };
 
 struct options {

@@ -51,6 +51,56 @@ void act_die(struct world *w)
 	a->readmit_ms = w->now_ms + 30000 + world_random(w, 60000);
 }
 
+/* Its pauses are short, and many. */
+void act_flap(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+
+	if (!a->runs || a->hangs)
+		return;
+	a->flaps = 3 + (unsigned)world_random(w, 3);
+	a->hangs = true;
+	a->hangs_until_ms = w->now_ms + 2600 + world_random(w, 1800);
+	world_story(w, "%s flaps, %u times", a->name, a->flaps);
+}
+
+/* An agent says that its host leaves; one in three goes on. */
+void act_leave(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	uint64_t epoch = 0;
+
+	if (!a->runs || a->hangs)
+		return;
+	world_story(w, "%s says that it leaves", a->name);
+	a->left = fabric_leaving(w->fabric, a->name, a->boot_id, ++a->seq, w->now_ms, &epoch) ==
+		  REFUSE_HOST_FENCED;
+	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
+	a->heard_ms = w->now_ms;
+	if (!world_random(w, 3))
+		return;
+	a->runs = false;
+	a->readmit_ms = w->now_ms + 30000 + world_random(w, 60000);
+}
+
+/* What an agent says of itself and is not so: that it has let go of all it had, or sees another's.
+ */
+void act_lie(struct world *w)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	struct fabric_seen row = { .driver = "any", .address = "0000:00:00.0" };
+
+	row.mac = w->next_mac - 1 - world_random(w, 8);
+	if (!a->runs || a->hangs)
+		return;
+	if (!fabric_host_seen(w->fabric, a->name, a->boot_id, &row, world_random(w, 2)))
+		world_story(w, "%s lies about what it has", a->name);
+	if (a->ask && world_random(w, 2)) {
+		fabric_agent_answered(w->fabric, a->name, a->ask, FABRIC_ASK_DONE, "a lie");
+		a->ask = 0;
+	}
+}
+
 void act_hang(struct world *w)
 {
 	struct actor *a = &w->actors[world_random(w, w->actor_count)];
@@ -137,13 +187,14 @@ void act_stop(struct world *w)
 void act_race(struct world *w)
 {
 	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	uint64_t due_ms = a->heard_ms + 5000;
 
-	if (!a->runs || a->hangs || w->stop_ms)
+	if (!a->runs || a->hangs || w->stop_ms || due_ms < w->now_ms + 3500)
 		return;
 	a->hangs = true;
-	a->hangs_until_ms = w->now_ms + 3000 + world_random(w, 2000);
-	w->stop_ms = a->hangs_until_ms - world_random(w, 400);
-	w->stop_end_ms = a->hangs_until_ms + 100 + world_random(w, 450);
+	a->hangs_until_ms = due_ms - 100 - world_random(w, 150);
+	w->stop_ms = a->hangs_until_ms - 1 - world_random(w, 100);
+	w->stop_end_ms = due_ms + world_random(w, 60);
 	world_story(w, "%s hangs for %" PRIu64 " ms", a->name, a->hangs_until_ms - w->now_ms);
 }
 

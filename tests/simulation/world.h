@@ -57,6 +57,10 @@ struct actor {
 		uint64_t told_ms; /* 0: never, to this manager */
 		unsigned rises;   /* one after the other, since its last beat */
 	} counted;                /* as the switch has told the manager */
+	bool quarantined;         /* told so (S10) */
+	uint64_t dies_ms;         /* it is about to; 0: it is not */
+	unsigned flaps;           /* pauses that are still to come, one after the other */
+	bool left;                /* it said that it leaves */
 	uint64_t hangs_until_ms;
 	uint64_t dumb_until_ms; /* the switch cannot tell what it has; 0: it can */
 	uint64_t ask;           /* what its agent is asked; 0: nothing */
