@@ -237,6 +237,10 @@ static const char makes_it_another_one[] =
 	"INSERT INTO number VALUES ('attempt', 0) ON CONFLICT (name) DO NOTHING;"
 	"UPDATE number SET value=max(value, :attempt)+" ATTEMPT_LEAP " WHERE name='attempt';"
 	"DELETE FROM number WHERE name LIKE 'cold %';"
+	/* Of functions that the copy does not know nobody can tell how far they were. */
+	"INSERT INTO number VALUES ('generation', 0) ON CONFLICT (name) DO NOTHING;"
+	"UPDATE number SET value=max(value, :generation,"
+	" (SELECT coalesce(max(generation), 0) FROM function))+" LEAP " WHERE name='generation';"
 	"UPDATE function SET generation=max(generation, :generation)+" LEAP ";"
 	"UPDATE host SET epoch=max(epoch, :epoch)+" LEAP ", boot_id='', incident=NULL,"
 	" state=CASE WHEN state='maintenance' OR state='quarantined' THEN state ELSE 'unknown' END;"

@@ -128,7 +128,7 @@ void change_fill(struct fabric *f, struct fabric_item *item, enum db_op op,
 		row->vport = vport;
 		row->epoch = host->epoch;
 	}
-	row->generation = fn->highest + 1;
+	row->generation = (fn->highest > f->lowest ? fn->highest : f->lowest) + 1;
 	if (identity)
 		row->identity = *identity;
 }

@@ -63,6 +63,8 @@ static void load_number(void *arg, const struct db_number *row)
 
 	if (!strcmp(row->name, "attempt")) {
 		l->f->attempt = row->value;
+	} else if (!strcmp(row->name, "generation")) {
+		l->f->lowest = row->value;
 	} else if (!strcmp(row->name, "adopted")) {
 		/* Never written as 0 but by a restore. */
 		l->f->adopted = row->value != 0;

@@ -177,7 +177,8 @@ struct fabric {
 	uint64_t started_wall_ms;
 	bool frozen;
 	bool adopted;
-	bool restored; /* from a backup, and not adopted since: no repair, no verdict */
+	uint64_t lowest; /* generations begin above: what an earlier life gave is not known (S14) */
+	bool restored;   /* from a backup, and not adopted since: no repair, no verdict */
 	char frozen_why[DB_TEXT_MAX];
 	uint64_t frozen_ms;
 	char trouble[DB_TEXT_MAX]; /* what is being done about it */

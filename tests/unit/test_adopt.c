@@ -113,6 +113,25 @@ static void a_place_that_is_promised_is_not_taken_in(void **state)
 	assert_null(function(h, VF4)->host);
 }
 
+static void
+s14_a_function_that_a_restored_database_does_not_know_gets_a_generation_above_all(void **state)
+{
+	struct house *h = *state;
+	const struct db_number row = { .name = "generation", .value = 1 << 20 };
+	struct db_batch *batch = NULL;
+
+	usual(h);
+	manager_kill(h);
+	assert_int_equal(db_batch_new(&batch), 0);
+	db_put_number(batch, &row);
+	assert_int_equal(db_apply(h->db, batch, NULL), 0);
+	db_batch_free(batch);
+	manager_start(h);
+	run(h, BEAT);
+	assign(h, VF4, "bay2", 0);
+	assert_int_equal(function(h, VF4)->generation, (1 << 20) + 1);
+}
+
 /* What cannot be told now is told of, and taken in the next time. */
 static void what_is_not_taken_in_keeps_what_it_has(void **state)
 {
@@ -138,6 +157,7 @@ int main(void)
 		TEST(s20_a_host_that_the_switch_holds_off_is_taken_in_as_fenced),
 		TEST(two_that_have_changed_places_are_both_taken_in),
 		TEST(a_place_that_is_promised_is_not_taken_in),
+		TEST(s14_a_function_that_a_restored_database_does_not_know_gets_a_generation_above_all),
 		TEST(what_is_not_taken_in_keeps_what_it_has),
 	};
 

@@ -309,6 +309,7 @@ static void a_restored_database_is_another_one(void **state)
 	number_is(db, "SELECT value FROM number WHERE name='adopted'", 0);
 	number_is(db, "SELECT value FROM number WHERE name='attempt'", 1000 + (1ull << 40));
 	number_is(db, "SELECT generation FROM function", 7 + (1 << 20));
+	number_is(db, "SELECT value FROM number WHERE name='generation'", 7 + (1 << 20));
 	number_is(db, "SELECT generation FROM assignment", 6);
 	number_is(db, "SELECT epoch FROM host", 4 + (1 << 20));
 	text_is(db, "SELECT state || boot_id || coalesce(incident,'none') FROM host",
