@@ -446,11 +446,15 @@ static void on_asked(void *arg, struct transport *t, const struct agent_line *le
 		on_answered(agent, t, &blind);
 }
 
+/* The time since boot, or one more than the last: so that an agent that is started again counts
+ * upwards, and two that stand side by side on one host, by a mistake, do not shut each other out. */
 static uint64_t next_seq(void *arg)
 {
 	struct agent *agent = arg;
+	uint64_t now_ms = clock_boot_ms();
 
-	return ++agent->seq;
+	agent->seq = now_ms > agent->seq ? now_ms : agent->seq + 1;
+	return agent->seq;
 }
 
 /* ---- beats ---- */
@@ -543,9 +547,6 @@ int agent_new(struct event_base *base, const struct agent_config *config, struct
 	agent->config = *config;
 	agent->base = base;
 	agent->uevents = -1;
-	/* From the time since boot, so that an agent that is started again still counts upwards: it
-	 * sends at most three beats in 10 ms. */
-	agent->seq = clock_boot_ms();
 	agent->line.type = AGENT_SEEN;
 	memcpy(agent->line.host, config->host, sizeof(agent->line.host));
 	memcpy(agent->line.boot_id, config->boot_id, sizeof(agent->line.boot_id));

@@ -5,6 +5,7 @@ their identities."""
 
 import signal
 import unittest
+import uuid
 
 from fabric import Case, Follower
 
@@ -89,6 +90,29 @@ class Failover(Case):
         self.wait_for_failover(self.victim, self.spare)
         self.assertIn("traffic from it: stands", self.fabric.ctl(
             "incident", "show", str(self.fabric.incident_of(self.victim)["id"])))
+
+    def beating(self, name, host, boot):
+        self.fabric.start(name, "fabric-agent", "--host", host, "--socket", self.fabric.socket,
+                          "--interval-ms", "200", "--boot-id", boot, "--sysfs", "none")
+
+    def counted(self, host):
+        return self.fabric.get("/v1/hosts/" + host)["beats"]["counted"]
+
+    def test_an_agent_outlives_a_second_one_that_was_started_beside_it(self):
+        boot = str(uuid.uuid4())
+        self.fabric.kill("agent-" + self.other)
+        self.beating("agent-" + self.other, self.other, boot)
+        before = self.counted(self.other)
+        self.fabric.wait("it beats", lambda: self.counted(self.other) > before + 2)
+        self.beating("agent-second", self.other, boot)
+        before = self.counted(self.other)
+        self.fabric.wait("both beat", lambda: self.counted(self.other) > before + 10)
+
+        self.fabric.kill("agent-second")
+
+        before = self.counted(self.other)
+        self.fabric.wait("the first still counts", lambda: self.counted(self.other) > before + 10)
+        self.assertEqual(self.fabric.host_state(self.other), "alive")
 
     def test_s9_a_fenced_host_is_told_so_and_comes_back_only_when_readmitted(self):
         self.fabric.kill_blade(self.victim)
