@@ -23,7 +23,9 @@ static const struct {
 	{ "no-incident", "see 'fabricctl incident list'" },
 	{ "no-record", "only the newest incidents that began while hosts were judged have one" },
 	{ "no-vport", "see 'fabricctl host view HOST'" },
-	{ "function-bound", "move it with 'fabricctl function move', or release it first" },
+	{ "function-bound",
+	  "move it with 'fabricctl function move', or, with its profile, 'fabricctl "
+	  "profile move'; or release it first" },
 	{ "function-free", "assign it with 'fabricctl function assign'" },
 	{ "function-locked", "see 'fabricctl change list --state running'" },
 	{ "function-kept", "give one of its virtual functions instead" },
