@@ -202,6 +202,17 @@ size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
 	return list.count;
 }
 
+/* A drill that was cut short leaves its host fenced, and nobody waits for that one. */
+static void next_of_drilled(struct list *list, const struct fabric_host *host)
+{
+	const struct fabric_incident *incident = incident_of(list->f, host);
+
+	if (host->state == FABRIC_HOST_FENCED && incident && incident->row.drill &&
+	    incident->row.state == DB_INCIDENT_DONE)
+		list_add(list, "a drill has left it fenced; it may come back",
+			 "fabricctl host readmit %s", host->name);
+}
+
 size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
 {
 	struct list list = { .f = f, .out = out };
@@ -218,7 +229,9 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 		    incident->row.state == DB_INCIDENT_WAITING)
 			next_of_incident(&list, incident);
 	}
-	for (size_t i = 0; i < f->hosts.count; i++)
+	for (size_t i = 0; i < f->hosts.count; i++) {
 		next_of_suspect(&list, f->hosts.at[i]);
+		next_of_drilled(&list, f->hosts.at[i]);
+	}
 	return list.count;
 }

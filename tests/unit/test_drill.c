@@ -409,6 +409,7 @@ static void a_door_that_does_not_open_again_stays_closed_and_is_told(void **stat
 
 static void a_manager_that_dies_at_any_moment_of_a_drill_leaves_it_safe(void **state)
 {
+	struct fabric_next next[FABRIC_NEXT_MAX];
 	struct house *h = *state;
 	unsigned stayed = 0;
 	unsigned let_in = 0;
@@ -432,6 +433,8 @@ static void a_manager_that_dies_at_any_moment_of_a_drill_leaves_it_safe(void **s
 			stayed++;
 			assert_true(state_at_switch(h, BAY8)->isolated);
 			assert_ends_with(last_incident(h), "the manager was restarted");
+			assert_int_equal(fabric_health_next(h->fabric, next), 1);
+			assert_string_equal(next[0].command, "fabricctl host readmit bay8");
 			assert_int_equal(readmit(h, "bay8"), 0);
 			run(h, STEADY);
 		} else {
