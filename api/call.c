@@ -202,12 +202,15 @@ int call_if_match(struct api_call *call, const struct resource *resource, const 
 {
 	uint64_t hash = 0;
 
+	if (object)
+		resource_write(resource, call->fabric, object, call_body(call->api), &hash);
+	/* RFC 9110 §13.1.2: "*" is every object that there is. */
+	if (object && has_header(call, MESSAGE_IF_NONE_MATCH) &&
+	    etag_matches(call, MESSAGE_IF_NONE_MATCH, hash))
+		return REFUSE_PRECONDITION;
 	if (!has_header(call, MESSAGE_IF_MATCH))
 		return 0;
-	if (!object)
-		return REFUSE_PRECONDITION;
-	resource_write(resource, call->fabric, object, call_body(call->api), &hash);
-	return etag_matches(call, MESSAGE_IF_MATCH, hash) ? 0 : REFUSE_PRECONDITION;
+	return object && etag_matches(call, MESSAGE_IF_MATCH, hash) ? 0 : REFUSE_PRECONDITION;
 }
 
 void call_reply(struct api_call *call, int status, uint64_t hash)

@@ -88,8 +88,8 @@ void call_reply(struct api_call *call, int status, uint64_t hash);
 bool call_is_of_host(const struct api_call *call);
 void call_refuse(struct api_call *call, int r);
 void call_refuse_with(struct api_call *call, const struct problem *p);
-/* If-Match, if it is there, against the object as it is now; NULL: there is none. Return: 0 or
- * REFUSE_PRECONDITION. */
+/* If-Match and If-None-Match, if they are there, against the object as it is now; NULL: there is
+ * none. Return: 0 or REFUSE_PRECONDITION. */
 MUST_USE int call_if_match(struct api_call *call, const struct resource *resource,
 			   const void *object);
 /* api->body emptied, to be written. */

@@ -1091,6 +1091,8 @@ static void a_bad_profile_reaches_nobody(void **state)
 	assert_int_equal(send_body(rig, "POST", "/v1/profiles/web", "{}"), 405);
 	ask_with(rig, "PUT", "/v1/profiles/none", "If-Match: *\r\n", WEB);
 	assert_int_equal(answer(rig), 412);
+	ask_with(rig, "PUT", "/v1/profiles/web", "If-None-Match: *\r\n", WEB);
+	assert_int_equal(answer(rig), 412);
 	assert_int_equal(rig->fabric.requests, 0);
 }
 
