@@ -184,6 +184,8 @@ int fabric_host_fence_confirm(struct fabric *f, const char *name, uint64_t id, u
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host)
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", name);
+	if (!host->incident)
+		return problem_say(problem, REFUSE_NO_INCIDENT, "%s has no open incident", name);
 	if (!incident || incident->row.id != host->incident)
 		return problem_say(problem, REFUSE_NO_INCIDENT,
 				   "the open incident of %s is %" PRIu64, name, host->incident);

@@ -262,6 +262,7 @@ static void a_person_vouches_for_the_open_incident_alone(void **state)
 	assert_non_null(strstr(problem.reason, "the open incident of bay1 is 1"));
 	assert_int_equal(fabric_host_fence_confirm(h->fabric, "bay2", 1, 0, &problem, on_answer, h),
 			 REFUSE_NO_INCIDENT);
+	assert_string_equal(problem.reason, "bay2 has no open incident");
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
 	assert_int_equal(ask_confirm(h, "bay1"), 0);
 }
