@@ -774,7 +774,7 @@ class Agent(Case):
         self.assertEqual([sorted(b.json()) for b in beats], [["boot_id", "seq"]] * 5)
         self.assertEqual({b.json()["boot_id"] for b in beats}, {BOOT})
         numbers = [b.json()["seq"] for b in beats]
-        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + 5)))
+        self.assertEqual(numbers, sorted(set(numbers)))
         self.assertEqual(err.count("beating every"), 1)
 
         process = self.agent("--boot-id", BOOT)
