@@ -74,13 +74,7 @@ class Many(Rig):
         """Takes @host's power, in chassis @n. Return: milliseconds from verdict to done."""
         subprocess.run([program("fabricsim"), "host", "--socket", self.switch_socket(n),
                         host, "power", "off"], check=True, capture_output=True)
-
-        def ended():
-            return [row for row in self.list("incidents", f"&host={host}")
-                    if row["state"] == "done"]
-
-        self.wait(f"the incident of {host} is done", ended)
-        steps = self.get(f"/v1/incidents/{ended()[-1]['id']}")["timeline"]
+        steps = self.incident_done(host)["timeline"]
         at = {step["what"]: step["offset_ms"] for step in steps}
         return at["done"] - at["verdict"]
 

@@ -40,11 +40,7 @@ def beating(rig):
 
 def verdict_ms(rig, host):
     """Wall time of the verdict on @host, once its incident has ended."""
-    def ended():
-        return [row for row in rig.list("incidents", f"&host={host}") if row["state"] == "done"]
-
-    rig.wait(f"the incident of {host} is done", ended)
-    steps = rig.get(f"/v1/incidents/{ended()[-1]['id']}")["timeline"]
+    steps = rig.incident_done(host)["timeline"]
     return wall_ms(next(step for step in steps if step["what"] == "verdict")["time"])
 
 

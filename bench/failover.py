@@ -31,14 +31,14 @@ spare-windows = 1
 """
 
 
-def prepare(rig, count):
+def prepare(rig, count, interval_ms=INTERVAL_MS):
     """@count functions at the first host, the last one a spare, all beating."""
     hosts = [row["id"] for row in rig.list("hosts")]
     functions = [row["id"] for row in rig.list("functions")
                  if row["kind"] == "vf" and row["id"].startswith("nic-")][:count]
     assert len(functions) == count
     for host in hosts:
-        rig.agent(host, INTERVAL_MS)
+        rig.agent(host, interval_ms)
     rig.ctl("host", "set", hosts[-1], "--spare", "on")
     rig.change([{"op": "assign", "function": name, "host": hosts[0],
                  "identity": {"mac": mac_of(n + 1)}} for n, name in enumerate(functions)])
@@ -51,9 +51,7 @@ def fail(rig, victim):
     """The blade loses its power. Return: the incident once it is done."""
     rig.processes.pop("agent-" + victim).kill()
     rig.sim("host", victim, "power", "off")
-    rig.wait("the incident is done", lambda: any(
-        row["state"] == "done" for row in rig.list("incidents", f"&host={victim}")))
-    return rig.get(f"/v1/incidents/{rig.list('incidents', f'&host={victim}')[-1]['id']}")
+    return rig.incident_done(victim)
 
 
 def power_off_ms(rig):

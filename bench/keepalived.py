@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 
-from failover import check
-from rig import Rig, judge, mac_of, machine, spread
+from failover import check, prepare
+from rig import Rig, judge, machine, spread
 
 NAMES = (f"fabric-a-{os.getpid()}", f"fabric-b-{os.getpid()}")
 ADDRESS = "10.99.99.9"
@@ -118,26 +118,16 @@ def keepalived():
 def fabricd():
     """Seconds from the agent's death to the last of 8 functions read back on the spare."""
     with Rig(4, 1, 2, 16, CONFIG) as rig:
-        hosts = [row["id"] for row in rig.list("hosts")]
-        functions = [row["id"] for row in rig.list("functions")
-                     if row["kind"] == "vf" and row["id"].startswith("nic-")][:8]
-        for host in hosts:
-            rig.agent(host, 1000)
-        rig.ctl("host", "set", hosts[-1], "--spare", "on")
-        rig.change([{"op": "assign", "function": name, "host": hosts[0],
-                     "identity": {"mac": mac_of(n + 1)}} for n, name in enumerate(functions)])
-        rig.wait("the spare is fit", lambda: rig.request(
-            "POST", f"/v1/hosts/{hosts[0]}/failover", '{"dry_run":true}')[0] == 200)
+        victim, target, functions = prepare(rig, 8, interval_ms=1000)
         time.sleep(3 + random.random())  # S6: one whole window; at any moment between two beats
-        rig.processes.pop("agent-" + hosts[0]).kill()
+        rig.processes.pop("agent-" + victim).kill()
         begin = time.monotonic()
-        rig.wait("the incident is done", lambda: any(
-            row["state"] == "done" for row in rig.list("incidents", f"&host={hosts[0]}")))
+        rig.incident_done(victim)
         seconds = time.monotonic() - begin
-        check(rig, hosts[-1], functions)
-        state = rig.get(f"/v1/hosts/{hosts[0]}")["state"]
+        check(rig, target, functions)
+        state = rig.get(f"/v1/hosts/{victim}")["state"]
         if state != "fenced":
-            sys.exit(f"{hosts[0]} is {state}, not fenced")
+            sys.exit(f"{victim} is {state}, not fenced")
     return seconds
 
 

@@ -159,6 +159,15 @@ class Rig:
         return subprocess.run([program("fabricctl"), "--socket", self.socket, *words], check=True,
                               capture_output=True, text=True).stdout
 
+    def incident_done(self, host):
+        """Waits until the incident of @host is done. Return: it, with its time line."""
+        def done():
+            return [row["id"] for row in self.list("incidents", f"&host={host}")
+                    if row["state"] == "done"]
+
+        self.wait(f"the incident of {host} is done", done)
+        return self.get(f"/v1/incidents/{done()[-1]}")
+
     def sim(self, command, *words):
         return subprocess.run([program("fabricsim"), command, "--socket", self.sim_socket, *words],
                               check=True, capture_output=True, text=True).stdout
