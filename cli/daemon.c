@@ -7,36 +7,13 @@
 #include "cli/session.h"
 #include "cli/show.h"
 
-static enum cli_exit show(struct session *s, const struct http_answer *answer)
-{
-	OWNED(doc_free) doc *d = NULL;
-	OWNED(buf_done) struct buf out = { 0 };
-	const doc *items;
-	enum cli_exit r;
-
-	if (session_is_json(s)) {
-		session_print_answer(answer);
-		return CLI_DONE;
-	}
-	r = session_doc(answer, &d);
-	if (r)
-		return r;
-	items = doc_array(d, "items");
-	if (items)
-		show_array(&out, NULL, items, 0, s->color);
-	else
-		show_object(&out, d, s->color);
-	session_print(&out);
-	return out.failed ? session_no_memory() : CLI_DONE;
-}
-
 static enum cli_exit run_config_show(struct session *s, const struct cli_call *call)
 {
 	OWNED(http_answer_done) struct http_answer answer = { 0 };
 	enum cli_exit r = session_get(s, "/v1/config", &answer);
 
 	(void)call;
-	return r ? r : show(s, &answer);
+	return r ? r : show_answer(s, &answer);
 }
 
 static enum cli_exit show_adopted(struct session *s, const struct http_answer *answer, bool dry_run)
@@ -49,7 +26,7 @@ static enum cli_exit show_adopted(struct session *s, const struct http_answer *a
 	if (r)
 		return r;
 	if (!plan)
-		return show(s, answer);
+		return show_answer(s, answer);
 	buf_printf(&out, "functions that %s taken as the switch shows them: %zu\n",
 		   dry_run ? "would be" : "are", doc_count(plan));
 	if (doc_count(plan))
@@ -68,7 +45,7 @@ static enum cli_exit run_adopt(struct session *s, const struct cli_call *call)
 							      : "{\"dry_run\":false}" };
 	enum cli_exit r = session_ask(s, &request, &answer);
 
-	return r ? r : session_is_json(s) ? show(s, &answer) : show_adopted(s, &answer, dry_run);
+	return r ? r : session_is_json(s) ? show_answer(s, &answer) : show_adopted(s, &answer, dry_run);
 }
 
 /* 503 is an answer too: its document says what is missing yet. */
@@ -87,7 +64,7 @@ static enum cli_exit run_health(struct session *s, const struct cli_call *call)
 			session_print_answer(&answer);
 		return session_say_problem(&answer);
 	}
-	r = show(s, &answer);
+	r = show_answer(s, &answer);
 	return r ? r : answer.status == 200 ? CLI_DONE : CLI_FAILED;
 }
 

@@ -37,22 +37,9 @@ static enum cli_exit drill_ask(struct session *s, const struct cli_call *call, c
 static enum cli_exit drill_one(struct session *s, const struct cli_call *call, const char *host)
 {
 	OWNED(http_answer_done) struct http_answer answer = { 0 };
-	OWNED(buf_done) struct buf out = { 0 };
-	OWNED(doc_free) doc *d = NULL;
 	enum cli_exit r = drill_ask(s, call, host, &answer);
 
-	if (r)
-		return r;
-	if (session_is_json(s)) {
-		session_print_answer(&answer);
-		return CLI_DONE;
-	}
-	r = session_doc(&answer, &d);
-	if (r)
-		return r;
-	show_object(&out, d, s->color);
-	session_print(&out);
-	return CLI_DONE;
+	return r ? r : show_answer(s, &answer);
 }
 
 /* One after the other: there are never two whose doors are closed. */

@@ -152,8 +152,6 @@ static enum cli_exit run_set(struct session *s, const struct cli_call *call)
 	OWNED(http_answer_done) struct http_answer answer = { 0 };
 	OWNED(buf_done) struct buf body = { 0 };
 	OWNED(buf_done) struct buf url = { 0 };
-	OWNED(buf_done) struct buf out = { 0 };
-	OWNED(doc_free) doc *d = NULL;
 	enum cli_exit r;
 
 	if (file && (cli_call_option(call, "--functions") || cli_call_option(call, "--priority"))) {
@@ -170,17 +168,7 @@ static enum cli_exit run_set(struct session *s, const struct cli_call *call)
 							.target = (const char *)url.data,
 							.body = (const char *)body.data },
 				&answer);
-	if (!r && session_is_json(s)) {
-		session_print_answer(&answer);
-		return CLI_DONE;
-	}
-	if (!r)
-		r = session_doc(&answer, &d);
-	if (r)
-		return r;
-	show_object(&out, d, s->color);
-	session_print(&out);
-	return CLI_DONE;
+	return r ? r : show_answer(s, &answer);
 }
 
 static enum cli_exit run_delete(struct session *s, const struct cli_call *call)

@@ -262,3 +262,26 @@ void show_plan(struct buf *out, const doc *plan)
 		}
 	}
 }
+
+enum cli_exit show_answer(struct session *s, const struct http_answer *answer)
+{
+	OWNED(doc_free) doc *d = NULL;
+	OWNED(buf_done) struct buf out = { 0 };
+	const doc *items;
+	enum cli_exit r;
+
+	if (session_is_json(s)) {
+		session_print_answer(answer);
+		return CLI_DONE;
+	}
+	r = session_doc(answer, &d);
+	if (r)
+		return r;
+	items = doc_array(d, "items");
+	if (items)
+		show_array(&out, NULL, items, 0, s->color);
+	else
+		show_object(&out, d, s->color);
+	session_print(&out);
+	return out.failed ? session_no_memory() : CLI_DONE;
+}

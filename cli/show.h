@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "cli/doc.h"
+#include "cli/session.h"
 #include "cli/table.h"
 
 enum show_how {
@@ -29,6 +30,9 @@ void show_array(struct buf *out, const struct show_column *columns, const doc *a
 		bool color);
 /* The members of @d, aligned; then each array of objects under its name. */
 void show_object(struct buf *out, const doc *d, bool color);
+/* What was answered, as the session wants it: the document as it came, or for people; a list of
+ * "items" as a table. */
+enum cli_exit show_answer(struct session *s, const struct http_answer *answer);
 /* The steps of "plan", in words, function by function. */
 void show_plan(struct buf *out, const doc *plan);
 
