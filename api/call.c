@@ -202,6 +202,8 @@ int call_if_match(struct api_call *call, const struct resource *resource, const 
 {
 	uint64_t hash = 0;
 
+	if (!has_header(call, MESSAGE_IF_MATCH) && !has_header(call, MESSAGE_IF_NONE_MATCH))
+		return 0;
 	if (object)
 		resource_write(resource, call->fabric, object, call_body(call->api), &hash);
 	/* RFC 9110 §13.1.2: "*" is every object that there is. */
