@@ -356,23 +356,28 @@ static bool is_of_another(const struct fabric_provider *p, unsigned owner)
 	return owner != p->number && p->f->providers[owner]->switch_count;
 }
 
+/* True: @name is @what of another provider too; told in @why. */
+static bool is_taken(const struct fabric_provider *p, const char *what, const char *name,
+		     unsigned owner, char why[static PROVIDER_TEXT_MAX])
+{
+	if (!is_of_another(p, owner))
+		return false;
+	(void)snprintf(why, PROVIDER_TEXT_MAX,
+		       "%.32s is a %s of provider %.32s too: give each chassis a number of its own",
+		       name, what, p->f->providers[owner]->name);
+	return true;
+}
+
 /* Two providers that call two things by one name would share one record of it. */
 static bool names_clash(const struct intake *in, char why[static PROVIDER_TEXT_MAX])
 {
-	const struct fabric_provider *p = in->p;
 	char name[FABRIC_NAME_MAX];
 
 	for (size_t i = 0; i < in->scan->switch_count; i++) {
 		const struct fabric_switch *sw = named_find(&in->f->switches, in->switches[i]);
 
-		if (!sw || !is_of_another(p, sw->provider))
-			continue;
-		(void)snprintf(
-			why, PROVIDER_TEXT_MAX,
-			"%.32s is a switch of provider %.32s too: give each chassis a number "
-			"of its own",
-			sw->name, in->f->providers[sw->provider]->name);
-		return true;
+		if (sw && is_taken(in->p, "switch", sw->name, sw->provider, why))
+			return true;
 	}
 	for (size_t i = 0; i < in->scan->host_count; i++) {
 		const struct provider_host *as = &in->scan->hosts[i];
@@ -380,13 +385,8 @@ static bool names_clash(const struct intake *in, char why[static PROVIDER_TEXT_M
 
 		topo_name_in_chassis(as->bay, as->chassis, name);
 		host = named_find(&in->f->hosts, name);
-		if (!host || !host->present || !is_of_another(p, host->provider))
-			continue;
-		(void)snprintf(why, PROVIDER_TEXT_MAX,
-			       "%.32s is a host of provider %.32s too: give each chassis a number "
-			       "of its own",
-			       name, in->f->providers[host->provider]->name);
-		return true;
+		if (host && host->present && is_taken(in->p, "host", name, host->provider, why))
+			return true;
 	}
 	return false;
 }
