@@ -869,18 +869,6 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 	}
 }
 
-/* S14: whoever gave a higher generation than ours has taken over; this manager is stale. */
-static void check_generation(struct fabric *f, const struct fabric_function *fn,
-			     const struct provider_binding *now)
-{
-	if (f->adopted && now->host && now->generation > fn->highest)
-		freeze(f,
-		       "%s is bound under generation %" PRIu64
-		       ", and the highest known here is %" PRIu64
-		       ": another manager or database is in charge",
-		       fn->name, now->generation, fn->highest);
-}
-
 static void read_is_over(struct fabric_provider *p, const struct provider_op *op)
 {
 	const struct fabric_function *fn =
@@ -926,7 +914,6 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 			item_wait(f, item, 100);
 			continue;
 		}
-		check_generation(f, fn, &done->bindings[i]);
 		function_seen(f, fn, &done->bindings[i]);
 		if (done->bindings[i].unknown && !DEFECT(UNKNOWN_IS_NOWHERE)) {
 			read_is_unknown(f, item);

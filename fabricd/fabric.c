@@ -203,11 +203,25 @@ void function_answers(struct fabric *f, struct fabric_function *fn)
 	}
 }
 
+/* S14: whoever gave a higher generation than ours has taken over; this manager is stale. Of what
+ * this database has never given nor adopted it says nothing: that is somebody else's. */
+static void check_generation(struct fabric *f, const struct fabric_function *fn,
+			     const struct provider_binding *now)
+{
+	if (f->adopted && now->host && fn->highest && now->generation > fn->highest)
+		freeze(f,
+		       "%s is bound under generation %" PRIu64
+		       ", and the highest known here is %" PRIu64
+		       ": another manager or database is in charge",
+		       fn->name, now->generation, fn->highest);
+}
+
 void function_seen(struct fabric *f, struct fabric_function *fn, const struct provider_binding *now)
 {
 	const struct fabric_provider *p = provider_of_function(f, fn);
 	const struct provider_binding was = fn->as.now;
 
+	check_generation(f, fn, now);
 	if (now->unknown && !now->host)
 		fn->as.now.unknown = true; /* the rest stays what was known last */
 	else

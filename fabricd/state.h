@@ -291,7 +291,8 @@ bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_h
 			 uint16_t vport);
 /* Whether @fn answers may have changed: it is marked bad, or mended. */
 void function_answers(struct fabric *f, struct fabric_function *fn);
-/* The switch shows @fn as @now says. */
+/* The switch shows @fn as @now says, in a scan or in any other read; freezes where that is of a
+ * higher generation than was ever given (S14). */
 void function_seen(struct fabric *f, struct fabric_function *fn,
 		   const struct provider_binding *now);
 /* Makes @host and @vport (NULL, 0: nobody's) what @fn is assigned to, in memory. */

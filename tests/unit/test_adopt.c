@@ -132,6 +132,45 @@ s14_a_function_that_a_restored_database_does_not_know_gets_a_generation_above_al
 	assert_int_equal(function(h, VF4)->generation, (1 << 20) + 1);
 }
 
+/* What it shows is of higher generations than any that such a database knows. */
+static void s14_a_database_that_has_adopted_nothing_yet_freezes_for_nothing(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan = { 0 };
+
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY1, 1, 99);
+	database_restored(h);
+	assert_false(health(h).frozen);
+
+	database_lost(h);
+	assert_false(health(h).frozen);
+	adopt(h, &plan);
+	assert_int_equal(plan.item_count, 2);
+	fabric_plan_done(&plan);
+	scan_again(h);
+	assert_false(health(h).frozen);
+	assert_int_equal(function(h, VF1)->generation, 99);
+}
+
+static void s14_what_was_never_given_nor_adopted_freezes_nobody(void **state)
+{
+	struct house *h = *state;
+	struct fabric_plan plan = { 0 };
+
+	usual(h);
+	foreign(h, PROVIDER_BIND, VF4, BAY3, 20, 99);
+	scan_again(h);
+	assert_false(health(h).frozen);
+
+	adopt(h, &plan);
+	fabric_plan_done(&plan);
+	scan_again(h);
+	assert_false(health(h).frozen);
+	assert_string_equal(function(h, VF4)->host->name, "bay3");
+}
+
 /* What cannot be told now is told of, and taken in the next time. */
 static void what_is_not_taken_in_keeps_what_it_has(void **state)
 {
@@ -140,7 +179,7 @@ static void what_is_not_taken_in_keeps_what_it_has(void **state)
 
 	usual(h);
 	foreign(h, PROVIDER_UNBIND, VF2, BAY1, 2, 0);
-	foreign(h, PROVIDER_BIND, VF2, BAY2, 1, 7);
+	foreign(h, PROVIDER_BIND, VF2, BAY2, 1, 0);
 	fault(h, PROVIDER_RESET, SIM_FAULT_LATE, 10 * BEAT, 1);
 	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0); /* bay2's vport 1 */
 	scan_again(h);
@@ -158,6 +197,8 @@ int main(void)
 		TEST(two_that_have_changed_places_are_both_taken_in),
 		TEST(a_place_that_is_promised_is_not_taken_in),
 		TEST(s14_a_function_that_a_restored_database_does_not_know_gets_a_generation_above_all),
+		TEST(s14_a_database_that_has_adopted_nothing_yet_freezes_for_nothing),
+		TEST(s14_what_was_never_given_nor_adopted_freezes_nobody),
 		TEST(what_is_not_taken_in_keeps_what_it_has),
 	};
 

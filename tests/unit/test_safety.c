@@ -1489,6 +1489,46 @@ static void s14_a_manager_that_meets_a_higher_generation_freezes(void **state)
 	assert_int_equal(events(h, "host.fencing", NULL), 0);
 }
 
+static void s14_a_scan_that_shows_a_higher_generation_freezes(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 0, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY3, 20, 99);
+	from = h->sent_count;
+	scan_again(h);
+
+	assert_true(health(h).frozen);
+	silence(h, BAY1);
+	run(h, 10 * BEAT);
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_int_equal(events(h, "host.fencing", NULL), 0);
+}
+
+/* Nobody has it here: another manager has given it since. */
+static void s14_a_manager_that_starts_behind_what_the_switch_shows_freezes(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	assert_int_equal(ask(h, DB_OP_RELEASE, VF1, "", 0), 0);
+	run(h, 5 * BEAT);
+	assert_int_equal(at_switch(h, VF1), 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY3, 20, 99);
+	assert_false(health(h).frozen);
+	manager_kill(h);
+	from = h->sent_count;
+	manager_start(h);
+	run(h, 10 * BEAT);
+
+	assert_true(health(h).frozen);
+	assert_int_equal(effects(h, from), 0);
+}
+
 static void s15_what_is_under_way_stands_still_in_a_frozen_fabric(void **state)
 {
 	struct house *h = *state;
@@ -2165,6 +2205,8 @@ int main(void)
 		TEST(s14_a_manager_that_hears_of_a_higher_epoch_freezes),
 		TEST(s14_an_agent_is_told_no_epoch_that_is_not_durable),
 		TEST(s14_a_manager_that_meets_a_higher_generation_freezes),
+		TEST(s14_a_scan_that_shows_a_higher_generation_freezes),
+		TEST(s14_a_manager_that_starts_behind_what_the_switch_shows_freezes),
 		TEST(s15_what_is_under_way_stands_still_in_a_frozen_fabric),
 		TEST(s15_a_frozen_manager_sleeps_until_it_has_something_to_do),
 		TEST(s15_a_database_that_cannot_be_written_freezes_and_acknowledges_nothing),
