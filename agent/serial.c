@@ -192,6 +192,9 @@ static void on_line(void *arg, const char *text, size_t length)
 				    s->incarnation);
 	} else if (!r && line.type == AGENT_MANAGER) {
 		s->incarnation = line.incarnation;
+	} else if (!r && line.type == AGENT_REPORT) {
+		s->incarnation = 0; /* it may be another */
+		s->base.sink.reached(s->base.sink.arg, &s->base);
 	} else if (!r && line.type == AGENT_LEAVE) {
 		s->base.sink.asked(s->base.sink.arg, &s->base, &line);
 	} else {

@@ -24,6 +24,7 @@ static const char *const type_texts[AGENT_LINE_TYPES] = {
 	[AGENT_BEAT] = "beat",     [AGENT_SEEN] = "seen",       [AGENT_LEFT] = "left",
 	[AGENT_STATUS] = "status", [AGENT_LEAVE] = "leave",     [AGENT_LEAVING] = "leaving",
 	[AGENT_TOLD] = "told",     [AGENT_STOPPED] = "stopped", [AGENT_MANAGER] = "manager",
+	[AGENT_REPORT] = "report",
 };
 static const char *const outcome_texts[AGENT_OUTCOMES] = {
 	[AGENT_LEFT_DONE] = "done",
@@ -567,6 +568,7 @@ void agent_line_format(const struct agent_line *line, struct buf *out)
 	case AGENT_MANAGER:
 		incarnation_write(line, out);
 		break;
+	case AGENT_REPORT:
 	case AGENT_LINE_TYPES:
 		break;
 	}

@@ -40,6 +40,7 @@ enum agent_line_type {
 	AGENT_TOLD,    /* agent: the highest epoch that I was told, and by which database */
 	AGENT_STOPPED, /* agent: I have been told that I am fenced, and have let go; a claim */
 	AGENT_MANAGER, /* fabricd: the answer to "told": which database I am */
+	AGENT_REPORT,  /* fabricd: I have just connected; tell all that there is */
 	AGENT_LINE_TYPES,
 };
 

@@ -236,6 +236,7 @@ static bool line_pass(struct channel *ch, struct agent_line *line, uint64_t now)
 	case AGENT_STATUS:
 	case AGENT_LEAVE:
 	case AGENT_MANAGER:
+	case AGENT_REPORT:
 	case AGENT_LINE_TYPES:
 		break;
 	}
@@ -299,6 +300,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 static int channel_connect(struct channel *ch)
 {
+	static const struct agent_line report = { .type = AGENT_REPORT };
 	evutil_socket_t fd = -1;
 	int r = unix_socket_connect(ch->path, &fd);
 
@@ -316,7 +318,8 @@ static int channel_connect(struct channel *ch)
 	    bufferevent_enable(ch->link, EV_READ | EV_WRITE) ||
 	    bufferevent_write(ch->link, "\n", 1))
 		return -ENOMEM;
-	return 0;
+	/* An agent may not notice that another fabricd took the place of the last. */
+	return channel_say(ch, &report);
 }
 
 static void channel_try(struct channel *ch)

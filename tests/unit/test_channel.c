@@ -141,6 +141,31 @@ static void listen_at(struct rig *rig)
 	assert_int_equal(listen(rig->listener, 4), 0);
 }
 
+/* The next line that the agent gets. */
+static void hear(struct rig *rig, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (n + 1 < size) {
+		UNTIL(rig, read(rig->port, out + n, 1) == 1);
+		if (out[n] != '\n')
+			n++;
+		else if (n)
+			break;
+	}
+	out[n] = '\0';
+}
+
+/* Who was there before may have been another: fabricd asks for all of it. */
+static void meet(struct rig *rig)
+{
+	char line[64];
+
+	UNTIL(rig, accepted(rig));
+	hear(rig, line, sizeof(line));
+	assert_string_equal(line, "{\"type\":\"report\"}");
+}
+
 static int begin(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
@@ -164,7 +189,7 @@ static int begin(void **state)
 	rig->base = event_base_new();
 	listen_at(rig);
 	assert_int_equal(channels_new(rig->base, &rig->config, "db", &sink, &rig->channels), 0);
-	UNTIL(rig, accepted(rig));
+	meet(rig);
 	return 0;
 }
 
@@ -199,21 +224,6 @@ __attribute__((format(printf, 2, 3))) static void say(struct rig *rig, const cha
 		else
 			event_base_loop(rig->base, EVLOOP_NONBLOCK); /* it is full */
 	}
-}
-
-/* The next line that the agent gets. */
-static void hear(struct rig *rig, char *out, size_t size)
-{
-	size_t n = 0;
-
-	while (n + 1 < size) {
-		UNTIL(rig, read(rig->port, out + n, 1) == 1);
-		if (out[n] != '\n')
-			n++;
-		else if (n)
-			break;
-	}
-	out[n] = '\0';
 }
 
 static void a_beat_is_passed_on_and_answered(void **state)

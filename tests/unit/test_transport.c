@@ -195,6 +195,15 @@ static void a_beat_is_one_line_and_its_answer_is_told(void **state)
 	assert_int_equal(rig->epoch, 4);
 }
 
+static void a_manager_that_asks_is_told_all_again(void **state)
+{
+	struct rig *rig = *state;
+
+	line_open(rig);
+	say(rig, "{\"type\":\"report\"}\n");
+	UNTIL(rig, rig->reached == 2);
+}
+
 static void requests_come_through_garbage_and_in_pieces(void **state)
 {
 	struct rig *rig = *state;
@@ -558,6 +567,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(a_beat_is_one_line_and_its_answer_is_told),
+		TEST(a_manager_that_asks_is_told_all_again),
 		TEST(requests_come_through_garbage_and_in_pieces),
 		TEST(a_port_that_goes_is_opened_again_when_it_is_back),
 		TEST(beats_do_not_queue_up_behind_one_who_does_not_read),
