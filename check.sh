@@ -16,7 +16,8 @@ Installs what is missing, builds, and runs every test. Stages, all of them unles
   release build as it is delivered (gcc -O2), warnings are errors: the optimizer sees more of them
 
 Needs bash and apt-get, as root or with sudo, until all packages are there; then neither.
-Builds into build/. ccache is used if it is installed. FABRIC_JOBS=N sets how many jobs run at once.
+Builds into build/. ccache is used if it is installed. FABRIC_JOBS=N sets how many jobs run at once; of tests
+half as many more, for they wait a lot.
 FABRIC_NO_QEMU=1 leaves out the guests (the tests with the label `blades`), saying so.
 
 Exit codes: 0 all passed, 1 something failed, 2 usage.
@@ -38,6 +39,7 @@ if [ -t 1 ]; then
 	bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
 fi
 jobs=${FABRIC_JOBS:-$(getconf _NPROCESSORS_ONLN)}
+tests=$((jobs + (jobs + 1) / 2)) # half of the long ones wait most of their time
 export CLICOLOR=0
 summary=()
 
@@ -71,7 +73,7 @@ stage_tests() { # preset
 	configure "$preset" --preset "$preset" || die "cmake --preset $preset"
 	quietly "$preset-build" cmake --build --preset "$preset" -j "$jobs" || die "build of $preset"
 	say "$preset: testing"
-	ctest --preset "$preset" -j "$jobs" --no-label-summary </dev/null >"build/$preset-test.log" 2>&1
+	ctest --preset "$preset" -j "$tests" --no-label-summary </dev/null >"build/$preset-test.log" 2>&1
 	local r=$?
 	if [ $r != 0 ]; then
 		cat "build/$preset-test.log"
