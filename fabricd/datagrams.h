@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Beats that come as datagrams (common/beat_datagram.h), from each [host NAME] with a key-file.
+ * Beats that come as datagrams (common/beat_datagram.h), from each [host NAME] with a key-file: the
+ * sockets. What one means is told by sessions.h.
  * What is not sealed with that host's key costs a hash of 64 bytes and is counted; nothing is
  * answered.
  */
@@ -43,13 +44,3 @@ MUST_USE int datagrams_configure(struct datagrams *d, const struct config *confi
  * @text set; -EEXIST: the name of another host has the same hash; another -errno. */
 MUST_USE int datagrams_enroll(struct datagrams *d, const char *host,
 			      char text[static HOST_KEY_TEXT]);
-/**
- * datagrams_received_ms() - when the kernel received a datagram, on the boot-time clock (S2, S3)
- * @boot_ms, @wall_ns: both clocks now
- * @stamp_ns: the kernel's wall-clock stamp; 0: it gave none
- * @empty_ms: boot-time clock: the queue was empty then, so it came later
- *
- * The wall clock may have been set meanwhile: what it says counts only between @empty_ms and now.
- */
-uint64_t datagrams_received_ms(uint64_t boot_ms, uint64_t wall_ns, uint64_t stamp_ns,
-			       uint64_t empty_ms);

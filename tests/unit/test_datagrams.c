@@ -20,6 +20,7 @@
 #include "common/beat_datagram.h"
 #include "common/clock.h"
 #include "fabricd/datagrams.h"
+#include "fabricd/sessions.h"
 #include "until.h"
 
 static const uint8_t key[DATAGRAM_KEY] = "0123456789abcdef0123456789abcde";
@@ -281,15 +282,15 @@ s2_a_wall_clock_that_jumps_makes_no_beat_older_than_the_queue_nor_newer_than_now
 
 	(void)state;
 	/* as it should be */
-	assert_int_equal(datagrams_received_ms(10000, 100 * second, 99 * second, 5000), 9000);
+	assert_int_equal(sessions_received_ms(10000, 100 * second, 99 * second, 5000), 9000);
 	/* set forward by an hour between arrival and reading */
-	assert_int_equal(datagrams_received_ms(10000, 3700 * second, 99 * second, 9500), 9500);
+	assert_int_equal(sessions_received_ms(10000, 3700 * second, 99 * second, 9500), 9500);
 	/* set back */
-	assert_int_equal(datagrams_received_ms(10000, 50 * second, 99 * second, 9500), 10000);
+	assert_int_equal(sessions_received_ms(10000, 50 * second, 99 * second, 9500), 10000);
 	/* no stamp */
-	assert_int_equal(datagrams_received_ms(10000, 50 * second, 0, 9500), 10000);
+	assert_int_equal(sessions_received_ms(10000, 50 * second, 0, 9500), 10000);
 	/* clocks that make no sense */
-	assert_int_equal(datagrams_received_ms(10000, 100 * second, 1, 20000), 10000);
+	assert_int_equal(sessions_received_ms(10000, 100 * second, 1, 20000), 10000);
 }
 
 static void what_is_forged_is_neither_passed_on_nor_answered(void **state)
