@@ -13,13 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/dialog.h"
 #include "agent/transport.h"
-#include "common/beat_datagram.h"
 #include "common/log.h"
 
 enum {
-	ANSWERS_FOR = 16,  /* the last beats */
-	CLAIMS = 3,        /* times that one is said, at most */
+	AT_ONCE = 32,      /* answers, before others have their turn */
 	SILENT_BEATS = 10, /* without an answer: fabricd is away */
 };
 
@@ -30,74 +29,54 @@ struct sender {
 	int to_length;
 	int fd; /* -1: not open: there is no route, say; tried again with each beat */
 	struct event *readable;
-	uint8_t key[DATAGRAM_KEY];
-	struct datagram beat; /* the last one; .seq 0: none yet */
-	uint64_t answered;    /* seq of the latest that was answered */
-	uint64_t challenged;  /* likewise */
-	uint64_t sent[ANSWERS_FOR];
-	unsigned next;
+	struct dialog dialog;
 	unsigned unanswered; /* in a row */
-	uint64_t claim;      /* that this host has let go, as a nonce */
-	unsigned claims;     /* so often it is said yet, unless it is answered */
-	uint64_t claimed;    /* seq of the latest */
 	uint64_t bad;
 };
 
 /* ---- answers ---- */
 
-static bool was_sent(const struct sender *s, uint64_t seq)
+static int sender_send(struct sender *s, const uint8_t bytes[static DATAGRAM_SIZE]);
+
+/* What the next datagram carries. */
+static struct dialog_now now_of(struct sender *s)
 {
-	for (size_t i = 0; i < ANSWERS_FOR; i++)
-		if (s->sent[i] == seq)
-			return seq != 0;
-	return false;
-}
+	const struct transport_sink *sink = &s->base.sink;
+	struct dialog_now now = { .seq = sink->seq(sink->arg) };
 
-static int sender_send(struct sender *s);
-
-/* fabricd asks whether this boot is the one of now: a beat that says so. */
-static void challenge_take(struct sender *s, const struct datagram *d)
-{
-	struct transport *t = &s->base;
-
-	s->beat.type = DATAGRAM_RESPONSE;
-	s->beat.seq = t->sink.seq(t->sink.arg);
-	s->beat.nonce = d->nonce;
-	(void)sender_send(s); /* one that is lost is asked for again */
-	s->beat.type = DATAGRAM_BEAT;
-	s->beat.nonce = 0;
+	sink->told(sink->arg, &now.epoch, &now.incarnation);
+	return now;
 }
 
 static void answer_take(struct sender *s, const uint8_t *bytes, size_t length)
 {
+	const struct transport_sink *sink = &s->base.sink;
+	uint8_t response[DATAGRAM_SIZE];
+	struct dialog_now now;
 	struct datagram d;
+	enum dialog_news news = dialog_take(&s->dialog, bytes, length, &d);
 
-	if (datagram_open(bytes, length, s->key, &d) || d.host != s->beat.host ||
-	    (d.type != DATAGRAM_STATUS && d.type != DATAGRAM_FENCED &&
-	     d.type != DATAGRAM_CHALLENGE) ||
-	    memcmp(d.boot_id, s->beat.boot_id, sizeof(d.boot_id)) != 0 || !was_sent(s, d.seq)) {
+	if (news != DIALOG_NOT_BELIEVED)
+		s->unanswered = 0;
+	switch (news) {
+	case DIALOG_NOT_BELIEVED:
 		if (!s->bad++)
 			log_warning("fabricd at %s: a datagram that is not believed",
 				    s->base.config.where);
-		return;
+		break;
+	case DIALOG_OLD:
+		break;
+	case DIALOG_CHALLENGE:
+		now = now_of(s);
+		dialog_respond(&s->dialog, &d, &now, response);
+		(void)sender_send(s, response); /* one that is lost is asked for again */
+		break;
+	case DIALOG_STATUS:
+	case DIALOG_FENCED:
+		transport_say_reached(&s->base);
+		sink->status(sink->arg, &s->base, news == DIALOG_FENCED, d.epoch, d.incarnation);
+		break;
 	}
-	s->unanswered = 0;
-	if (d.type == DATAGRAM_CHALLENGE) {
-		if (d.seq > s->challenged) {
-			s->challenged = d.seq; /* each beat is challenged once */
-			challenge_take(s, &d);
-		}
-		return;
-	}
-	/* An answer that was overtaken by a later one tells old news. */
-	if (d.seq <= s->answered)
-		return;
-	s->answered = d.seq;
-	if (s->claimed && d.seq >= s->claimed)
-		s->claims = 0;
-	transport_say_reached(&s->base);
-	s->base.sink.status(s->base.sink.arg, &s->base, d.type == DATAGRAM_FENCED, d.epoch,
-			    d.incarnation);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -106,7 +85,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	uint8_t bytes[DATAGRAM_SIZE + 1];
 
 	(void)what;
-	for (int i = 0; i < 2 * ANSWERS_FOR; i++) {
+	for (int i = 0; i < AT_ONCE; i++) {
 		ssize_t n = recv((int)fd, bytes, sizeof(bytes), 0);
 
 		/* A refusal that came for a datagram is told here once; the next may arrive. */
@@ -153,19 +132,13 @@ static int sender_connect(struct sender *s)
 	return r;
 }
 
-static int sender_send(struct sender *s)
+static int sender_send(struct sender *s, const uint8_t bytes[static DATAGRAM_SIZE])
 {
-	uint8_t bytes[DATAGRAM_SIZE];
 	int r = s->fd < 0 ? sender_connect(s) : 0;
 
 	if (r)
 		return r;
-	/* S14: what the manager has told is told to it again, so that one that has forgotten it
-	 * learns so. */
-	s->base.sink.told(s->base.sink.arg, &s->beat.epoch, &s->beat.incarnation);
-	datagram_seal(&s->beat, s->key, bytes);
-	s->sent[s->next++ % ANSWERS_FOR] = s->beat.seq;
-	if (send(s->fd, bytes, sizeof(bytes), MSG_NOSIGNAL) == (ssize_t)sizeof(bytes))
+	if (send(s->fd, bytes, DATAGRAM_SIZE, MSG_NOSIGNAL) == DATAGRAM_SIZE)
 		return 0;
 	r = -errno;
 	/* Interfaces may have changed since it was connected; a full queue or nobody there may not.
@@ -180,18 +153,12 @@ static int sender_send(struct sender *s)
 static void sender_beat(struct transport *t)
 {
 	struct sender *s = (struct sender *)t;
+	struct dialog_now now = now_of(s);
+	uint8_t bytes[DATAGRAM_SIZE];
 	int r;
 
-	s->beat.seq = t->sink.seq(t->sink.arg);
-	if (s->claims) {
-		s->claims--;
-		s->claimed = s->beat.seq;
-		s->beat.type = DATAGRAM_STOPPED;
-		s->beat.nonce = s->claim;
-	}
-	r = sender_send(s);
-	s->beat.type = DATAGRAM_BEAT;
-	s->beat.nonce = 0;
+	dialog_beat(&s->dialog, &now, bytes);
+	r = sender_send(s, bytes);
 	if (++s->unanswered >= SILENT_BEATS)
 		transport_say_away(t, r ? strerror(-r) : "beats are not answered");
 }
@@ -199,11 +166,11 @@ static void sender_beat(struct transport *t)
 static void sender_leave(struct transport *t)
 {
 	struct sender *s = (struct sender *)t;
+	struct dialog_now now = now_of(s);
+	uint8_t bytes[DATAGRAM_SIZE];
 
-	s->beat.type = DATAGRAM_LEAVING;
-	s->beat.seq = t->sink.seq(t->sink.arg);
-	(void)sender_send(s); /* said again until it is answered */
-	s->beat.type = DATAGRAM_BEAT;
+	dialog_leave(&s->dialog, &now, bytes);
+	(void)sender_send(s, bytes); /* said again until it is answered */
 }
 
 static int sender_report(struct transport *t, const struct agent_line *line)
@@ -212,9 +179,7 @@ static int sender_report(struct transport *t, const struct agent_line *line)
 
 	if (line->type != AGENT_STOPPED)
 		return -EOPNOTSUPP;
-	/* In the place of the next beat; a manager that does not know it does not answer. */
-	s->claim = datagram_claim(line->stopped, line->still);
-	s->claims = CLAIMS;
+	dialog_claim(&s->dialog, line->stopped, line->still);
 	return 0;
 }
 
@@ -223,7 +188,7 @@ static void sender_close(struct transport *t)
 	struct sender *s = (struct sender *)t;
 
 	sender_shut(s);
-	memset(s->key, 0, sizeof(s->key));
+	explicit_bzero(&s->dialog, sizeof(s->dialog));
 	free(s);
 }
 
@@ -263,6 +228,7 @@ static int sender_setup(struct sender *s)
 	const struct transport_config *c = &s->base.config;
 	int r = s->base.ops == &transport_udp ? udp_address(s, c->where)
 					      : unix_address(s, c->where);
+	uint8_t key[DATAGRAM_KEY];
 
 	if (r)
 		return r;
@@ -270,7 +236,7 @@ static int sender_setup(struct sender *s)
 		log_err("--%s needs --key-file", s->base.ops->name);
 		return -EINVAL;
 	}
-	r = datagram_key_load(c->key_file, s->key);
+	r = datagram_key_load(c->key_file, key);
 	if (r) {
 		log_err("key file %s: %s", c->key_file,
 			r == -EPERM    ? "others than its owner and group can read it"
@@ -278,9 +244,9 @@ static int sender_setup(struct sender *s)
 				       : strerror(-r));
 		return r;
 	}
-	s->beat.type = DATAGRAM_BEAT;
-	s->beat.host = datagram_host_hash(c->host);
-	return datagram_boot_id_parse(c->boot_id, s->beat.boot_id);
+	r = dialog_init(&s->dialog, c->host, c->boot_id, key);
+	explicit_bzero(key, sizeof(key));
+	return r;
 }
 
 static int sender_open(struct event_base *base, const struct transport_config *config,
