@@ -132,13 +132,19 @@ static void entry_put(struct recorder *r, unsigned head, const uint64_t *numbers
 	part->length = (size_t)(at - part->bytes);
 }
 
+/* NULL: nobody has that place; nobody has any while the recorder is off. */
+static struct record_host *host_at(struct recorder *r, size_t n)
+{
+	return n < r->count ? &r->hosts[n] : NULL;
+}
+
 /* One of a host, at a time. */
 static void entry_at(struct recorder *r, enum record_kind kind, unsigned value, size_t n,
 		     uint64_t at_ms)
 {
 	const uint64_t numbers[] = { n, zigzag(r->last_ms, at_ms) };
 
-	if (n >= r->count)
+	if (!host_at(r, n))
 		return;
 	entry_put(r, kind | value << 4, numbers, 2);
 	r->last_ms = at_ms;
@@ -217,6 +223,7 @@ void record_stop(struct recorder *r)
 {
 	r->on = false;
 	r->is_broken = false;
+	r->count = 0;
 	r->expected = SIZE_MAX;
 	r->parts[0].length = 0;
 	r->parts[1].length = 0;
@@ -233,7 +240,7 @@ void record_done(struct recorder *r)
 
 uint64_t record_since_ms(const struct recorder *r)
 {
-	if (!r->on || r->is_broken || !r->parts[1].length)
+	if (!r->on || r->is_broken)
 		return UINT64_MAX;
 	return r->parts[0].length ? r->parts[0].since_ms : r->parts[1].since_ms;
 }
@@ -262,21 +269,25 @@ void record_rate(struct recorder *r, size_t n, uint64_t now_ms)
 
 void record_open(struct recorder *r, size_t n, uint64_t now_ms)
 {
-	if (!r->on || n >= r->count || !r->hosts[n].shut)
+	struct record_host *host = host_at(r, n);
+
+	if (!host || !host->shut)
 		return;
-	r->hosts[n].shut = false;
+	host->shut = false;
 	entry_at(r, RECORD_OPEN, 0, n, now_ms);
 }
 
 void record_begin(struct recorder *r, size_t n, uint64_t now_ms)
 {
-	if (!r->on || n >= r->count)
+	struct record_host *host = host_at(r, n);
+
+	if (!host)
 		return;
 	if (r->expected != n)
 		entry_at(r, RECORD_BEGIN, 0, n, now_ms);
 	r->expected = SIZE_MAX;
-	r->hosts[n].shut = true;
-	r->hosts[n].busy = true;
+	host->shut = true;
+	host->busy = true;
 }
 
 void record_leave(struct recorder *r, size_t n, bool may, bool is_fenced, uint64_t now_ms)
@@ -289,7 +300,7 @@ void record_witness(struct recorder *r, size_t n, enum live_witness witness, uin
 {
 	uint8_t aside;
 
-	if (!r->on || n >= r->count || r->shadow[n] >> 1 == (uint8_t)witness)
+	if (!host_at(r, n) || r->shadow[n] >> 1 == (uint8_t)witness)
 		return;
 	aside = r->shadow[n] & 1;
 	r->shadow[n] = (uint8_t)(aside | (unsigned)witness << 1);
@@ -298,9 +309,11 @@ void record_witness(struct recorder *r, size_t n, enum live_witness witness, uin
 
 void record_busy(struct recorder *r, size_t n, bool busy, uint64_t now_ms)
 {
-	if (!r->on || n >= r->count || r->hosts[n].busy == busy)
+	struct record_host *host = host_at(r, n);
+
+	if (!host || host->busy == busy)
 		return;
-	r->hosts[n].busy = busy;
+	host->busy = busy;
 	entry_at(r, RECORD_BUSY, busy, n, now_ms);
 }
 
@@ -358,9 +371,11 @@ void record_judge(struct recorder *r, const struct record_settings *settings,
 
 void record_cold(struct recorder *r, size_t n, bool cold)
 {
-	if (!r->on || n >= r->count || r->hosts[n].cold == cold)
+	struct record_host *host = host_at(r, n);
+
+	if (!host || host->cold == cold)
 		return;
-	r->hosts[n].cold = cold;
+	host->cold = cold;
 	entry_of(r, RECORD_COLD, cold, n);
 }
 
@@ -382,8 +397,7 @@ int record_export(const struct recorder *r, const struct record_view *view, size
 		  uint64_t zero_ms, uint64_t now_ms, const char *(*name)(const void *arg, size_t n),
 		  const void *arg, struct buf *out)
 {
-	if (!r->on || r->is_broken || !r->parts[1].length || view->count != r->count ||
-	    incident >= r->count)
+	if (r->is_broken || view->count != r->count || incident >= r->count)
 		return -ENODATA;
 	buf_le32(out, RECORD_MAGIC);
 	buf_u8(out, RECORD_VERSION);

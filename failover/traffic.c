@@ -6,7 +6,7 @@ enum { SLOW_MS = 60000 };
 /* Of this silence, and of no earlier one. */
 static bool is_of_now(const struct live_traffic *traffic, const struct live_host *host)
 {
-	return traffic->asked_ms && traffic->asked_ms > host->last_beat_ms;
+	return traffic->asked_ms > host->last_beat_ms;
 }
 
 /* So that two readings, a beat apart, fit in before the verdict, and a beat that is a little late
@@ -94,7 +94,7 @@ enum live_witness live_traffic_says(const struct live_traffic *traffic,
 				    const struct live_host *host, const struct live_config *config,
 				    uint64_t now_ms)
 {
-	if (!traffic->moved_ms || traffic->moved_ms <= host->last_beat_ms)
+	if (traffic->moved_ms <= host->last_beat_ms) /* or is 0 */
 		return LIVE_CANNOT_TELL;
 	return now_ms - traffic->moved_ms < live_window_ms(config) ? LIVE_SAYS_ALIVE
 								   : LIVE_CANNOT_TELL;

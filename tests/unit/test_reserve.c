@@ -50,6 +50,16 @@ static void s12_a_spare_takes_several_groups_of_one_host_and_of_no_other(void **
 	assert_int_equal(reserve_short(loads, 2, rooms, 2), 3);
 }
 
+static void s12_a_group_may_take_the_last_room_of_a_spare(void **unused)
+{
+	static const unsigned sizes[] = { 5, 3, 2 };
+	const struct reserve_load loads[] = { { sizes, 3 } };
+	unsigned rooms[] = { 8, 2 };
+
+	(void)unused;
+	assert_int_equal(reserve_short(loads, 1, rooms, 2), 0);
+}
+
 static void s12_what_goes_first_gets_the_room(void **unused)
 {
 	static const unsigned sizes[] = { 2, 4 };
@@ -76,6 +86,7 @@ int main(void)
 		cmocka_unit_test(s12_a_group_that_fits_nowhere_is_missing_as_a_whole),
 		cmocka_unit_test(s12_groups_of_one_host_share_what_one_spare_cannot_take),
 		cmocka_unit_test(s12_a_spare_takes_several_groups_of_one_host_and_of_no_other),
+		cmocka_unit_test(s12_a_group_may_take_the_last_room_of_a_spare),
 		cmocka_unit_test(s12_what_goes_first_gets_the_room),
 		cmocka_unit_test(s12_without_spares_all_is_missing),
 	};

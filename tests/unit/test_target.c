@@ -175,6 +175,27 @@ static void reasons_that_do_not_fit_are_cut(void **unused)
 	assert_int_equal(target_choose(c, 40, &need, NULL, 0), -1);
 }
 
+static void nothing_is_written_behind_the_room_for_reasons(void **unused)
+{
+	struct target_candidate c[] = { spare("bay1"), spare("bay2"), spare("bay3"),
+					spare("bay4") };
+	struct {
+		char why[8];
+		char behind[256];
+	} room;
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++)
+		c[i].door_open = false;
+	c[3].reachable = false;
+	memset(&room, '#', sizeof(room));
+
+	assert_int_equal(target_choose(c, 4, &need, room.why, sizeof(room.why)), -1);
+	assert_string_equal(room.why, "bay1 is");
+	for (size_t i = 0; i < sizeof(room.behind); i++)
+		assert_int_equal(room.behind[i], '#');
+}
+
 static void s11_its_own_switch_comes_before_a_better_name(void **unused)
 {
 	struct target_candidate c[] = { spare("bay2"), spare("bay1") };
@@ -222,6 +243,7 @@ int main(void)
 		cmocka_unit_test(s11_exactly_enough_vports_are_enough),
 		cmocka_unit_test(no_spare_at_all_is_said_so),
 		cmocka_unit_test(reasons_that_do_not_fit_are_cut),
+		cmocka_unit_test(nothing_is_written_behind_the_room_for_reasons),
 		cmocka_unit_test(s11_its_own_switch_comes_before_a_better_name),
 		cmocka_unit_test(s11_in_another_chassis_the_name_decides_whatever_the_switch),
 		cmocka_unit_test(of_equal_ones_the_first_is_chosen),

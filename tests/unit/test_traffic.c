@@ -176,6 +176,71 @@ static void s7_a_reading_that_was_asked_for_before_a_beat_is_not_taken(void **un
 	host.last_beat_ms = LAST + 3515;
 	live_traffic_take(&t, &host, &five, true, 9, LAST + 3520);
 	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 3520), LIVE_CANNOT_TELL);
+	assert_int_equal(t.readings, 1);
+}
+
+/* At the very same time: nobody knows which was first. */
+static void s7_a_reading_that_was_asked_for_with_a_beat_is_of_no_silence(void **unused)
+{
+	struct live_host host = silent();
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	read_twice(&t, &host, 7, 9);
+	host.last_beat_ms = LAST + 3510;
+	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 3520), LIVE_CANNOT_TELL);
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 3510 + 2500);
+}
+
+static void s7_what_is_not_told_is_no_reading(void **unused)
+{
+	const struct live_host host = silent();
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	live_traffic_ask(&t, &host, LAST + 2500);
+	live_traffic_take(&t, &host, &five, true, 7, LAST + 2510);
+	live_traffic_ask(&t, &host, LAST + 3510);
+	live_traffic_take(&t, &host, &five, false, 9, LAST + 3520);
+	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 3520), LIVE_CANNOT_TELL);
+	assert_int_equal(t.readings, 1);
+}
+
+static void s7_a_counter_that_fell_takes_it_back_at_once(void **unused)
+{
+	const struct live_host host = silent();
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	read_twice(&t, &host, 7, 9);
+	live_traffic_ask(&t, &host, LAST + 3530); /* right after, and the switch has started anew */
+	live_traffic_take(&t, &host, &five, true, 3, LAST + 3540);
+	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 3540), LIVE_CANNOT_TELL);
+}
+
+/* The clock counts from the start of the machine. */
+static void s7_the_first_reading_counts_however_early_the_clock(void **unused)
+{
+	const struct live_host host = { .watched = true, .last_beat_ms = 1, .fresh_ms = 1 };
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	live_traffic_ask(&t, &host, 500);
+	live_traffic_take(&t, &host, &five, true, 0, 510);
+	live_traffic_ask(&t, &host, 1510);
+	live_traffic_take(&t, &host, &five, true, 4, 1520);
+	assert_int_equal(live_traffic_says(&t, &host, &five, 1520), LIVE_SAYS_ALIVE);
+}
+
+static void s7_a_switch_that_takes_just_a_beat_is_asked_on(void **unused)
+{
+	const struct live_host host = silent();
+	struct live_traffic t = { 0 };
+
+	(void)unused;
+	live_traffic_ask(&t, &host, LAST + 2500);
+	live_traffic_take(&t, &host, &five, true, 7, LAST + 2500 + BEAT);
+	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 2500 + 2 * BEAT);
 }
 
 static void s7_a_switch_that_counts_nothing_is_asked_once_in_each_silence(void **unused)
@@ -253,6 +318,11 @@ int main(void)
 			s7_what_was_alive_counts_for_one_window_when_nothing_is_answered_any_more),
 		cmocka_unit_test(s7_readings_of_an_earlier_silence_do_not_count),
 		cmocka_unit_test(s7_a_reading_that_was_asked_for_before_a_beat_is_not_taken),
+		cmocka_unit_test(s7_a_reading_that_was_asked_for_with_a_beat_is_of_no_silence),
+		cmocka_unit_test(s7_what_is_not_told_is_no_reading),
+		cmocka_unit_test(s7_a_counter_that_fell_takes_it_back_at_once),
+		cmocka_unit_test(s7_the_first_reading_counts_however_early_the_clock),
+		cmocka_unit_test(s7_a_switch_that_takes_just_a_beat_is_asked_on),
 		cmocka_unit_test(s7_a_switch_that_counts_nothing_is_asked_once_in_each_silence),
 		cmocka_unit_test(s7_who_is_set_aside_or_known_to_be_dead_is_not_read),
 		cmocka_unit_test(
