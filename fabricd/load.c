@@ -189,6 +189,7 @@ static void load_change(void *arg, const struct db_change *row)
 {
 	struct loading *l = arg;
 	struct fabric_change *change = change_make(l->f, row->kind, 0);
+	int r;
 
 	if (!change) {
 		l->r = -ENOMEM;
@@ -198,7 +199,9 @@ static void load_change(void *arg, const struct db_change *row)
 	change->durable = true;
 	if (l->f->next_change <= row->id)
 		l->f->next_change = row->id + 1;
-	l->r = change_keep(l->f, change);
+	r = change_keep(l->f, change);
+	if (r)
+		l->r = r; /* and no other is forgotten */
 }
 
 static void load_item(void *arg, const struct db_item *row)

@@ -525,6 +525,63 @@ static void a_view_that_nobody_waits_for_any_more_is_forgotten(void **state)
 	assert_int_equal(kept.ends, 1);
 }
 
+/* ---- what a database may hold ---- */
+
+/* No manager begins on the database as @batch leaves it. */
+static void assert_not_taken_in(struct house *h, struct db_batch *batch)
+{
+	const struct fabric_io io = {
+		.now_ms = io_now, .wall_ms = io_wall, .published = io_published, .arg = h
+	};
+	struct fabric *next = NULL;
+	char why[DB_TEXT_MAX] = "";
+
+	assert_int_equal(db_apply(h->db, batch, NULL), 0);
+	db_batch_free(batch);
+	assert_int_equal(fabric_new(&h->config, &io, &next), 0);
+	assert_int_equal(fabric_load(next, h->db, why), -EBADMSG);
+	assert_string_equal(why, strerror(EBADMSG));
+	fabric_free(next);
+}
+
+/* Though changes are read behind it that say nothing wrong. */
+static void an_assignment_to_a_vport_that_cannot_be_is_not_taken_in(void **state)
+{
+	struct house *h = *state;
+	struct db_function known = { .generation = 1 };
+	struct db_assignment row = { .host = "bay2",
+				     .vport = PROVIDER_VPORTS_MAX + 1,
+				     .generation = 1,
+				     .state = DB_ASSIGNMENT_BOUND };
+	struct db_batch *batch = NULL;
+
+	usual(h);
+	(void)snprintf(row.function, sizeof(row.function), "%s", VF3);
+	(void)snprintf(known.name, sizeof(known.name), "%s", VF3);
+	assert_int_equal(db_batch_new(&batch), 0);
+	db_put_function(batch, &known);
+	db_put_assignment(batch, &row);
+	assert_not_taken_in(h, batch);
+}
+
+static void a_change_to_a_vport_that_cannot_be_is_not_taken_in(void **state)
+{
+	struct house *h = *state;
+	struct db_item row = { .change = 1,
+			       .n = 1,
+			       .op = DB_OP_ASSIGN,
+			       .host = "bay2",
+			       .vport = PROVIDER_VPORTS_MAX + 1,
+			       .state = DB_CHANGE_DONE };
+	struct db_batch *batch = NULL;
+
+	usual(h);
+	(void)snprintf(row.function, sizeof(row.function), "%s", VF3);
+	assert_int_equal(db_batch_new(&batch), 0);
+	db_put_item(batch, &row);
+	assert_not_taken_in(h, batch);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -552,6 +609,8 @@ int main(void)
 		T(s15_an_answer_out_of_order_freezes),
 		T(attempts_are_asked_for_once),
 		T(no_event_is_the_last_before_the_first),
+		T(an_assignment_to_a_vport_that_cannot_be_is_not_taken_in),
+		T(a_change_to_a_vport_that_cannot_be_is_not_taken_in),
 		T(a_view_is_passed_through_from_the_switches_that_have_one),
 		T(a_view_that_nobody_waits_for_any_more_is_forgotten),
 	};

@@ -190,6 +190,9 @@ static void s7_a_reading_that_was_asked_for_with_a_beat_is_of_no_silence(void **
 	host.last_beat_ms = LAST + 3510;
 	assert_int_equal(live_traffic_says(&t, &host, &five, LAST + 3520), LIVE_CANNOT_TELL);
 	assert_int_equal(live_traffic_due_ms(&t, &host, &five), LAST + 3510 + 2500);
+	live_traffic_ask(&t, &host, LAST + 3510);
+	live_traffic_take(&t, &host, &five, true, 11, LAST + 3530);
+	assert_int_equal(t.readings, 0);
 }
 
 static void s7_what_is_not_told_is_no_reading(void **unused)
