@@ -389,23 +389,34 @@ static void drain_plan(struct api_call *call, const struct body_drain *body)
 	plan_answer(call, r, &why, false, &plan);
 }
 
-static void drain_begin(struct api_call *call, const struct body_drain *body, uint32_t wait_s)
+/* A key was heard of before, or what the host has moves, or there is nothing to do: that is said.
+ */
+static void drain_begin(struct api_call *call, const struct body_drain *body, const char *key,
+			uint32_t wait_s)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };
+	struct fabric_asker who = { .uid = server_conn_uid(call->conn), .key = *key ? key : NULL };
 	struct ticket *t = change_ticket(call, wait_s);
 	int r;
 
 	if (!t)
 		return;
-	r = fabric_host_drain(call->fabric, call->id, body->to, server_conn_uid(call->conn), &why,
-			      ticket_answered, t);
-	ticket_asked(t, call, r, &why, false);
+	who.hash = api_hash(api_hash(api_hash(0, "drain", 5), call->id, strlen(call->id)),
+			    call->request->body, call->request->body_length);
+	r = fabric_host_drain(call->fabric, call->id, body->to, &who, &why, ticket_answered, t);
+	if (r != REFUSE_FUNCTION_FREE) {
+		ticket_asked(t, call, r, &why, false);
+		return;
+	}
+	ticket_free(t);
+	drain_plan(call, body);
 }
 
 static void host_drain(struct api_call *call)
 {
 	const struct fabric_host *host = fabric_host_find(call->fabric, call->id);
 	struct body_drain body = { 0 };
+	char key[DB_KEY_MAX];
 	uint32_t wait_s = 0;
 	struct problem p;
 	int r = host ? call_if_match(call, &resource_hosts, host) : REFUSE_NO_HOST;
@@ -416,15 +427,17 @@ static void host_drain(struct api_call *call)
 	}
 	r = call_seconds(call, "wait", WAIT_MAX_S, &wait_s, &p);
 	if (!r)
+		r = change_key_get(call, key, &p);
+	if (!r)
 		r = body_drain_parse(call->request->body, call->request->body_length, &body, &p);
 	if (r > 0)
 		call_refuse_with(call, &p);
 	else if (r)
 		call_refuse(call, r);
-	else if (body.dry_run || !host->functions) /* there is nothing to do: that is said */
+	else if (body.dry_run)
 		drain_plan(call, &body);
 	else
-		drain_begin(call, &body, wait_s);
+		drain_begin(call, &body, key, wait_s);
 }
 
 const struct api_command api_host_drain = {

@@ -822,8 +822,9 @@ MUST_USE int fabric_host_maintenance(struct fabric *f, const char *host, bool on
  * The host takes part, and stays as it is. Answered as fabric_change_request().
  * REFUSE_FUNCTION_FREE when it has no function.
  */
-MUST_USE int fabric_host_drain(struct fabric *f, const char *host, const char *to, uint32_t uid,
-			       struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+MUST_USE int fabric_host_drain(struct fabric *f, const char *host, const char *to,
+			       const struct fabric_asker *who, struct fabric_problem *problem,
+			       fabric_answer_fn *fn, void *arg);
 /* Without functions, an empty plan. */
 MUST_USE int fabric_host_drain_plan(struct fabric *f, const char *host, const char *to,
 				    struct fabric_problem *problem, struct fabric_plan *out);

@@ -209,15 +209,24 @@ static struct fabric_request_op *drain_ops(const struct move *m)
 	return ops;
 }
 
-int fabric_host_drain(struct fabric *f, const char *name, const char *to, uint32_t uid,
-		      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+int fabric_host_drain(struct fabric *f, const char *name, const char *to,
+		      const struct fabric_asker *who, struct fabric_problem *problem,
+		      fabric_answer_fn *fn, void *arg)
 {
-	struct fabric_request request = { .uid = uid };
+	struct fabric_request request = { .uid = who->uid, .key = who->key, .hash = who->hash };
 	struct fabric_request_op *ops;
 	OWNED(move_free) struct move *m = NULL;
 	char target[FABRIC_NAME_MAX];
-	int r = drain_check(f, name, to, problem, &m);
+	int r;
 
+	f->now_ms = f->io.now_ms(f->io.arg);
+	*problem = (struct fabric_problem){ .op = SIZE_MAX };
+	wake(f);
+	/* Before it is looked at what the host has: it is empty by then. */
+	r = change_key_look(f, &request, problem, fn, arg);
+	if (r != -ENOENT)
+		return r;
+	r = drain_check(f, name, to, problem, &m);
 	if (r)
 		return r;
 	if (!m->fn_count)
@@ -232,7 +241,7 @@ int fabric_host_drain(struct fabric *f, const char *name, const char *to, uint32
 	if (r)
 		return r;
 	move_targets(m, target);
-	history_audit(f, uid, "host.drain", name, 0, "to %s", target);
+	history_audit(f, who->uid, "host.drain", name, 0, "to %s", target);
 	history_event(f, "host.drain", name, "%zu function%s to %s", m->fn_count,
 		      m->fn_count == 1 ? "" : "s", target);
 	return 0;

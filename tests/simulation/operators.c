@@ -212,7 +212,8 @@ void act_maintain(struct world *w)
 	struct fabric_problem problem;
 
 	if (world_random(w, 3) &&
-	    !fabric_host_drain(w->fabric, a->name, "", 0, &problem, on_acknowledged, w))
+	    !fabric_host_drain(w->fabric, a->name, "", &(struct fabric_asker){ 0 }, &problem,
+			       on_acknowledged, w))
 		world_story(w, "operator: drains %s", a->name);
 	if (a->maintained_until_ms || !world_random(w, 3))
 		return;

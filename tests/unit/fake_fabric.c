@@ -623,11 +623,16 @@ int fabric_profile_change_plan(struct fabric *f, const char *name, enum db_op op
 	return plan_make(f, out);
 }
 
-int fabric_host_drain(struct fabric *f, const char *host, const char *to, uint32_t uid,
-		      struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+int fabric_host_drain(struct fabric *f, const char *host, const char *to,
+		      const struct fabric_asker *who, struct fabric_problem *problem,
+		      fabric_answer_fn *fn, void *arg)
 {
 	(void)snprintf(f->host, sizeof(f->host), "%s>%s", host, to);
-	return noted(f, uid, problem, fn, arg);
+	(void)snprintf(f->key, sizeof(f->key), "%s", who->key ? who->key : "");
+	f->hash = who->hash;
+	if (f->drain_is_empty)
+		return REFUSE_FUNCTION_FREE;
+	return noted(f, who->uid, problem, fn, arg);
 }
 
 int fabric_host_drain_plan(struct fabric *f, const char *host, const char *to,

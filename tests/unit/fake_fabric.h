@@ -46,6 +46,7 @@ struct fabric {
 	size_t refused_op;
 	char key[64];
 	uint64_t hash;
+	bool drain_is_empty;
 	uint32_t uid;
 	char host[FABRIC_NAME_MAX];
 	char boot_id[FABRIC_NAME_MAX];

@@ -899,6 +899,37 @@ static void a_failover_by_hand_answers_with_its_incident(void **state)
 	assert_string_equal(text_at(rig, "target"), "bay1");
 }
 
+/* Sends a drain under @key; the fabric takes it. Return: the hash that goes with the key. */
+static uint64_t drain_under(struct rig *rig, const char *host, const char *key, const char *body)
+{
+	char target[64];
+	char headers[64];
+
+	(void)snprintf(target, sizeof(target), "/v1/hosts/%s/drain", host);
+	(void)snprintf(headers, sizeof(headers), "Idempotency-Key: %s\r\n", key);
+	ask_with(rig, "POST", target, headers, body);
+	until_asked(rig);
+	assert_string_equal(rig->fabric.key, key);
+	fabric_answers(rig, 0, 7);
+	assert_int_equal(answer(rig), 202);
+	return rig->fabric.hash;
+}
+
+static void a_drain_is_known_again_by_its_key_host_and_body(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t hash = drain_under(rig, "bay1", "k", "{}");
+
+	assert_true(drain_under(rig, "bay1", "k", "{}") == hash);
+	assert_true(drain_under(rig, "bay1", "k", "{\"to\":\"ch2/bay10\"}") != hash);
+	assert_true(drain_under(rig, "ch2/bay10", "k", "{}") != hash);
+	rig->fabric.result = REFUSE_KEY_REUSED;
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/drain", "{}"), 409);
+	assert_string_equal(text_at(rig, "code"), "key-reused");
+	ask_with(rig, "POST", "/v1/hosts/bay1/drain", "Idempotency-Key: \r\n", "{}");
+	assert_int_equal(answer(rig), 400);
+}
+
 static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 {
 	struct rig *rig = *state;
@@ -923,10 +954,10 @@ static void what_a_person_does_to_a_host_reaches_the_fabric(void **state)
 	assert_string_equal(text_at(rig, "code"), "drill-failed");
 	assert_non_null(strstr(text_at(rig, "detail"), "fabricctl incident show 4"));
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/drill", "{\"force\":1}"), 400);
-	rig->fabric.hosts[1].functions = 0;
+	rig->fabric.drain_is_empty = true; /* that is no error */
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/ch2/bay10/drain", "{}"), 200);
-	assert_true(rig->fabric.answer == NULL);
-	rig->fabric.hosts[1].functions = 1;
+	assert_non_null(strstr(rig->r.body, "\"plan\":["));
+	rig->fabric.drain_is_empty = false;
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/ch2/bay10/drain", "{\"dry_run\":true}"),
 			 200);
 	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/drain", "", "{\"to\":\"bay1\"}");
@@ -1634,6 +1665,7 @@ int main(void)
 		WITH_RIG(a_profile_is_defined_and_deleted),
 		WITH_RIG(a_profile_that_is_refused_names_the_function),
 		WITH_RIG(a_bad_profile_reaches_nobody),
+		WITH_RIG(a_drain_is_known_again_by_its_key_host_and_body),
 		WITH_RIG(a_profile_goes_to_a_host_as_a_change),
 		WITH_RIG(adopting_tells_what_was_taken_in),
 		WITH_RIG(health_is_503_until_ready),

@@ -41,7 +41,8 @@ static int ask_maintenance(struct house *h, const char *name)
 
 static int ask_drain(struct house *h, const char *name)
 {
-	return fabric_host_drain(h->fabric, name, "", 0, &problem, on_answer, h);
+	return fabric_host_drain(h->fabric, name, "", &(struct fabric_asker){ 0 }, &problem,
+				 on_answer, h);
 }
 
 static int ask_drain_plan(struct house *h, const char *name)
@@ -108,7 +109,8 @@ static void nothing_is_done_to_a_host_that_nobody_knows(void **state)
 	usual(h);
 
 	all_refuse(h, "bay99", REFUSE_NO_HOST);
-	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "bay99", 0, &problem, on_answer, h),
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "bay99", &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
 			 REFUSE_NO_HOST);
 }
 
@@ -231,6 +233,34 @@ static void a_failover_of_a_host_that_holds_nothing_needs_no_spare(void **state)
 	run_until_state(h, "bay3", FABRIC_HOST_FENCED);
 }
 
+static void a_drain_that_is_asked_for_again_under_its_key_is_the_same_change(void **state)
+{
+	struct house *h = *state;
+	struct fabric_asker who = { .key = "k", .hash = 7 };
+	uint64_t first = 0;
+
+	usual(h);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2) { /* that answer was lost with its manager */
+			manager_kill(h);
+			manager_start(h);
+			run(h, STEADY);
+		}
+		assert_int_equal(
+			fabric_host_drain(h->fabric, "bay1", "", &who, &problem, on_answer, h), 0);
+		run(h, 500); /* it has nothing any more */
+		first = i ? first : h->answer.id;
+		assert_int_equal(h->answer.id, first);
+	}
+	assert_int_equal(events(h, "host.drain", "bay1"), 1);
+	who.hash = 8;
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", &who, &problem, on_answer, h),
+			 REFUSE_KEY_REUSED);
+	who.key = NULL;
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", &who, &problem, on_answer, h),
+			 REFUSE_FUNCTION_FREE);
+}
+
 static void what_a_drain_cannot_move_is_not_told_as_one(void **state)
 {
 	struct house *h = *state;
@@ -239,7 +269,8 @@ static void what_a_drain_cannot_move_is_not_told_as_one(void **state)
 	h->config.reserve = 1;
 	fabric_configure(h->fabric, &h->config);
 	assign(h, VF3, "bay2", 0);
-	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "bay8", 0, &problem, on_answer, h),
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "bay8", &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
 			 REFUSE_RESERVE);
 	run(h, 100);
 
@@ -334,6 +365,7 @@ int main(void)
 		T(a_failover_by_hand_needs_a_host_that_is_not_fenced_a_switch_and_a_spare),
 		T(the_plan_of_a_host_that_holds_nothing_says_so),
 		T(a_failover_of_a_host_that_holds_nothing_needs_no_spare),
+		T(a_drain_that_is_asked_for_again_under_its_key_is_the_same_change),
 		T(what_a_drain_cannot_move_is_not_told_as_one),
 		T(a_person_vouches_for_the_open_incident_alone),
 		T(a_blocked_host_that_is_silent_is_not_let_in),

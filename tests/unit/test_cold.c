@@ -748,7 +748,8 @@ static void nothing_is_drained_to_a_cold_spare_by_itself(void **state)
 
 	cold(h);
 
-	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", 0, &problem, on_answer, h),
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
 			 REFUSE_NO_SPARE);
 	assert_non_null(strstr(problem.reason, "bay8 is a cold spare"));
 }

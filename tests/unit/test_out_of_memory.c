@@ -135,7 +135,8 @@ static void ask_much(struct house *h)
 	}
 	if (!fabric_adopt(h->fabric, true, 0, &plan, NULL, NULL))
 		fabric_plan_done(&plan);
-	may_fail(fabric_host_drain(h->fabric, "bay2", "bay3", 0, &problem, on_answer, h));
+	may_fail(fabric_host_drain(h->fabric, "bay2", "bay3", &(struct fabric_asker){ 0 }, &problem,
+				   on_answer, h));
 	may_fail(fabric_host_seen(h->fabric, "bay1", "boot-0-0", &row, 1));
 	may_fail(fabric_view(h->fabric, NULL, on_view, h));
 	run(h, 500);

@@ -417,7 +417,9 @@ static void a_host_is_drained_with_its_profiles_whole(void **state)
 	assert_int_equal(fabric_host_drain_plan(h->fabric, "bay1", "", &problem, &plan), 0);
 	assert_string_equal(plan.target, "bay7, bay8");
 	fabric_plan_done(&plan);
-	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", 0, &problem, on_answer, h), 0);
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
+			 0);
 	run(h, 2 * BEAT);
 	assert_at(h, "web", BAY7);
 	assert_int_equal(at_switch(h, VF3), BAY8);

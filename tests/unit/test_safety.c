@@ -1308,7 +1308,8 @@ static int drain(struct house *h, const char *name, const char *to)
 {
 	struct fabric_problem problem;
 
-	return fabric_host_drain(h->fabric, name, to, 0, &problem, on_answer, h);
+	return fabric_host_drain(h->fabric, name, to, &(struct fabric_asker){ 0 }, &problem,
+				 on_answer, h);
 }
 
 static void a_host_is_drained_to_a_spare_as_one_change_and_not_fenced(void **state)
