@@ -131,6 +131,14 @@ static int refusal_for_now(const struct api *api, int refusal)
 	return health.ready || health.frozen ? refusal : REFUSE_PROVIDER_AWAY;
 }
 
+static void frozen_explain(const struct api *api, struct problem *p)
+{
+	struct fabric_health health;
+
+	fabric_health_get(api->fabric, &health);
+	(void)snprintf(p->detail, sizeof(p->detail), "%s", health.detail);
+}
+
 void api_send_problem(struct api *api, struct server_conn *c, const struct problem *problem)
 {
 	struct buf *headers = headers_begin(api);
@@ -139,6 +147,12 @@ void api_send_problem(struct api *api, struct server_conn *c, const struct probl
 	int status;
 
 	now.refusal = refusal_for_now(api, problem->refusal);
+	if (now.refusal != problem->refusal)
+		(void)snprintf(now.detail, sizeof(now.detail),
+			       "%.300s, as far as is known: not every switch has been read yet",
+			       *problem->detail ? problem->detail : refusal_text(problem->refusal));
+	if (now.refusal == REFUSE_FROZEN && !*now.detail && !*now.reason)
+		frozen_explain(api, &now);
 	status = refusal_http_status(now.refusal);
 	if (p->allow) {
 		buf_text(headers, "Allow: ");
@@ -151,11 +165,68 @@ void api_send_problem(struct api *api, struct server_conn *c, const struct probl
 	answer(api, c, status, "application/problem+json");
 }
 
+static bool has_header(const struct api_call *call, enum message_header header)
+{
+	return call->request->head->headers[header].at;
+}
+
+/* What stands in a collection, and what is said where it does not. */
+static const struct {
+	const char *collection;
+	int missing;
+	const char *one; /* "host"; NULL: it has a number */
+} things[] = {
+	{ "hosts", REFUSE_NO_HOST, "host" },
+	{ "adapters", REFUSE_NO_ADAPTER, "adapter" },
+	{ "functions", REFUSE_NO_FUNCTION, "function" },
+	{ "profiles", REFUSE_NO_PROFILE, "profile" },
+	{ "switches", REFUSE_NO_RESOURCE, "switch" },
+	{ "ports", REFUSE_NO_RESOURCE, "port" },
+	{ "assignments", REFUSE_NO_RESOURCE, "assignment of" },
+	{ "changes", REFUSE_NO_CHANGE, NULL },
+	{ "incidents", REFUSE_NO_INCIDENT, NULL },
+};
+
+static void missing_explain(const struct api_call *call, size_t n, struct problem *p)
+{
+	if (things[n].one)
+		(void)snprintf(p->detail, sizeof(p->detail), "there is no %s %.200s", things[n].one,
+			       call->id);
+	else if (resource_number_parse(call->id))
+		(void)snprintf(p->detail, sizeof(p->detail), "none of the %s has the number %s",
+			       things[n].collection, call->id);
+	else
+		(void)snprintf(p->detail, sizeof(p->detail),
+			       "%.200s is no number: %s are numbered from 1 on", call->id,
+			       things[n].collection);
+}
+
+/* Names what was asked for, and why not, where the refusal alone does not. */
+static void refusal_explain(const struct api_call *call, struct problem *p)
+{
+	const char *collection = call->command ? call->command->collection : "";
+
+	for (size_t i = 0; call->id && i < sizeof(things) / sizeof(*things); i++)
+		if (p->refusal == things[i].missing && !strcmp(collection, things[i].collection))
+			missing_explain(call, i, p);
+	if (p->refusal == REFUSE_PRECONDITION)
+		(void)snprintf(p->detail, sizeof(p->detail), "%s",
+			       has_header(call, MESSAGE_IF_MATCH)
+				       ? "it is not as the ETag of If-Match says: read it again"
+				       : "it is there already (If-None-Match)");
+	if (p->refusal == REFUSE_RIGHT)
+		(void)snprintf(p->detail, sizeof(p->detail),
+			       "uid %u is no operator, and not the uid of [host %.200s] in "
+			       "fabricd.conf",
+			       server_conn_uid(call->conn), call->id ? call->id : "");
+}
+
 void call_refuse(struct api_call *call, int r)
 {
 	struct problem p;
 
 	problem_init(&p, r);
+	refusal_explain(call, &p);
 	call_refuse_with(call, &p);
 }
 
@@ -191,11 +262,6 @@ static bool etag_matches(const struct api_call *call, enum message_header header
 		return true;
 	etag_format(hash, tag);
 	return memmem(list, part.length, tag, strlen(tag)) != NULL;
-}
-
-static bool has_header(const struct api_call *call, enum message_header header)
-{
-	return call->request->head->headers[header].at;
 }
 
 int call_if_match(struct api_call *call, const struct resource *resource, const void *object)
@@ -466,6 +532,24 @@ static int stranger_check(const struct api_call *call, const struct route *route
 	return REFUSE_RIGHT;
 }
 
+/* With the target as it was sent. */
+static void target_explain(const struct api_call *call, struct problem *p)
+{
+	struct message_part target = call->request->head->target;
+	const char *text = call->request->bytes + target.at;
+	int length = target.length < 200 ? (int)target.length : 200;
+
+	if (p->allow)
+		(void)snprintf(p->detail, sizeof(p->detail), "%.*s takes %s only", length, text,
+			       p->allow);
+	else if (p->refusal == REFUSE_HTTP)
+		(void)snprintf(p->detail, sizeof(p->detail), "%.*s is not percent-encoded text",
+			       length, text);
+	else
+		(void)snprintf(p->detail, sizeof(p->detail), "nothing is served at %.*s", length,
+			       text);
+}
+
 static int call_route(struct api_call *call, char *path, char allow[static ALLOW_MAX],
 		      struct problem *p)
 {
@@ -477,6 +561,7 @@ static int call_route(struct api_call *call, char *path, char allow[static ALLOW
 		return stranger;
 	if (r) {
 		problem_init(p, r);
+		target_explain(call, p);
 		return r;
 	}
 	call->id = route.id;
@@ -486,6 +571,7 @@ static int call_route(struct api_call *call, char *path, char allow[static ALLOW
 	r = *allow ? REFUSE_METHOD : REFUSE_NO_RESOURCE;
 	problem_init(p, r);
 	p->allow = *allow ? allow : NULL;
+	target_explain(call, p);
 	return r;
 }
 

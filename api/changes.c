@@ -467,6 +467,22 @@ static bool change_cancelled(struct ticket *t, int r, uint64_t id)
 	return false;
 }
 
+static void cancel_refuse(struct api_call *call, int r)
+{
+	const struct fabric_change *change = change_find(call->fabric, call->id);
+	struct problem p;
+
+	if (r != REFUSE_NOT_CANCELLABLE || !change) {
+		call_refuse(call, r);
+		return;
+	}
+	problem_init(&p, r);
+	(void)snprintf(p.detail, sizeof(p.detail), "change %s is %s; its kind is %s", call->id,
+		       fabric_change_state_text(change_state(change)),
+		       fabric_change_kind_text(change->row.kind));
+	call_refuse_with(call, &p);
+}
+
 static void change_cancel(struct api_call *call)
 {
 	const struct fabric_change *change = change_find(call->fabric, call->id);
@@ -487,7 +503,7 @@ static void change_cancel(struct api_call *call)
 		return;
 	}
 	ticket_free(t);
-	call_refuse(call, r);
+	cancel_refuse(call, r);
 }
 
 const struct api_command api_change_cancel = {

@@ -181,8 +181,14 @@ static void profile_set(struct api_call *call)
 		call_refuse_with(call, &p);
 		return;
 	}
-	if (!r && strlen(call->id) >= sizeof(request.name))
-		r = REFUSE_NO_PROFILE;
+	if (!r && strlen(call->id) >= sizeof(request.name)) {
+		problem_init(&p, REFUSE_FIELD);
+		(void)snprintf(p.detail, sizeof(p.detail),
+			       "a profile's name has 1 to %zu characters",
+			       sizeof(request.name) - 1);
+		call_refuse_with(call, &p);
+		return;
+	}
 	if (!r)
 		r = call_if_match(call, &resource_profiles, profile);
 	if (!r)

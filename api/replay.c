@@ -281,6 +281,10 @@ static void incident_replay(struct api_call *call)
 		call_refuse_with(call, &p);
 		return;
 	}
+	if (!id) {
+		call_refuse(call, REFUSE_NO_INCIDENT);
+		return;
+	}
 	for (size_t i = 0; !r && i < body.count; i++)
 		sets[i] = (struct fabric_replay_set){ body.sets[i].key, body.sets[i].value };
 	if (!r)

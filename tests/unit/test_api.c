@@ -412,6 +412,73 @@ static void what_does_not_exist_is_404(void **state)
 		assert_int_equal(get(rig, targets[i]), 404);
 }
 
+static void a_refusal_names_what_was_asked_for(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *target;
+		const char *detail;
+	} bad[] = {
+		{ "GET", "/v1/hosts/bay99", "there is no host bay99" },
+		{ "POST", "/v1/hosts/bay99/drain", "there is no host bay99" },
+		{ "POST", "/v1/hosts/bay99/readmit", "there is no host bay99" },
+		{ "GET", "/v1/adapters/x", "there is no adapter x" },
+		{ "GET", "/v1/functions/x/pf0", "there is no function x/pf0" },
+		{ "GET", "/v1/assignments/x/pf0", "there is no assignment of x/pf0" },
+		{ "GET", "/v1/switches/sw9", "there is no switch sw9" },
+		{ "GET", "/v1/ports/sw9/port0", "there is no port sw9/port0" },
+		{ "DELETE", "/v1/profiles/x", "there is no profile x" },
+		{ "GET", "/v1/incidents/99", "none of the incidents has the number 99" },
+		{ "GET", "/v1/incidents/abc",
+		  "abc is no number: incidents are numbered from 1 on" },
+		{ "POST", "/v1/incidents/x/replay",
+		  "x is no number: incidents are numbered from 1 on" },
+		{ "POST", "/v1/incidents/-1/replay",
+		  "-1 is no number: incidents are numbered from 1 on" },
+		{ "POST", "/v1/incidents/0/replay",
+		  "0 is no number: incidents are numbered from 1 on" },
+		{ "DELETE", "/v1/changes/99", "none of the changes has the number 99" },
+		{ "DELETE", "/v1/changes/9z", "9z is no number: changes are numbered from 1 on" },
+		{ "GET", "/v1/hostss/bay1", "nothing is served at /v1/hostss/bay1" },
+		{ "GET", "/v1/hosts/%zz", "/v1/hosts/%zz is not percent-encoded text" },
+		{ "POST", "/v1/functions", "/v1/functions takes GET, HEAD only" },
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		int status = send_body(rig, bad[i].method, bad[i].target, "{}");
+
+		if (status < 400 || strcmp(text_at(rig, "detail"), bad[i].detail) != 0)
+			fail_msg("%s %s: %d %s", bad[i].method, bad[i].target, status, rig->r.body);
+	}
+}
+
+static void before_every_switch_is_read_nothing_is_said_to_be_missing(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.health.ready = false;
+	assert_int_equal(get(rig, "/v1/hosts/bay99"), 503);
+	assert_string_equal(text_at(rig, "code"), "provider-away");
+	assert_string_equal(text_at(rig, "detail"),
+			    "there is no host bay99, as far as is known: not every switch has "
+			    "been read yet");
+}
+
+static void a_frozen_manager_says_why(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fabric.health.frozen = true;
+	(void)snprintf(rig->fabric.health.detail, sizeof(rig->fabric.health.detail),
+		       "the disk is full");
+	rig->fabric.result = REFUSE_FROZEN;
+	assert_int_equal(send_body(rig, "PATCH", "/v1/hosts/bay1", "{\"spare\":true}"), 503);
+	assert_string_equal(text_at(rig, "detail"), "the disk is full");
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/readmit", "{}"), 503);
+	assert_string_equal(text_at(rig, "detail"), "because"); /* where it has a reason */
+}
+
 static void head_is_get_without_the_body(void **state)
 {
 	struct rig *rig = *state;
@@ -1635,6 +1702,9 @@ int main(void)
 		WITH_RIG(queries_that_mean_nothing_are_refused_by_name),
 		WITH_RIG(methods_that_do_not_stand_on_a_path_get_405_with_allow),
 		WITH_RIG(what_does_not_exist_is_404),
+		WITH_RIG(a_refusal_names_what_was_asked_for),
+		WITH_RIG(before_every_switch_is_read_nothing_is_said_to_be_missing),
+		WITH_RIG(a_frozen_manager_says_why),
 		WITH_RIG(head_is_get_without_the_body),
 		WITH_RIG(a_tag_holds_until_the_object_changes),
 		WITH_RIG(if_match_guards_a_change_of_the_object),
