@@ -18,6 +18,19 @@ static const struct show_column step_columns[] = {
 	{ 0 },
 };
 
+/* Which of those before @n sets the @length characters of @key too? */
+static bool is_set_before(const struct cli_call *call, size_t n, const char *key, size_t length)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct cli_given *given = &call->given[i];
+
+		if (given->option && given->option->kind == KIND_SETTING &&
+		    !strncmp(given->value, key, length) && given->value[length] == '=')
+			return true;
+	}
+	return false;
+}
+
 /* {"set":{"heartbeat.missed":"10"}} */
 static bool body_write(const struct cli_call *call, struct buf *out)
 {
@@ -29,10 +42,14 @@ static bool body_write(const struct cli_call *call, struct buf *out)
 		const char *equals = text ? strchr(text, '=') : NULL;
 		char key[64];
 
-		if (!call->given[i].option || strcmp(call->given[i].option->name, "--set") != 0)
+		if (!call->given[i].option || call->given[i].option->kind != KIND_SETTING)
 			continue;
 		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
 			session_say("--set takes KEY=VALUE, not %s", text ? text : "");
+			return false;
+		}
+		if (is_set_before(call, i, text, (size_t)(equals - text))) {
+			session_say("--set: %.*s is given twice", (int)(equals - text), text);
 			return false;
 		}
 		memcpy(key, text, (size_t)(equals - text));
