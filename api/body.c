@@ -153,6 +153,12 @@ static int text_take(json_object *value, const char *path, char *out, size_t roo
 
 /* ---- a change ---- */
 
+static int flaw_refuse(struct problem *p, const char *path, const char *text, const char *flaw)
+{
+	problem_field(p, REFUSE_FIELD, path, "%s %s", text, flaw);
+	return REFUSE_FIELD;
+}
+
 static int mac_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	struct identity *id = out;
@@ -165,7 +171,7 @@ static int mac_take(json_object *value, const char *path, void *out, struct prob
 	if (r)
 		return r;
 	return identity_mac_parse(text, &id->mac)
-		       ? wants(p, path, "a unicast MAC address as 02:fa:b0:00:00:01")
+		       ? flaw_refuse(p, path, text, identity_mac_flaw(text))
 		       : 0;
 }
 
@@ -179,7 +185,7 @@ static int wwn_take(json_object *value, const char *path, uint64_t *out, struct 
 	r = text_take(value, path, text, sizeof(text), p);
 	if (r)
 		return r;
-	return identity_wwn_parse(text, out) ? wants(p, path, "a WWN as 50:01:43:80:00:00:00:01")
+	return identity_wwn_parse(text, out) ? flaw_refuse(p, path, text, identity_wwn_flaw(text))
 					     : 0;
 }
 

@@ -25,14 +25,19 @@ static void target_put(struct buf *url, const char *name, const char *verb)
 
 /* ---- set ---- */
 
-/* "MAC" or "WWPN", by its length. Return: CLI_DONE or CLI_USAGE. */
-static enum cli_exit identity_put(struct buf *body, const char *text)
-{
-	uint64_t number;
-	bool is_mac = !identity_mac_parse(text, &number);
+enum { MAC_LENGTH = sizeof("02:fa:b0:00:00:01") - 1 };
 
-	if (!is_mac && identity_wwn_parse(text, &number)) {
-		session_say("%s is neither a MAC nor a WWPN; --file takes all that there is", text);
+/* "MAC" or "WWPN", by its length. Return: CLI_DONE or CLI_USAGE. */
+static enum cli_exit identity_put(struct buf *body, const char *function, const char *text)
+{
+	bool is_mac = strlen(text) == MAC_LENGTH;
+	const char *flaw = is_mac ? identity_mac_flaw(text) : identity_wwn_flaw(text);
+
+	if (flaw && !is_mac && strlen(text) < MAC_LENGTH - 1)
+		flaw = "is neither a MAC address, as 02:fa:b0:00:00:01, nor a WWPN, as "
+		       "50:01:43:80:00:00:00:01";
+	if (flaw) {
+		session_say("--functions: %s: %s %s", function, *text ? text : "\"\"", flaw);
 		return CLI_USAGE;
 	}
 	json_key(body, "identity");
@@ -42,7 +47,52 @@ static enum cli_exit identity_put(struct buf *body, const char *text)
 	return CLI_DONE;
 }
 
-/* "FUNCTION" or "FUNCTION=MAC", for each between commas. */
+/* Is @name one of the functions in @list before @word, which stands in it? */
+static bool is_named_before(const char *list, const char *word, size_t length)
+{
+	while (list < word) {
+		size_t n = strcspn(list, ",");
+
+		if (strcspn(list, "=,") == length && !memcmp(list, word, length))
+			return true;
+		list += n + 1;
+	}
+	return false;
+}
+
+/* "FUNCTION" or "FUNCTION=MAC", between commas. Return: CLI_DONE or CLI_USAGE. */
+static enum cli_exit functions_check(const char *list)
+{
+	const char *word = list;
+
+	if (!*list) {
+		session_say("--functions is empty: FUNCTION or FUNCTION=MAC, with commas between; "
+			    "to dissolve it: fabricctl profile delete");
+		return CLI_USAGE;
+	}
+	for (;;) {
+		size_t length = strcspn(word, "=,");
+
+		if (!length) {
+			session_say("--functions: a function is missing %s: %s",
+				    word[0] == '=' ? "before an ="
+				    : word == list ? "before the first comma"
+				    : *word        ? "between two commas"
+						   : "behind the last comma",
+				    list);
+			return CLI_USAGE;
+		}
+		if (is_named_before(list, word, length)) {
+			session_say("--functions: %.*s is named twice", (int)length, word);
+			return CLI_USAGE;
+		}
+		word += strcspn(word, ",");
+		if (!*word++)
+			return CLI_DONE;
+	}
+}
+
+/* @list has been checked. */
 static enum cli_exit functions_put(struct buf *body, const char *list)
 {
 	char *copy = strdup(list);
@@ -59,7 +109,7 @@ static enum cli_exit functions_put(struct buf *body, const char *list)
 		json_open(body, '{');
 		json_member_text(body, "function", word);
 		if (identity)
-			r = identity_put(body, identity);
+			r = identity_put(body, word, identity);
 		json_close(body, '}');
 	}
 	json_close(body, ']');
@@ -123,7 +173,9 @@ static enum cli_exit body_make(struct session *s, const struct cli_call *call, s
 		session_say("--priority takes a number from 0 to %d, not %s", PRIORITY_MAX, given);
 		return CLI_USAGE;
 	}
-	r = profile_read(s, call->operands[0], &old);
+	r = list ? functions_check(list) : CLI_DONE;
+	if (!r)
+		r = profile_read(s, call->operands[0], &old);
 	if (r)
 		return r;
 	if (!list && !old) {

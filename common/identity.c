@@ -55,13 +55,47 @@ static bool octets_parse(const char *text, unsigned octets, char separator, uint
 	return true;
 }
 
+static const char *mac_read(const char *text, uint64_t *mac)
+{
+	if (!octets_parse(text, 6, ':', mac) && !octets_parse(text, 6, '-', mac))
+		return "is no MAC address: six pairs of hex digits, as 02:fa:b0:00:00:01";
+	if (!*mac)
+		return "is the address of nobody: it must not be all zero";
+	if (*mac >> 40 & 1)
+		return "is a multicast address, which is of no single function: the first pair "
+		       "must be even, as in 02:fa:b0:00:00:01";
+	return NULL;
+}
+
+static const char *wwn_read(const char *text, uint64_t *wwn)
+{
+	if (!strncmp(text, "0x", 2) || !strncmp(text, "0X", 2))
+		text += 2;
+	if (!octets_parse(text, 8, ':', wwn) && !octets_parse(text, 8, '\0', wwn))
+		return "is no WWN: eight pairs of hex digits, as 50:01:43:80:00:00:00:01 or "
+		       "5001438000000001";
+	return *wwn ? NULL : "is the name of nobody: it must not be all zero";
+}
+
+const char *identity_mac_flaw(const char *text)
+{
+	uint64_t v;
+
+	return mac_read(text, &v);
+}
+
+const char *identity_wwn_flaw(const char *text)
+{
+	uint64_t v;
+
+	return wwn_read(text, &v);
+}
+
 int identity_mac_parse(const char *text, uint64_t *mac)
 {
 	uint64_t v;
 
-	if (!octets_parse(text, 6, ':', &v) && !octets_parse(text, 6, '-', &v))
-		return REFUSE_FIELD;
-	if (!v || v >> 40 & 1)
+	if (mac_read(text, &v))
 		return REFUSE_FIELD;
 	*mac = v;
 	return 0;
@@ -71,11 +105,7 @@ int identity_wwn_parse(const char *text, uint64_t *wwn)
 {
 	uint64_t v;
 
-	if (!strncmp(text, "0x", 2) || !strncmp(text, "0X", 2))
-		text += 2;
-	if (!octets_parse(text, 8, ':', &v) && !octets_parse(text, 8, '\0', &v))
-		return REFUSE_FIELD;
-	if (!v)
+	if (wwn_read(text, &v))
 		return REFUSE_FIELD;
 	*wwn = v;
 	return 0;

@@ -22,6 +22,9 @@ bool identity_is_equal(const struct identity *a, const struct identity *b);
  * A WWNN names a node and a VLAN a network: several functions may carry the same. */
 bool identity_is_clash(const struct identity *a, const struct identity *b);
 
+/* What is wrong with it and what is expected, to stand behind the text; NULL: it is good. */
+const char *identity_mac_flaw(const char *text);
+const char *identity_wwn_flaw(const char *text);
 /* "02:fa:b0:00:00:01", any case. Return: 0; REFUSE_FIELD for another form, all zero or multicast.
  */
 MUST_USE int identity_mac_parse(const char *text, uint64_t *mac);

@@ -45,7 +45,7 @@ static const struct {
 	[REFUSE_DEPENDENCY] = { 409, "dependency",
 				"functions tied by a dependency link go together" },
 	[REFUSE_SAME_HOST] = { 409, "same-host", "function is at that host already" },
-	[REFUSE_TWICE] = { 422, "named-twice", "function is named twice in one change" },
+	[REFUSE_TWICE] = { 422, "named-twice", "function is named twice" },
 	[REFUSE_NOT_CANCELLABLE] = { 409, "not-cancellable",
 				     "change has had its first effect, or has ended" },
 	[REFUSE_PROVIDER_AWAY] = { 503, "provider-away",

@@ -243,6 +243,31 @@ class Words(Case):
             self.assertEqual(out, "")
             self.assertTrue(err.startswith("fabricctl: "), err)
 
+    def test_usage_says_which_word_is_wrong_and_why(self):
+        for words, why in (
+                ("incident replay 3 --set a=1 --set b=2 --set a=2", "--set: a is given twice"),
+                ("incident replay 3 --set a=1 --set a=1", "--set: a is given twice"),
+                ("profile set w --functions=", "--functions is empty"),
+                ("profile set w --functions x,", "a function is missing behind the last comma: x,"),
+                ("profile set w --functions ,x", "a function is missing before the first comma: ,x"),
+                ("profile set w --functions x,,y", "a function is missing between two commas: x,,y"),
+                ("profile set w --functions =02:fa:b0:00:00:01", "a function is missing before an ="),
+                ("profile set w --functions xy,x,y,x", "--functions: x is named twice"),
+                ("profile set w --functions x,y,x=02:fa:b0:00:00:01", "--functions: x is named twice")):
+            out, err = self.ctl(*words.split(), expect=2)
+            self.assertEqual(out, "")
+            self.assertIn(why, err)
+        self.daemon({})  # what is wrong with an identity is said beside what the profile has already
+        for identity, why in (("ff:ff:ff:ff:ff:ff", "ff:ff:ff:ff:ff:ff is a multicast address"),
+                              ("00:00:00:00:00:00", "must not be all zero"),
+                              ("02:fa:b0:00:00:0g", "six pairs of hex digits, as 02:fa:b0:00:00:01"),
+                              ("50:01:43:80:00:00:00:0g", "eight pairs of hex digits, as 50:01:43:80:00:00:00:01"),
+                              ("0000000000000000", "must not be all zero"),
+                              ("", "is neither a MAC address"), ("web", "web is neither a MAC address")):
+            self.assertIn(f"--functions: x: ", err := self.ctl(
+                "profile", "set", "w", "--functions", "x=" + identity, expect=2)[1])
+            self.assertIn(why, err)
+
     def test_global_options_stand_before_between_and_behind(self):
         self.daemon(LISTS)
         for words in (["-o", "json", "host", "list"], ["host", "-ojson", "list"],

@@ -765,6 +765,10 @@ static void a_bad_body_changes_nothing_and_names_the_field(void **state)
 		    strcmp(text_at(rig, "errors.0.path"), bad[i].path) != 0)
 			fail_msg("%s: %d %s", bad[i].body, rig->r.status, rig->r.body);
 	}
+	(void)send_body(rig, "POST", "/v1/changes",
+			OP("\"op\":\"assign\",\"identity\":{\"mac\":\"03:00:00:00:00:01\"}"));
+	assert_non_null(strstr(text_at(rig, "errors.0.reason"),
+			       "03:00:00:00:00:01 is a multicast address"));
 	assert_int_equal(rig->fabric.requests, 0);
 #undef OP
 }
@@ -775,6 +779,7 @@ static void a_change_is_cancelled_by_delete(void **state)
 
 	rig->fabric.result = REFUSE_NOT_CANCELLABLE;
 	assert_int_equal(send_body(rig, "DELETE", "/v1/changes/7", NULL), 409);
+	assert_string_equal(text_at(rig, "detail"), "change 7 is running; its kind is asked");
 	rig->fabric.result = 0;
 	ask_with(rig, "DELETE", "/v1/changes/7", "", NULL);
 	until_asked(rig);

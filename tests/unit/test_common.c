@@ -91,6 +91,19 @@ static void a_mac_that_no_function_may_carry_is_refused(void **unused)
 	assert_true(mac == 0);
 }
 
+static void a_flaw_of_an_identity_says_what_it_is_and_what_is_expected(void **unused)
+{
+	(void)unused;
+	assert_null(identity_mac_flaw("02:fa:b0:00:00:01"));
+	assert_null(identity_wwn_flaw("0x500143800000000A"));
+	assert_non_null(strstr(identity_mac_flaw("02:fa:b0:00:00"), "six pairs of hex digits"));
+	assert_non_null(strstr(identity_mac_flaw("00:00:00:00:00:00"), "must not be all zero"));
+	assert_non_null(strstr(identity_mac_flaw("01:00:5e:00:00:01"), "is a multicast address"));
+	assert_non_null(strstr(identity_mac_flaw("ff:ff:ff:ff:ff:ff"), "first pair must be even"));
+	assert_non_null(strstr(identity_wwn_flaw("50:01:43"), "eight pairs of hex digits"));
+	assert_non_null(strstr(identity_wwn_flaw("0000000000000000"), "must not be all zero"));
+}
+
 static void a_wwn_is_read_with_and_without_colons(void **unused)
 {
 	char text[IDENTITY_TEXT];
@@ -186,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_does_not_fit_is_an_overrun),
 		cmocka_unit_test(a_mac_is_read_and_written_alike),
 		cmocka_unit_test(a_mac_that_no_function_may_carry_is_refused),
+		cmocka_unit_test(a_flaw_of_an_identity_says_what_it_is_and_what_is_expected),
 		cmocka_unit_test(a_wwn_is_read_with_and_without_colons),
 		cmocka_unit_test(a_vlan_may_be_shared_and_a_mac_may_not),
 		cmocka_unit_test(wall_time_is_written_in_utc),
