@@ -12,6 +12,7 @@
 #include "agent/agent.h"
 #include "agent/notify.h"
 #include "common/beat_datagram.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 enum {
@@ -284,7 +285,6 @@ static void ways_find(struct options *o)
 static int boot_id_find(struct options *o)
 {
 	char *out = o->agent.boot_id;
-	FILE *file;
 
 	if (o->boot_id) {
 		if (!agent_uuid_is(o->boot_id))
@@ -292,11 +292,7 @@ static int boot_id_find(struct options *o)
 		memcpy(out, o->boot_id, AGENT_BOOT_ID_MAX);
 		return -1;
 	}
-	file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (file && !fgets(out, AGENT_BOOT_ID_MAX, file))
-		out[0] = '\0';
-	if (file)
-		(void)fclose(file); /* was only read */
+	clock_boot_id(out);
 	if (agent_uuid_is(out))
 		return -1;
 	log_err("boot id: /proc/sys/kernel/random/boot_id cannot be read");

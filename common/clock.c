@@ -22,6 +22,16 @@ uint64_t clock_boot_us(void)
 	return clock_read_us(CLOCK_BOOTTIME);
 }
 
+void clock_boot_id(char out[static CLOCK_BOOT_ID_MAX])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(out, CLOCK_BOOT_ID_MAX, file))
+		out[0] = '\0';
+	if (file)
+		(void)fclose(file); /* was only read */
+}
+
 uint64_t clock_wall_ms(void)
 {
 	return clock_read_us(CLOCK_REALTIME) / 1000;

@@ -9,6 +9,9 @@
 /* CLOCK_BOOTTIME: counts suspend, never steps back. */
 uint64_t clock_boot_ms(void);
 uint64_t clock_boot_us(void);
+enum { CLOCK_BOOT_ID_MAX = 37 }; /* a UUID's text and its NUL */
+/* Which boot clock_boot_ms() counts from, as the kernel tells it: "" where it does not. */
+void clock_boot_id(char out[static CLOCK_BOOT_ID_MAX]);
 /* CLOCK_REALTIME since 1970, for display and for history alone. */
 uint64_t clock_wall_ms(void);
 /* A wait, as timers of an event loop and of sockets take it. */

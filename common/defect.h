@@ -40,6 +40,7 @@ enum fabric_defect {
 	DEFECT_ONE_DELAYS_ALL,       /* nobody is judged while any switch is away (S6) */
 	DEFECT_SYNC_IGNORED,         /* what could not be synced is acknowledged (S15) */
 	DEFECT_QUARANTINE_OPEN,      /* a quarantined host is given functions (S10) */
+	DEFECT_TURNS_FORGOTTEN,      /* a restart forgets failovers and flaps (S5, S10) */
 	DEFECTS,
 };
 

@@ -143,6 +143,18 @@ void db_expire_history(struct db_batch *b, const struct db_expiry *what)
 	batch_add(b, DB_EXPIRY, what);
 }
 
+void db_put_turn(struct db_batch *b, const struct db_turn *row)
+{
+	batch_add(b, DB_TURN, row);
+}
+
+void db_remove_turn(struct db_batch *b, uint64_t id)
+{
+	const struct db_turn row = { .id = id };
+
+	batch_add(b, DB_TURN_REMOVAL, &row);
+}
+
 void db_put_number(struct db_batch *b, const struct db_number *row)
 {
 	batch_add(b, DB_NUMBER, row);

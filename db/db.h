@@ -191,6 +191,19 @@ struct db_record {
 	struct db_bytes data;       /* as failover/record.h puts it */
 };
 
+enum db_turn_kind { DB_TURN_FAILOVER, DB_TURN_FLAP, DB_TURN_KINDS };
+
+/* What counts by how often it was within a time (S5, S10). */
+struct db_turn {
+	uint64_t id; /* key */
+	enum db_turn_kind kind;
+	char host[DB_NAME_MAX];
+	char provider[DB_NAME_MAX]; /* and @chassis: where that host was */
+	uint16_t chassis;
+	char boot_id[DB_NAME_MAX]; /* of the manager's machine; "": not known */
+	uint64_t at_ms;            /* boot-time clock of that boot */
+};
+
 struct db_event {
 	uint64_t n; /* key; rises without gaps */
 	uint64_t wall_ms;
@@ -242,6 +255,8 @@ void db_put_member(struct db_batch *b, const struct db_member *row);
 void db_remove_members(struct db_batch *b, const char *profile);
 /* With its members. */
 void db_remove_profile(struct db_batch *b, const char *profile);
+void db_put_turn(struct db_batch *b, const struct db_turn *row);
+void db_remove_turn(struct db_batch *b, uint64_t id);
 void db_put_change(struct db_batch *b, const struct db_change *row);
 void db_put_item(struct db_batch *b, const struct db_item *row);
 void db_put_incident(struct db_batch *b, const struct db_incident *row);
@@ -296,6 +311,7 @@ struct db_reader {
 	void (*assignment)(void *arg, const struct db_assignment *row);
 	void (*profile)(void *arg, const struct db_profile *row);
 	void (*member)(void *arg, const struct db_member *row); /* in the order of @n */
+	void (*turn)(void *arg, const struct db_turn *row);
 	void (*change)(void *arg, const struct db_change *row); /* by id: all running, and the last
 								   @changes ended ones */
 	void (*item)(void *arg, const struct db_item *row);     /* of those changes */

@@ -19,6 +19,7 @@ union any_row {
 	struct db_idempotency idempotency;
 	struct db_profile profile;
 	struct db_member member;
+	struct db_turn turn;
 };
 
 #define TELLER(kind)                                                             \
@@ -42,6 +43,7 @@ TELLER(event)
 TELLER(idempotency)
 TELLER(profile)
 TELLER(member)
+TELLER(turn)
 
 #define SOME_CHANGES                                                              \
 	"(state='running' OR id IN (SELECT id FROM change WHERE state<>'running'" \
@@ -65,6 +67,7 @@ static const struct load {
 	{ DB_ASSIGNMENT, "ORDER BY function", 0, tell_assignment },
 	{ DB_PROFILE, "ORDER BY name", 0, tell_profile },
 	{ DB_MEMBER, "ORDER BY profile, n", 0, tell_member },
+	{ DB_TURN, "ORDER BY id", 0, tell_turn },
 	{ DB_CHANGE, "WHERE " SOME_CHANGES " ORDER BY id", offsetof(struct db_reader, changes),
 	  tell_change },
 	{ DB_ITEM,

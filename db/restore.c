@@ -121,6 +121,7 @@ IGNORER(function)
 IGNORER(assignment)
 IGNORER(profile)
 IGNORER(member)
+IGNORER(turn)
 IGNORER(change)
 IGNORER(item)
 IGNORER(incident)
@@ -140,6 +141,7 @@ static int rows_check(struct db *db, const char *path, char *why)
 		.assignment = ignore_assignment,
 		.profile = ignore_profile,
 		.member = ignore_member,
+		.turn = ignore_turn,
 		.change = ignore_change,
 		.item = ignore_item,
 		.incident = ignore_incident,

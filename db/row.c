@@ -84,6 +84,11 @@ static const char *const incident_states[DB_INCIDENT_STATES] = {
 	[DB_INCIDENT_DONE] = "done",
 };
 
+static const char *const turn_kinds[DB_TURN_KINDS] = {
+	[DB_TURN_FAILOVER] = "failover",
+	[DB_TURN_FLAP] = "flap",
+};
+
 static const struct db_column number_columns[] = {
 	TEXT(db_number, name),
 	NUMBER(db_number, value),
@@ -197,6 +202,12 @@ static const struct db_column member_columns[] = {
 	IDENTITY(db_member),
 };
 
+static const struct db_column turn_columns[] = {
+	NUMBER(db_turn, id),     WORD(db_turn, kind, turn_kinds), TEXT(db_turn, host),
+	TEXT(db_turn, provider), NUMBER(db_turn, chassis),        TEXT(db_turn, boot_id),
+	NUMBER(db_turn, at_ms),
+};
+
 static const struct db_column audit_columns[] = {
 	NUMBER(db_audit, wall_ms), NUMBER(db_audit, uid),  TEXT(db_audit, action),
 	TEXT(db_audit, subject),   TEXT(db_audit, detail), MAYBE_NUMBER(db_audit, change),
@@ -228,6 +239,7 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_IDEMPOTENCY] = TABLE(idempotency, 2),
 	[DB_PROFILE] = TABLE(profile, 1),
 	[DB_MEMBER] = TABLE(member, 2),
+	[DB_TURN] = TABLE(turn, 1),
 	/* Written by chain.c, which knows number and hash. */
 	[DB_AUDIT] = { .columns = audit_columns,
 		       .n = COUNT(audit_columns),
@@ -249,6 +261,9 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_PROFILE_REMOVAL] = { .columns = &profile_columns[0],
 				 .n = 1,
 				 .sql = "DELETE FROM profile WHERE name = ?1" },
+	[DB_TURN_REMOVAL] = { .columns = &turn_columns[0],
+			      .n = 1,
+			      .sql = "DELETE FROM turn WHERE id = ?1" },
 };
 
 static uint64_t member_number(const struct db_column *column, const uint8_t *member)

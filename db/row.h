@@ -29,6 +29,7 @@ enum db_kind {
 	DB_IDEMPOTENCY,
 	DB_PROFILE,
 	DB_MEMBER,
+	DB_TURN,
 	DB_AUDIT,
 	DB_KEY_EXPIRY, /* not a table: what db_expire_idempotency() asks for */
 	DB_EXPIRY,     /* not a table: what db_expire_history() asks for */
@@ -36,6 +37,7 @@ enum db_kind {
 	/* not tables: the two halves of what db_remove_profile() asks for */
 	DB_MEMBERS_REMOVAL,
 	DB_PROFILE_REMOVAL,
+	DB_TURN_REMOVAL, /* not a table: what db_remove_turn() asks for */
 	DB_KINDS,
 };
 

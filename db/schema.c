@@ -194,6 +194,20 @@ static const char version_5[] =
 	" CHECK (proved_by_drill IN (0,1));"
 	"ALTER TABLE incident ADD COLUMN drill INTEGER NOT NULL DEFAULT 0 CHECK (drill IN (0,1));";
 
-static const char *const steps[] = { version_1, version_2, version_3, version_4, version_5 };
+/* What counts by how often it was within a time: failovers (S5), a host's coming and going (S10).
+ */
+static const char version_6[] =
+	"CREATE TABLE turn ("
+	" id INTEGER NOT NULL PRIMARY KEY,"
+	" kind TEXT NOT NULL CHECK (kind='failover' OR kind='flap'),"
+	" host TEXT NOT NULL REFERENCES host(name) DEFERRABLE INITIALLY DEFERRED,"
+	" provider TEXT NOT NULL,"
+	" chassis INTEGER NOT NULL,"
+	" boot_id TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL"
+	") STRICT;";
+
+static const char *const steps[] = { version_1, version_2, version_3,
+				     version_4, version_5, version_6 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

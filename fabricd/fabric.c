@@ -820,6 +820,7 @@ int fabric_new(const struct config *config, const struct fabric_io *io, struct f
 	f->last = &f->first;
 	f->next_change = 1;
 	f->next_incident = 1;
+	f->next_turn = 1;
 	f->next_event = 1;
 	f->next_cookie = 1;
 	f->now_ms = io->now_ms(io->arg);
@@ -863,6 +864,7 @@ void fabric_free(struct fabric *f)
 	}
 	free(f->changes);
 	free(f->incidents);
+	free(f->turns);
 	profiles_free(f);
 	named_free(&f->switches);
 	named_free(&f->ports);
@@ -881,6 +883,7 @@ void fabric_start(struct fabric *f)
 	f->now_ms = f->io.now_ms(f->io.arg);
 	f->started_ms = f->now_ms;
 	f->started_wall_ms = f->io.wall_ms(f->io.arg);
+	turns_start(f);
 	attempts_reserve(f);
 	batch_submit(f);
 }
@@ -894,6 +897,7 @@ static void tick(struct fabric *f)
 	f->is_look_wanted = false;
 	items_look(f);
 	history_expire(f);
+	turns_expire(f);
 }
 
 void fabric_advance(struct fabric *f)

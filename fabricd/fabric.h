@@ -442,6 +442,8 @@ enum fabric_ask_outcome {
 struct fabric_io {
 	uint64_t (*now_ms)(void *arg);  /* boot-time clock */
 	uint64_t (*wall_ms)(void *arg); /* for display and history */
+	/* Which boot now_ms counts from; borrowed. NULL, "": not known, and none of before. */
+	const char *boot_id;
 	/* Takes @batch over; answered by fabric_written() with @cookie, in order, never at once. */
 	void (*submit_take)(void *arg, struct db_batch *batch, uint64_t cookie);
 	/* Since when (now_ms) the oldest batch waits unanswered; 0: none does. */

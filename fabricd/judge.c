@@ -130,7 +130,7 @@ static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *h
 		return;
 	}
 	if (!proved)
-		live_rate_note(&c->rate, f->now_ms);
+		failover_note(f, c, host);
 	night_say(f, host, proved ? RECORD_PROVED : RECORD_FENCED);
 	flap_note(f, host);
 	(void)incident_start(f, host, 0, cause);
@@ -393,7 +393,7 @@ int fabric_leaving(struct fabric *f, const char *name, const char *boot_id, uint
 		log_notice("host %s: leaves; it cannot be fenced now, its window runs", name);
 		return 0;
 	}
-	live_rate_note(&c->rate, f->now_ms);
+	failover_note(f, c, host);
 	if (!incident_start(f, host, 0, "left"))
 		return -ENOMEM;
 	*epoch = host->epoch_stored;

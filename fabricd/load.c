@@ -185,6 +185,14 @@ static void load_member(void *arg, const struct db_member *row)
 		l->r = r;
 }
 
+static void load_turn(void *arg, const struct db_turn *row)
+{
+	struct loading *l = arg;
+
+	if (!turn_load(l->f, row))
+		l->r = -ENOMEM;
+}
+
 static void load_change(void *arg, const struct db_change *row)
 {
 	struct loading *l = arg;
@@ -338,6 +346,7 @@ int fabric_load(struct fabric *f, struct db *db, char *why)
 		.assignment = load_assignment,
 		.profile = load_profile,
 		.member = load_member,
+		.turn = load_turn,
 		.change = load_change,
 		.item = load_item,
 		.incident = load_incident,

@@ -47,6 +47,7 @@ struct daemon {
 	struct db *db;
 	struct db_writer *writer;
 	struct fabric *fabric;
+	char boot_id[CLOCK_BOOT_ID_MAX];
 	struct provider *providers[CONFIG_PROVIDERS];
 	size_t provider_count;
 	struct api *api;
@@ -528,6 +529,7 @@ static int daemon_open_db(struct daemon *d)
 static int daemon_open_fabric(struct daemon *d)
 {
 	const struct fabric_io io = { .now_ms = io_now_ms,
+				      .boot_id = d->boot_id,
 				      .wall_ms = io_wall_ms,
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_db_waiting_since_ms,
@@ -546,6 +548,7 @@ static int daemon_open_fabric(struct daemon *d)
 	char why[DB_TEXT_MAX] = "";
 	int r = fence_programs_new(d->base, on_fence, d, &d->fences);
 
+	clock_boot_id(d->boot_id);
 	if (!r)
 		r = hooks_new(d->base, on_hook, d, &d->hooks);
 	if (!r)

@@ -166,7 +166,7 @@ void host_unwatch(struct fabric *f, struct fabric_host *host)
 
 void host_rated(struct fabric *f, struct chassis *c, const struct fabric_host *host)
 {
-	live_rate_note(&c->rate, f->now_ms);
+	failover_note(f, c, host);
 	record_rate(&c->record, host->place, f->now_ms);
 }
 

@@ -300,6 +300,7 @@ static struct chassis *chassis_of(struct fabric *f, unsigned provider, uint16_t 
 	c = &f->chassis[f->chassis_count++];
 	c->provider = provider;
 	c->number = number;
+	turns_count(f, c);
 	return c;
 }
 

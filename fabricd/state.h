@@ -22,6 +22,7 @@
  * drill.c     fences that are tried on idle spares
  * next.c      what a person is to type next
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
+ * turns.c     what counts by how often it was, over restarts
  * reconcile.c differences, repairs
  * adopt.c     what the switch shows becomes what is wanted
  * seen.c      what hosts say of themselves
@@ -253,6 +254,10 @@ struct fabric {
 	unsigned cold_count;     /* cold spares that are being started */
 	uint64_t cold_looked_ms; /* when they were last looked at (S3) */
 	struct drill drill;
+	struct db_turn *turns; /* by id; private to turns.c */
+	size_t turn_count;
+	size_t turn_room;
+	uint64_t next_turn;
 	struct view *views;
 	uint64_t next_view;
 };
@@ -541,7 +546,7 @@ void night_incident(struct fabric *f, const struct fabric_incident *incident);
 void host_watch(struct fabric *f, struct fabric_host *host);
 void host_unwatch(struct fabric *f, struct fabric_host *host);
 void host_shut_out(struct fabric *f, struct fabric_host *host);
-/* live_rate_note(), noted, for what is neither a verdict nor a host that leaves. */
+/* failover_note(), recorded, for what is neither a verdict nor a host that leaves. */
 void host_rated(struct fabric *f, struct chassis *c, const struct fabric_host *host);
 /* @incident has just begun. */
 void night_store_soon(struct fabric *f, struct fabric_incident *incident);
@@ -588,8 +593,6 @@ void life_say(struct fabric *f, struct fabric_incident *incident, const struct f
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */
 bool upkeep_verdict(struct fabric *f, struct fabric_host *host, const char *cause);
-/* S10: it came back from silence, or was found dead. */
-void flap_note(struct fabric *f, struct fabric_host *host);
 /* Quarantined when it has flapped too often. */
 void flap_judge(struct fabric *f, struct fabric_host *host);
 /* Its last turns count no more, and it is judged again. */
@@ -598,6 +601,21 @@ void quarantine_leave(struct fabric *f, struct fabric_host *host);
 void flap_company(const struct fabric *f, struct chassis *c);
 /* S13: who counts in no storm. */
 void upkeep_refresh(struct chassis *c);
+
+/* ---- turns.c ---- */
+/* S5: one more failover that counts, of @host in @c. */
+void failover_note(struct fabric *f, struct chassis *c, const struct fabric_host *host);
+/* S10: it came back from silence, or was found dead. */
+void flap_note(struct fabric *f, struct fabric_host *host);
+void flaps_forget(struct fabric *f, struct fabric_host *host);
+/* As the database has it. False: no memory. */
+MUST_USE bool turn_load(struct fabric *f, const struct db_turn *row);
+/* All are loaded, and the clock runs: hosts' flaps are counted. */
+void turns_start(struct fabric *f);
+/* @c is new here: its failovers are counted. */
+void turns_count(const struct fabric *f, struct chassis *c);
+/* What does not count any more goes from the database. */
+void turns_expire(struct fabric *f);
 
 /* ---- seen.c ---- */
 /* Physical slot number of @vport as @host sees it; 0: not told. */

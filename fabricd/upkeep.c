@@ -115,11 +115,6 @@ void flap_company(const struct fabric *f, struct chassis *c)
 			c->hosts[i]->suspect_with_others = true;
 }
 
-void flap_note(struct fabric *f, struct fabric_host *host)
-{
-	live_rate_note(&host->flaps, f->now_ms);
-}
-
 void flap_judge(struct fabric *f, struct fabric_host *host)
 {
 	if (!f->config.flap_count || live_rate_allows(&host->flaps, f->config.flap_count,
@@ -139,7 +134,7 @@ void flap_judge(struct fabric *f, struct fabric_host *host)
 
 void quarantine_leave(struct fabric *f, struct fabric_host *host)
 {
-	host->flaps.count = 0;
+	flaps_forget(f, host);
 	watch_anew(f, host);
 	history_event(f, "host.readmitted", host->name, "epoch %" PRIu64, host->epoch);
 }

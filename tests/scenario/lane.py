@@ -28,6 +28,8 @@ missed = {missed}
 spare-windows = 1
 fence-retry = 300ms
 rate-count = 64
+rate-window = 1s
+flap-count = 0
 [switch]
 command-timeout = 300ms
 [fabric]

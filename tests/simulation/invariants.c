@@ -352,6 +352,7 @@ static void names_note(struct site *s)
 
 static void site_forget(struct site *s)
 {
+	s->failovers = 0;
 	for (size_t i = 0; i < s->function_count; i++) {
 		s->known[i].generation = 0;
 		s->known[i].dirty = false; /* as if its card had come while no manager ran */
@@ -545,6 +546,21 @@ static void check_heard(struct world *w, const struct actor *a, uint64_t verdict
 			     a->name);
 }
 
+/* S5, over every restart: only so many within the time. */
+static void check_rate(struct world *w, const struct actor *a, uint64_t verdict_ms)
+{
+	const struct config *config = fabric_config(w->fabric);
+	struct site *s = a->site;
+	unsigned recent = 0;
+
+	for (unsigned i = 0; i < s->failovers && i < WORLD_FAILOVERS; i++)
+		recent += verdict_ms - s->failovers_ms[i] < config->rate_window_ms;
+	if (recent >= config->rate_count)
+		world_broken(w, "S5: %s is fenced as silent, after %u others in so short a time",
+			     a->name, recent);
+	s->failovers_ms[s->failovers++ % WORLD_FAILOVERS] = verdict_ms;
+}
+
 static void check_verdict(struct world *w, struct actor *a, const char *cause)
 {
 	uint64_t verdict_ms = verdict_ms_of(w, a);
@@ -557,6 +573,7 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 	if (!strncmp(cause, "silent", 6)) {
 		check_storm(w, a, verdict_ms);
 		check_heard(w, a, verdict_ms);
+		check_rate(w, a, verdict_ms);
 	}
 	if (w->trial.dies == a)
 		w->trial.due_ms = 0;

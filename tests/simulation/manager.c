@@ -125,6 +125,7 @@ void manager_start(struct world *w)
 {
 	const struct fabric_io io = { .now_ms = io_now,
 				      .wall_ms = io_wall,
+				      .boot_id = "the machine",
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
@@ -139,6 +140,7 @@ void manager_start(struct world *w)
 	config_init(&config);
 	config.fence_retry_ms = 10000;
 	config.cold_start_ms = 20000;
+	config.rate_count = w->seed % 2 ? 6 : 2;
 	for (size_t i = 0; i < w->actor_count && w->program; i++) {
 		struct config_fence *fence = &config.fences[config.fence_count++];
 

@@ -50,6 +50,7 @@ static const struct {
 	{ "one-delays-all", DEFECT_ONE_DELAYS_ALL },
 	{ "sync-ignored", DEFECT_SYNC_IGNORED },
 	{ "quarantine-open", DEFECT_QUARANTINE_OPEN },
+	{ "turns-forgotten", DEFECT_TURNS_FORGOTTEN },
 };
 
 struct options {

@@ -35,7 +35,8 @@ enum {
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
 	WORLD_STORY = 200,     /* lines kept for the story of a failure */
 	WORLD_PROFILES = 5,
-	WORLD_LIVES = 64, /* beats of one agent that are remembered */
+	WORLD_LIVES = 64,     /* beats of one agent that are remembered */
+	WORLD_FAILOVERS = 64, /* of one chassis, likewise; in a rate-window there are never more */
 };
 
 /* Wall time when the virtual clock stood at 0. */
@@ -145,6 +146,8 @@ struct site {
 	bool reboot_untold;  /* the manager that lives has not said so yet */
 	bool held;           /* automatic failover is */
 	uint64_t resumed_ms; /* when it was not any more; 0: this manager did not hold it */
+	uint64_t failovers_ms[WORLD_FAILOVERS]; /* a ring: its last ones for silence (S5) */
+	unsigned failovers;
 };
 
 /* In quiet one more host dies, and has to be missed: not judging anybody would be safe, too. */

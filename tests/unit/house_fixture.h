@@ -75,6 +75,7 @@ struct reach {
 struct house {
 	uint64_t now_ms;
 	int64_t wall_skew_ms;
+	const char *boot_id; /* of the machine that the manager runs on */
 	struct reach reach[2];
 	unsigned reaches;
 	bool one_number; /* every chassis says that it is the first */
@@ -313,6 +314,7 @@ static inline void manager_start(struct house *h)
 {
 	const struct fabric_io io = { .now_ms = io_now,
 				      .wall_ms = io_wall,
+				      .boot_id = h->boot_id,
 				      .submit_take = io_submit_take,
 				      .db_waiting_since_ms = io_waiting,
 				      .published = io_published,
@@ -414,6 +416,7 @@ static inline int house_begin(void **state)
 	assert_non_null(h);
 	log_setup("safety", (enum log_level)0);
 	h->now_ms = START;
+	h->boot_id = "boot-1";
 	config_init(&h->config);
 	assert_int_equal(db_open_fast(":memory:", why, &h->db), 0);
 	reach_new(h, "bay", HOSTS, true);

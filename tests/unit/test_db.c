@@ -61,6 +61,7 @@ struct told {
 	char bytes[16]; /* of the record */
 	struct db_event event;
 	struct db_idempotency idempotency;
+	struct db_turn turn;
 	int n[DB_KINDS];
 	char order[64]; /* the first two letters of each row's kind */
 	uint64_t events[8];
@@ -93,6 +94,7 @@ LISTENER(item, DB_ITEM)
 LISTENER(incident, DB_INCIDENT)
 LISTENER(step, DB_STEP)
 LISTENER(idempotency, DB_IDEMPOTENCY)
+LISTENER(turn, DB_TURN)
 
 static void on_assignment(void *arg, const struct db_assignment *row)
 {
@@ -142,6 +144,7 @@ static int load(struct db *db, size_t limit, struct told *told)
 		.host = on_host,
 		.function = on_function,
 		.assignment = on_assignment,
+		.turn = on_turn,
 		.change = on_change,
 		.item = on_item,
 		.incident = on_incident,
@@ -257,6 +260,13 @@ static const struct db_step a_step = { .incident = 3,
 				       .offset_ms = UINT32_MAX,
 				       .what = "fence",
 				       .detail = "epoch 9" };
+static const struct db_turn a_turn = { .id = 6,
+				       .kind = DB_TURN_FLAP,
+				       .host = "bay7",
+				       .provider = "sim0",
+				       .chassis = 65535,
+				       .boot_id = "boot-1",
+				       .at_ms = 12 };
 static const struct db_record a_record = { .incident = 3,
 					   .settings = "heartbeat.missed=5",
 					   .data = { (const uint8_t *)"a\0b\xff", 4 } };
@@ -282,6 +292,7 @@ static void put_one_of_each(struct db_batch *b)
 	db_put_incident(b, &an_incident);
 	db_put_step(b, &a_step);
 	db_put_record(b, &a_record);
+	db_put_turn(b, &a_turn);
 	db_put_event(b, &an_event);
 	db_put_audit(b, &an_audit);
 	db_put_idempotency(b, &a_key);
@@ -294,7 +305,7 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	uint64_t audits = 0;
 
 	put_one_of_each(b);
-	assert_int_equal(db_batch_size(b), 13);
+	assert_int_equal(db_batch_size(b), 14);
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
@@ -333,6 +344,7 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	assert_int_equal(told.incident.change, 5);
 	assert_true(told.step.offset_ms == UINT32_MAX);
 	assert_string_equal(told.step.detail, "epoch 9");
+	assert_memory_equal(&told.turn, &a_turn, sizeof(a_turn));
 	assert_string_equal(told.record.settings, "heartbeat.missed=5");
 	assert_int_equal(told.record.data.length, 4);
 	assert_memory_equal(told.bytes, "a\0b\xff", 4);
@@ -354,7 +366,7 @@ static void kinds_are_told_in_the_order_of_the_reader(void **state)
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
-	assert_string_equal(told.order, "nuadhofuaschitinstreevid");
+	assert_string_equal(told.order, "nuadhofuastuchitinstreevid");
 }
 
 static void every_word_of_every_enum_is_taken_by_the_tables(void **state)
