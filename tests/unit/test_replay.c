@@ -399,6 +399,154 @@ static void a_verdict_that_was_not_given_is_found_out(void **state)
 	night_end(&w);
 }
 
+static void every_step_has_its_words(void **state)
+{
+	static const struct {
+		const char *word, *text;
+	} words[REPLAY_WHATS] = {
+		{ "suspected", "suspected" },
+		{ "recovered", "beating again" },
+		{ "judged-dead", "judged dead" },
+		{ "proved-dead", "proved dead" },
+		{ "told-only", "judged dead, and not acted on" },
+		{ "waits-for-switch", "held by another incident at its switch" },
+		{ "waits-for-rate", "held by the rate of failovers" },
+		{ "cold-spare", "off, a cold spare" },
+		{ "held-by-breaker", "held by the storm breaker" },
+		{ "fenced-by-hand", "fenced by hand" },
+		{ "left", "leaving, and fenced" },
+		{ "stayed", "leaving, and not fenced" },
+		{ "readmitted", "readmitted" },
+		{ "breaker-on", "held by the storm breaker" },
+		{ "breaker-off", "held no more" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < REPLAY_WHATS; i++) {
+		assert_string_equal(replay_what_word((enum replay_what)i), words[i].word);
+		assert_string_equal(replay_what_text((enum replay_what)i), words[i].text);
+	}
+}
+
+/* ---- each thing of a state, touched by what was not recorded ---- */
+
+static void touch_watched(struct night *w)
+{
+	w->host[3].watched = false;
+}
+
+static void touch_suspect(struct night *w)
+{
+	w->host[3].suspect = true;
+}
+
+static void touch_aside(struct night *w)
+{
+	w->host[3].aside = true;
+}
+
+static void touch_witness(struct night *w)
+{
+	w->host[3].witness = LIVE_SAYS_ALIVE;
+}
+
+static void touch_last_beat(struct night *w)
+{
+	w->host[3].last_beat_ms--;
+}
+
+static void touch_fresh(struct night *w)
+{
+	w->host[3].fresh_ms--;
+}
+
+static void touch_shut(struct night *w)
+{
+	w->recorder.hosts[3].shut = true;
+}
+
+static void touch_busy(struct night *w)
+{
+	w->recorder.hosts[3].busy = true;
+}
+
+static void touch_cold(struct night *w)
+{
+	w->recorder.hosts[3].cold = true;
+}
+
+static void touch_hold(struct night *w)
+{
+	w->chassis.hold = true;
+}
+
+static void touch_judging(struct night *w)
+{
+	w->chassis.judging = false;
+}
+
+static void touch_last_judge(struct night *w)
+{
+	w->chassis.last_judge_ms--;
+}
+
+static void touch_quiet(struct night *w)
+{
+	w->chassis.quiet_since_ms--;
+}
+
+static void touch_rate_count(struct night *w)
+{
+	w->rate.count = 1;
+}
+
+static void touch_rate_time(struct night *w)
+{
+	w->rate.at_ms[0]--;
+}
+
+static void whatever_was_not_recorded_is_found_out_in_the_next_state(void **state)
+{
+	static const struct {
+		void (*touch)(struct night *w);
+		bool failed_over; /* before that: there is a time to be touched */
+		const char *words;
+	} rows[] = {
+		{ touch_watched, false, "bay4 is not in the state that was put down" },
+		{ touch_suspect, false, "bay4 is not in the state that was put down" },
+		{ touch_aside, false, "bay4 is not in the state that was put down" },
+		{ touch_witness, false, "bay4 is not in the state that was put down" },
+		{ touch_last_beat, false, "bay4 is not in the state that was put down" },
+		{ touch_fresh, false, "bay4 is not in the state that was put down" },
+		{ touch_shut, false, "bay4 is not in the state that was put down" },
+		{ touch_busy, false, "bay4 is not in the state that was put down" },
+		{ touch_cold, false, "bay4 is not in the state that was put down" },
+		{ touch_hold, false, "the chassis is not in the state that was put down" },
+		{ touch_judging, false, "the chassis is not in the state that was put down" },
+		{ touch_last_judge, false, "the chassis is not in the state that was put down" },
+		{ touch_quiet, false, "the chassis is not in the state that was put down" },
+		{ touch_rate_count, false, "the failovers that count for the rate are others" },
+		{ touch_rate_time, true, "the failovers that count for the rate are others" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct night w;
+
+		night_begin(&w);
+		pass(&w, 3000);
+		if (rows[i].failed_over) {
+			w.is_silent[1] = true;
+			pass(&w, 8000);
+			assert_int_equal(w.rate.count, 1);
+		}
+		assert_same(&w);
+		rows[i].touch(&w);
+		assert_differs(&w, rows[i].words);
+		night_end(&w);
+	}
+}
+
 /* ---- as it might have been ---- */
 
 /* Host 2 dies; @after: how long it goes on. */
@@ -635,6 +783,8 @@ int main(void)
 		cmocka_unit_test(a_beat_that_was_not_recorded_is_found_out),
 		cmocka_unit_test(a_verdict_without_a_reason_is_found_out),
 		cmocka_unit_test(a_verdict_that_was_not_given_is_found_out),
+		cmocka_unit_test(every_step_has_its_words),
+		cmocka_unit_test(whatever_was_not_recorded_is_found_out_in_the_next_state),
 		cmocka_unit_test(fewer_missed_beats_judge_earlier),
 		cmocka_unit_test(more_missed_beats_judge_later_than_the_record_goes),
 		cmocka_unit_test(a_host_that_beat_again_after_its_fence_would_have_been_spared),
