@@ -108,8 +108,6 @@ void cold_begin(struct fabric *f, struct fabric_host *host, const struct fabric_
 
 void cold_load(struct fabric *f, struct fabric_host *host, uint64_t incident)
 {
-	if (!incident)
-		return;
 	host->cold.incident = incident;
 	f->cold_count++;
 }

@@ -645,6 +645,95 @@ static void s3_a_manager_that_stood_still_gives_a_starting_spare_another_window(
 	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_DONE);
 }
 
+/* Nobody is watched by then, and no look at hosts tells that time went by. */
+static void only_bay1_and_the_spare(struct house *h)
+{
+	for (unsigned bay = 2; bay < BAY8; bay++)
+		silence(h, bay);
+	cold(h);
+	silence(h, BAY1);
+	run(h, FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s3_a_manager_that_stood_still_is_found_out_where_nobody_is_watched(void **state)
+{
+	struct house *h = *state;
+
+	only_bay1_and_the_spare(h);
+	h->now_ms += 2 * COLD_START;
+	house_step(h, h->now_ms + 1);
+	run(h, 3 * BEAT);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+	beats_again(h, BAY8);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+}
+
+static void s3_a_database_that_stands_still_is_found_out_where_nobody_is_watched(void **state)
+{
+	struct house *h = *state;
+
+	only_bay1_and_the_spare(h);
+	run(h, COLD_START - FENCED - 2 * BEAT);
+	h->holds_commits = true;
+	spare(h, "bay3"); /* waits to be written */
+	run(h, 20 * BEAT);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+
+	h->holds_commits = false;
+	run(h, 20 * BEAT);
+	assert_int_not_equal(host(h, "bay8")->state, FABRIC_HOST_UNKNOWN);
+}
+
+/* A power-on that was refused ends so late that nobody waits for it any more. */
+static void a_power_on_that_nobody_waits_for_gives_nobody_up(void **state)
+{
+	struct house *h = *state;
+	const struct provider_completion refused = { .outcome = PROVIDER_REFUSED };
+	struct provider_op op = { .verb = PROVIDER_HOST_POWER, .attempt = 1, .host = 9999 };
+
+	cold(h);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	cold_completed(h->fabric->providers[0], &op, &refused); /* no such host */
+	op.host = BAY8;
+	cold_completed(h->fabric->providers[0], &op, &refused); /* another attempt */
+	run(h, 10);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_STARTING);
+	beats_again(h, BAY8);
+	run(h, 2 * BEAT);
+	op.attempt = 0;
+	cold_completed(h->fabric->providers[0], &op, &refused); /* started, and done with */
+	run(h, 2 * BEAT);
+
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
+static void s11_one_that_is_to_hold_nothing_any_more_is_a_cold_spare_again(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 100000);
+	silence(h, BAY1);
+	run(h, FENCED + COLD_START / 2);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_STARTING);
+	for (unsigned n = 0; n < 60 && host(h, "bay8")->functions; n++) {
+		(void)ask(h, DB_OP_RELEASE, VF1, "", 0); /* refused while it is tried again */
+		(void)ask(h, DB_OP_RELEASE, VF2, "", 0);
+		run(h, BEAT);
+	}
+	run(h, BEAT);
+
+	assert_int_equal(host(h, "bay8")->functions, 0);
+	assert_non_null(step_of(h, "bay1", "not started"));
+	assert_int_equal(power_ons(h, BAY8), 0);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_COLD);
+}
+
 static void s4_while_many_hosts_are_silent_no_starting_spare_is_given_up(void **state)
 {
 	struct house *h = *state;
@@ -741,6 +830,35 @@ static void the_plan_says_that_it_is_powered_on(void **state)
 	assert_non_null(strstr(plan.detail, "powers on bay8, waits up to 60 s for its first beat"));
 }
 
+/* Two groups go to it, and it is turned on once; a warm one is on. */
+static void the_plan_says_once_who_is_powered_on(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+	struct fabric_profile_member member = { 0 };
+	const struct fabric_profile_request web = {
+		.name = "web", .priority = 500, .members = &member, .member_count = 1
+	};
+	const char *first;
+
+	cold(h);
+	(void)snprintf(member.function, sizeof(member.function), "%s", VF2);
+	assert_int_equal(fabric_profile_set(h->fabric, &web, &problem, on_answer, h), 0);
+	run(h, 10);
+	for (int warm = 0; warm < 2; warm++) {
+		OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
+
+		if (warm) {
+			spare(h, "bay7");
+			run(h, 10);
+		}
+		assert_int_equal(fabric_host_failover_plan(h->fabric, "bay1", &problem, &plan), 0);
+		assert_string_equal(plan.target, warm ? "bay7" : "bay8");
+		first = strstr(plan.detail, "powers on");
+		assert_true(warm ? !first : first && !strstr(first + 1, "powers on"));
+	}
+}
+
 static void nothing_is_drained_to_a_cold_spare_by_itself(void **state)
 {
 	struct house *h = *state;
@@ -787,11 +905,16 @@ int main(void)
 		TEST(s15_a_power_on_that_ends_in_a_frozen_fabric_leads_to_nothing),
 		TEST(who_is_no_spare_is_neither_a_cold_nor_a_warm_one),
 		TEST(s3_a_manager_that_stood_still_gives_a_starting_spare_another_window),
+		TEST(s3_a_manager_that_stood_still_is_found_out_where_nobody_is_watched),
+		TEST(s3_a_database_that_stands_still_is_found_out_where_nobody_is_watched),
+		TEST(a_power_on_that_nobody_waits_for_gives_nobody_up),
+		TEST(s11_one_that_is_to_hold_nothing_any_more_is_a_cold_spare_again),
 		TEST(s4_while_many_hosts_are_silent_no_starting_spare_is_given_up),
 		TEST(s6_while_the_switch_is_lost_no_starting_spare_is_given_up),
 		TEST(s11_a_manager_killed_at_any_point_goes_on),
 		TEST(s11_a_manager_killed_while_it_waits_gives_it_all_its_time_again),
 		TEST(the_plan_says_that_it_is_powered_on),
+		TEST(the_plan_says_once_who_is_powered_on),
 		TEST(nothing_is_drained_to_a_cold_spare_by_itself),
 	};
 

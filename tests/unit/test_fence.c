@@ -462,6 +462,8 @@ static void a_program_that_takes_the_power_is_proved_by_the_read_back(void **sta
 	assert_int_equal(said(rig, "program: fence_test: off"), 1);
 	assert_int_equal(said(rig, "program: fence_test says off"), 1);
 	assert_int_equal(said(rig, "empty: its virtual switch read back empty"), 1);
+	assert_non_null(strstr(bay1(rig)->proved.rungs, "program"));
+	assert_null(strstr(bay1(rig)->proved.rungs, "power"));
 	brain_run(&rig->b, 5 * BEAT);
 	assert_all_at(rig, BAY4);
 }

@@ -108,6 +108,7 @@ static void ask_much(struct house *h)
 	const struct fabric_profile_request profile = {
 		.name = "web", .priority = 500, .members = members, .member_count = 2
 	};
+	static const struct fabric_asker nobody = { 0 };
 	struct fabric_problem problem;
 	struct fabric_plan plan;
 
@@ -129,6 +130,8 @@ static void ask_much(struct house *h)
 		fabric_plan_done(&plan);
 	may_fail(fabric_profile_set(h->fabric, &profile, &problem, on_answer, h));
 	run(h, 10);
+	may_fail(fabric_profile_change(h->fabric, "web", DB_OP_ASSIGN, "bay6", &nobody, &problem,
+				       on_answer, h));
 	if (fabric_function_find(h->fabric, STRAY)) {
 		foreign(h, PROVIDER_BIND, STRAY, BAY3, 9, 0);
 		scan_again(h);
@@ -167,6 +170,43 @@ static void lose_a_host(struct house *h)
 	run(h, BEAT);
 }
 
+/* A cold spare that its switch does not power on; its fence is one more. */
+static void lose_a_cold_spare(struct house *h)
+{
+	const struct provider_op op = { .verb = PROVIDER_HOST_POWER, .attempt = 1, .host = 7 };
+	const struct provider_completion refused = { .outcome = PROVIDER_REFUSED };
+	struct fabric_host *host = host_of(h, "bay7");
+
+	host->cold.attempt = op.attempt;
+	host->cold.incident = 1;
+	h->fabric->cold_count++;
+	cold_completed(h->fabric->providers[0], &op, &refused);
+	run(h, BEAT);
+}
+
+/* Somebody has vouched for a host, and it is fenced once more: in an incident of its own. */
+static void vouch_wrongly(struct house *h, struct fabric_host *host)
+{
+	struct fabric_incident *incident = incident_get(h->fabric, host->incident);
+
+	if (incident)
+		incident_step(h->fabric, incident, CONFIRMED_STEP, "the test says so");
+	incident_fence_again(h->fabric, host, "the test says so");
+	run(h, BEAT);
+}
+
+static void replay(struct house *h)
+{
+	const struct fabric_replay_set set = { "heartbeat.missed", "7" };
+	struct fabric_problem problem;
+	struct fabric_replay replay;
+	int r = fabric_incident_replay(h->fabric, 1, &set, 1, &problem, &replay);
+
+	may_fail(r);
+	if (!r)
+		fabric_replay_done(&replay);
+}
+
 /* What a manager meets in its life. Return: NONE_LEFT when nothing has failed. */
 static int live(struct house *h)
 {
@@ -187,6 +227,9 @@ static int live(struct house *h)
 		run(h, BEAT);
 		incident_fence_failed(h->fabric, host_of(h, "bay2"), "the test says so", h->now_ms);
 		run(h, BEAT);
+		vouch_wrongly(h, host_of(h, "bay1"));
+		lose_a_cold_spare(h);
+		replay(h);
 	}
 	manager_kill(h);
 	if (!start(h))

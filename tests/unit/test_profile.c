@@ -146,6 +146,7 @@ static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
 	assert_state(h, "web", "bound");
 	assert_string_equal(fabric_profile_host(profile(h, "web"))->name, "bay1");
 	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay2"), REFUSE_FUNCTION_BOUND);
+	assert_string_equal(problem.reason, "nic-0001/pf0/vf1 of it is with bay1; move it");
 
 	place_and_wait(h, "web", DB_OP_MOVE, "bay2");
 	assert_at(h, "web", BAY2);
@@ -157,6 +158,7 @@ static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
 	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), REFUSE_FUNCTION_FREE);
 	assert_int_equal(place(h, "none", DB_OP_MOVE, "bay2"), REFUSE_NO_PROFILE);
 	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay99"), REFUSE_NO_HOST);
+	assert_string_equal(problem.reason, "there is no host bay99");
 	/* And once more: the identities are the profile's, also where it is redefined without. */
 	assert_int_equal(DEFINE(h, "web", 7, 0, VF1, VF2), 0);
 	place_and_wait(h, "web", DB_OP_ASSIGN, "bay3");
@@ -318,6 +320,9 @@ static void s15_no_profile_is_made_or_moved_in_a_frozen_fabric(void **state)
 	web(h);
 	freeze(h->fabric, "the test says so");
 	assert_int_equal(DEFINE(h, "db", 1, 0, VF5), REFUSE_FROZEN);
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_FROZEN);
+	assert_non_null(fabric_profile_find(h->fabric, "web"));
 	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay1"), REFUSE_FROZEN);
 }
 
@@ -398,6 +403,41 @@ static void a_profile_that_was_split_is_gathered_by_a_move(void **state)
 	assert_state(h, "web", "bound");
 }
 
+static void a_profile_whose_function_carries_another_identity_is_split(void **state)
+{
+	struct house *h = *state;
+	char why[DB_TEXT_MAX];
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	((struct fabric_function *)function(h, VF2))->identity.mac++;
+	assert_string_equal(fabric_profile_state(profile(h, "web"), why), "split");
+	assert_string_equal(why, "nic-0001/pf0/vf2 carries another identity");
+}
+
+/* As many as there may be, which are all one. */
+static void there_are_so_many_profiles_and_no_more(void **state)
+{
+	static struct fabric_profile *many[FABRIC_PROFILES_MAX];
+	struct house *h = *state;
+	struct fabric_profile **own;
+	int fresh;
+	int known;
+
+	web(h);
+	own = h->fabric->profiles;
+	for (size_t i = 0; i < FABRIC_PROFILES_MAX; i++)
+		many[i] = own[0];
+	h->fabric->profiles = many;
+	h->fabric->profile_count = FABRIC_PROFILES_MAX;
+	fresh = DEFINE(h, "zoo", 1, 0, VF5);
+	known = DEFINE(h, "web", 1001, 0, VF1); /* looked at, and refused for something else */
+	h->fabric->profiles = own;
+	h->fabric->profile_count = 1;
+	assert_int_equal(fresh, REFUSE_LIMIT);
+	assert_int_equal(known, REFUSE_FIELD);
+}
+
 /* ---- moves that are planned, and room ---- */
 
 static void a_host_is_drained_with_its_profiles_whole(void **state)
@@ -453,12 +493,16 @@ static void s12_a_profile_counts_as_a_whole(void **state)
 static void one_spare_with_room_for_all_takes_all(void **state)
 {
 	struct house *h = *state;
+	struct fabric_plan plan;
 
 	web(h);
 	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
 	assign(h, VF3, "bay1", 0);
 	spare(h, "bay7");
 	spare(h, "bay8");
+	assert_int_equal(fabric_host_failover_plan(h->fabric, "bay1", &problem, &plan), 0);
+	assert_string_equal(plan.target, "bay7"); /* once, of two groups */
+	fabric_plan_done(&plan);
 	silence(h, BAY1);
 	run(h, MOVED);
 	assert_at(h, "web", BAY7);
@@ -726,6 +770,63 @@ static void a_spare_takes_over_for_one_host_alone(void **state)
 	assert_at(h, "web", 0);
 }
 
+/* Four functions of the one, one of the other: neither how much nor which host makes a difference.
+ */
+static void of_equal_ones_the_host_that_died_first_goes_first(void **state)
+{
+	static const char *const four[] = { "nic-0001/pf0/vf1", "nic-0001/pf0/vf2",
+					    "nic-0001/pf0/vf3", "nic-0001/pf0/vf4" };
+
+	for (unsigned turn = 0; turn < 4; turn++) {
+		unsigned of_four = turn % 2 ? BAY1 : BAY2;
+		unsigned of_one = turn % 2 ? BAY2 : BAY1;
+		bool is_four_first = turn / 2;
+		struct house *h = *state;
+
+		manager_start(h);
+		run(h, STEADY);
+		for (unsigned i = 0; i < 4; i++)
+			assign(h, four[i], of_four == BAY1 ? "bay1" : "bay2", 0);
+		assign(h, VF5, of_one == BAY1 ? "bay1" : "bay2", 0);
+		silence(h, is_four_first ? of_four : of_one);
+		run(h, MOVED);
+		silence(h, is_four_first ? of_one : of_four);
+		run(h, MOVED);
+		spare(h, "bay8");
+		run(h, BEAT);
+		assert_int_equal(at_switch(h, VF1), is_four_first ? BAY8 : 0);
+		assert_int_equal(at_switch(h, VF5), is_four_first ? 0 : BAY8);
+		(void)house_end(state);
+		assert_int_equal(house_begin(state), 0);
+	}
+	manager_start(*state); /* for house_end() */
+}
+
+/* One is tried again later than the other; the host that has the rest has missed beats meanwhile,
+ * and is no spare that would be chosen now. */
+static void what_is_left_outside_of_profiles_follows_the_rest(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	spare(h, "bay7");
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_FENCING);
+	((struct fabric_function *)function(h, VF1))->retry_ms = h->now_ms + 20 * BEAT;
+	run(h, 2 * BEAT);
+	assert_int_equal(at_switch(h, VF2), BAY7);
+	assert_int_equal(at_switch(h, VF1), 0);
+	silence(h, BAY7);
+	run(h, 3 * BEAT + BEAT / 2);
+	h->agents[BAY7 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(host(h, "bay7")->state, FABRIC_HOST_ALIVE);
+	for (unsigned n = 0; n < 60 && !at_switch(h, VF1); n++)
+		run(h, BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY7);
+	assert_true(host(h, "bay8")->spare);
+}
+
 /* Who took over once is no spare when the same host dies again. */
 static void who_took_over_in_an_earlier_incident_does_not_do_so_in_the_next(void **state)
 {
@@ -887,6 +988,8 @@ int main(void)
 		TEST(a_profile_survives_a_restart),
 		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),
 		TEST(a_profile_that_was_split_is_gathered_by_a_move),
+		TEST(a_profile_whose_function_carries_another_identity_is_split),
+		TEST(there_are_so_many_profiles_and_no_more),
 		TEST(a_host_is_drained_with_its_profiles_whole),
 		TEST(s12_a_profile_counts_as_a_whole),
 		TEST(one_spare_with_room_for_all_takes_all),
@@ -902,6 +1005,8 @@ int main(void)
 		TEST(a_profile_that_was_on_its_way_to_a_host_that_died_goes_on_whole),
 		TEST(a_spare_with_room_for_all_comes_before_one_that_is_nearer_by_name),
 		TEST(a_spare_takes_over_for_one_host_alone),
+		TEST(of_equal_ones_the_host_that_died_first_goes_first),
+		TEST(what_is_left_outside_of_profiles_follows_the_rest),
 		TEST(who_took_over_in_an_earlier_incident_does_not_do_so_in_the_next),
 		TEST(who_took_over_goes_on_when_there_is_room_again),
 		TEST(what_has_arrived_waits_for_what_is_on_its_way),

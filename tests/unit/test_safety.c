@@ -1920,9 +1920,44 @@ static void s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled(void
 	run_until_sent(h, PROVIDER_UNBIND, from);
 
 	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay3", 0), 0);
+	run(h, BEAT / 2);
+	assert_string_equal(function(h, VF1)->item->step, "waits for the fence");
 	run(h, 30 * BEAT);
 	assert_int_equal(at_switch(h, VF1), BAY3);
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+/* A person vouches for its host while the switch has not answered yet. */
+static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_it(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+	size_t from;
+
+	h->config.repair = false;
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
+	scan_again(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);
+	silence(h, BAY2);
+	run_until_state(h, "bay2", FABRIC_HOST_BLOCKED);
+	run(h, 2 * WINDOW);
+	sim_model_fault_clear(h->reach[0].model);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
+	from = h->sent_count;
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	assert_int_equal(fabric_host_fence_confirm(h->fabric, "bay2", host(h, "bay2")->incident, 0,
+						   &problem, on_answer, h),
+			 0);
+
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay3", 0), 0);
+	run(h, 30 * BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_null(function(h, VF1)->item);
 }
 
 /* ---- S20 ---- */
@@ -2226,6 +2261,7 @@ int main(void)
 		TEST(s19_after_no_answer_nothing_is_read_before_the_switch_has_settled),
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
 		TEST(s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled),
+		TEST(s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_it),
 		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
 		TEST(s20_whatever_the_virtual_switch_shows_is_unbound_whoever_bound_it),
 		TEST(s20_a_bind_in_flight_is_waited_out_before_the_host_counts_as_fenced),

@@ -18,6 +18,23 @@ static void two_chassis_of_one_number_do_not_share_a_record(void **state)
 	assert_int_equal(host(h, "bay1")->provider, 0);
 }
 
+/* Its switches have other names. */
+static void two_chassis_of_one_number_do_not_share_a_host_either(void **state)
+{
+	struct house *h = *state;
+	struct sim_chassis *other = sim_chassis_new("safety");
+
+	assert_non_null(sim_chassis_add_switch(other, "sw9"));
+	assert_non_null(sim_chassis_add_host(other, "bay3", 1));
+	h->one_number = true;
+	reach_add_take(h, other);
+	usual(h);
+
+	assert_false(health(h).ready);
+	assert_non_null(strstr(health(h).detail, "bay3 is a host of provider"));
+	assert_int_equal(host(h, "bay3")->provider, 0);
+}
+
 static void switches_hosts_and_ports_of_a_second_chassis_have_its_number(void **state)
 {
 	struct house *h = *state;
@@ -39,6 +56,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 	const struct CMUnitTest tests[] = {
 		TEST(two_chassis_of_one_number_do_not_share_a_record),
+		TEST(two_chassis_of_one_number_do_not_share_a_host_either),
 		TEST(switches_hosts_and_ports_of_a_second_chassis_have_its_number),
 	};
 
