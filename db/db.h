@@ -174,7 +174,8 @@ struct db_step {
 	uint64_t incident;
 	uint32_t n; /* key with @incident; from 1 */
 	uint64_t wall_ms;
-	uint32_t offset_ms; /* since the first step, by the boot-time clock */
+	uint32_t offset_ms; /* since the first step: by the boot-time clock, over a restart by wall
+			       time */
 	char what[DB_NAME_MAX];
 	char detail[DB_TEXT_MAX];
 };

@@ -884,6 +884,7 @@ void fabric_start(struct fabric *f)
 	f->started_ms = f->now_ms;
 	f->started_wall_ms = f->io.wall_ms(f->io.arg);
 	turns_start(f);
+	incidents_start(f);
 	attempts_reserve(f);
 	batch_submit(f);
 }

@@ -347,7 +347,8 @@ struct fabric_incident {
 	struct fabric_host *host;
 	struct db_step *steps;
 	size_t step_count;
-	uint64_t started_ms; /* of its first step, boot-time clock */
+	uint64_t started_ms; /* of its first step in this life of the manager, boot-time clock */
+	uint32_t before_ms;  /* how old it was then, for display: by wall time over a restart */
 	uint64_t retry_ms;   /* blocked: when its fence is tried again */
 	uint64_t blocked_ms; /* when the last try of its fence that was in vain began; 0: none */
 	unsigned unstored;   /* batches with @row that are not durable yet */

@@ -28,6 +28,11 @@ struct fabric_incident *incident_get(struct fabric *f, uint64_t id)
 
 /* ---- the time line ---- */
 
+static uint32_t ms_sum(uint32_t a, uint64_t b)
+{
+	return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
 static void step_add(struct fabric *f, struct fabric_incident *incident, uint64_t at_ms,
 		     const char *what, const char *detail)
 {
@@ -38,7 +43,8 @@ static void step_add(struct fabric *f, struct fabric_incident *incident, uint64_
 		.n = (uint32_t)incident->step_count + 1,
 		.wall_ms = f->io.wall_ms(f->io.arg) - ago,
 		.offset_ms =
-			at_ms > incident->started_ms ? (uint32_t)(at_ms - incident->started_ms) : 0,
+			ms_sum(incident->before_ms,
+			       at_ms > incident->started_ms ? at_ms - incident->started_ms : 0),
 	};
 
 	(void)snprintf(step.what, sizeof(step.what), "%s", what);
@@ -50,6 +56,24 @@ static void step_add(struct fabric *f, struct fabric_incident *incident, uint64_
 	incident->steps[incident->step_count++] = step;
 	db_put_step(batch_open(f), &step);
 	batch_after(f, AFTER_STEP, incident->row.id);
+}
+
+/* The clocks of an earlier life, and of the boot that it was in, are gone: what has passed since
+ * its last step is told by wall time, and never less than nothing. */
+void incidents_start(struct fabric *f)
+{
+	uint64_t wall_ms = f->io.wall_ms(f->io.arg);
+
+	for (size_t i = 0; i < f->incident_count; i++) {
+		struct fabric_incident *incident = f->incidents[i];
+		const struct db_step *last =
+			incident->step_count ? &incident->steps[incident->step_count - 1] : NULL;
+		uint64_t since_ms = last ? last->wall_ms : incident->row.started_wall_ms;
+
+		incident->started_ms = f->now_ms;
+		incident->before_ms = ms_sum(last ? last->offset_ms : 0,
+					     wall_ms > since_ms ? wall_ms - since_ms : 0);
+	}
 }
 
 void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
@@ -400,8 +424,6 @@ void incidents_resume(struct fabric *f, struct fabric_provider *p)
 		incident = incident_get(f, host->incident);
 		if (incident && !incident->host)
 			incident->host = host;
-		if (incident && !incident->started_ms)
-			incident->started_ms = f->now_ms;
 		if (!host->fence && fence_start(f, host))
 			freeze(f, "out of memory");
 	}

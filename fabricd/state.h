@@ -458,6 +458,8 @@ void incident_fence_again(struct fabric *f, struct fabric_host *host, const char
 void incident_durable(struct fabric *f, uint64_t id);
 /* One more of its steps is in the database. */
 void incident_step_durable(struct fabric *f, uint64_t id);
+/* All are loaded, and the clocks run. */
+void incidents_start(struct fabric *f);
 void incidents_advance(struct fabric *f);
 void incidents_resume(struct fabric *f, struct fabric_provider *p);
 /* Under a new epoch, which its agent is told once it is durable. */
