@@ -7,6 +7,8 @@ usage: failover.py fast [RUNS]       128 functions, a switch without latency: at
        failover.py proof [RUNS]      8 functions, 1 ms per command: the host loses its power, to the
                                      last read-back; Oasis (SOSP 2025) reports 38 ms for one NIC
        failover.py virtual MS        the same under a virtual clock, on one and on two switches
+       failover.py busy MS           4 functions while 100 others are being moved by changes of their
+                                     own, against the same on an idle switch; under a virtual clock
 
 The critical path is the longest chain of commands that the plan needs, one queue per switch; see
 critical_path()."""
@@ -122,12 +124,26 @@ def slow(command_ms, runs):
                  [ms / (path * command_ms) for ms in times], most=1.1)
 
 
+def brain(*numbers):
+    """What failover_virtual prints."""
+    words = [program("failover_virtual"), *map(str, numbers)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def busy(command_ms):
+    alone = brain(4, command_ms, 1)[0]
+    ms, commands, *_, ended = brain(4, command_ms, 1, 100)
+    print(f"alone {alone} ms; beside 100 moves {ms} ms, {commands} commands given; {ended} of the moves "
+          f"had ended by then")
+    return judge(f"failover of 4 functions beside 100 moves, {command_ms} ms per command, of the same "
+                 f"alone", [ms / alone], most=1.5)
+
+
 def virtual(command_ms):
     missed = 0
     for switches in (1, 2):
-        words = [program("failover_virtual"), "16", str(command_ms), str(switches)]
-        done = subprocess.run(words, check=True, capture_output=True, text=True)
-        ms, commands = [int(word) for word in done.stdout.split()[:2]]
+        ms, commands = brain(16, command_ms, switches)[:2]
         path = critical_path(16 // switches)
         print(f"{switches} switch{'es' if switches > 1 else ''}: {commands} commands given; critical "
               f"path {path} of {command_ms} ms; {ms} ms")
@@ -147,7 +163,7 @@ def main():
         return proof(numbers[0] if numbers else 5)
     if what == "slow":
         return slow(numbers[0], numbers[1] if len(numbers) > 1 else 5)
-    return virtual(numbers[0])
+    return busy(numbers[0]) if what == "busy" else virtual(numbers[0])
 
 
 if __name__ == "__main__":

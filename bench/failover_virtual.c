@@ -3,11 +3,12 @@
  * A failover under a virtual clock: how long the whole brain takes for it, and how many commands it
  * gives the switches, of which each carries out one after the other.
  *
- *   failover_virtual FUNCTIONS COMMAND_MS SWITCHES
+ *   failover_virtual FUNCTIONS COMMAND_MS SWITCHES [MOVES]
  *
  * The functions are spread evenly over the switches, at one adapter of each; the host and its spare
- * stand at the first. Prints "verdict to done, ms; commands; of these isolate unbind reset identity
- * bind read".
+ * stand at the first. MOVES changes, of one function each, from one living host to another, have
+ * just begun when the host dies. Prints "verdict to done, ms; commands; of these isolate unbind
+ * reset identity bind read; moves that had ended by then".
  */
 #include <inttypes.h>
 
@@ -21,6 +22,10 @@ enum {
 	FUNCTIONS_MAX = 240,
 	SWITCHES_MAX = 2,
 	VICTIM = 1,
+	FROM = 2, /* what else is moved, and to whom */
+	TO = 4,
+	MOVES_MAX = 200,
+	BEGUN_COMMANDS = 20, /* when all those are under way */
 	SETTLE_MS = 60000,
 	PATIENCE_MS = 1 << 30
 };
@@ -41,8 +46,7 @@ static void count(void *arg, const struct sim_effect *effect)
 
 static void answered(void *arg, int r, uint64_t id)
 {
-	(void)id;
-	*(bool *)arg = !r;
+	*(uint64_t *)arg = r ? 0 : id;
 }
 
 static bool is_wanted(const struct fabric_function *fn, const unsigned *left, bool has_mac)
@@ -51,16 +55,32 @@ static bool is_wanted(const struct fabric_function *fn, const unsigned *left, bo
 	       has_mac == !!(fn->as.identity_can & PROVIDER_IDENTITY_MAC);
 }
 
-static void assign(struct brain *b, unsigned n, unsigned switches)
+/* Return: the change's id, once it is durable. */
+static uint64_t change(struct brain *b, const struct fabric_request_op *ops, unsigned n)
+{
+	const struct fabric_request request = { .ops = ops, .op_count = n };
+	struct fabric_problem problem;
+	static uint64_t id;
+
+	id = 0;
+	if (fabric_change_request(b->fabric, &request, &problem, answered, &id)) {
+		(void)fprintf(stderr, "failover_virtual: %s\n", problem.reason);
+		exit(1);
+	}
+	while (!id)
+		brain_step(b);
+	return id;
+}
+
+/* @n functions that nobody has; which stands in @ops. */
+static void assign(struct brain *b, unsigned host, unsigned n, unsigned switches,
+		   struct fabric_request_op *ops)
 {
 	unsigned left[SWITCHES_MAX + 1] = { 0 };
-	static struct fabric_request_op ops[FUNCTIONS_MAX];
-	const struct fabric_request request = { .ops = ops, .op_count = n };
 	const struct fabric_function *const *functions;
-	struct fabric_problem problem;
-	bool is_durable = false;
 	size_t total;
 	unsigned k = 0;
+	uint64_t id;
 
 	for (unsigned s = 1; s <= switches; s++)
 		left[s] = n / switches;
@@ -69,24 +89,48 @@ static void assign(struct brain *b, unsigned n, unsigned switches)
 	for (size_t turn = 0; turn < 2 * total && k < n; turn++) {
 		size_t i = turn % total;
 
-		if (!is_wanted(functions[i], left, turn < total))
+		if (functions[i]->host || !is_wanted(functions[i], left, turn < total))
 			continue;
 		left[functions[i]->adapter->as.switch_handle]--;
 		ops[k] = (struct fabric_request_op){ .op = DB_OP_ASSIGN, .has_identity = true };
 		(void)snprintf(ops[k].function, sizeof(ops[k].function), "%s", functions[i]->name);
-		(void)snprintf(ops[k].host, sizeof(ops[k].host), "bay%d", VICTIM);
+		(void)snprintf(ops[k].host, sizeof(ops[k].host), "bay%u", host);
 		if (functions[i]->as.identity_can & PROVIDER_IDENTITY_MAC)
-			ops[k].identity.mac = 0x02fab0000001u + k;
+			ops[k].identity.mac = 0x02fab0000001u + 0x1000u * host + k;
 		k++;
 	}
-	if (fabric_change_request(b->fabric, &request, &problem, answered, &is_durable)) {
-		(void)fprintf(stderr, "failover_virtual: %s\n", problem.reason);
-		exit(1);
-	}
+	id = change(b, ops, k);
 	for (uint64_t end = b->now_ms + PATIENCE_MS;
-	     b->now_ms < end &&
-	     (!is_durable || fabric_change_find(b->fabric, 1)->row.state == DB_CHANGE_RUNNING);)
+	     b->now_ms < end && fabric_change_find(b->fabric, id)->row.state == DB_CHANGE_RUNNING;)
 		brain_step(b);
+}
+
+/* Each in a change of its own. Return: the first one's id. */
+static uint64_t moves_begin(struct brain *b, struct fabric_request_op *ops, unsigned n)
+{
+	uint64_t first = 0;
+
+	memset(&commands, 0, sizeof(commands));
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t id;
+
+		ops[i].op = DB_OP_MOVE;
+		(void)snprintf(ops[i].host, sizeof(ops[i].host), "bay%u", TO);
+		id = change(b, &ops[i], 1);
+		first = first ? first : id;
+	}
+	while (n && commands.total < BEGUN_COMMANDS)
+		brain_step(b);
+	return first;
+}
+
+static unsigned moves_ended(const struct brain *b, uint64_t first, unsigned n)
+{
+	unsigned ended = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		ended += fabric_change_find(b->fabric, first + i)->row.state != DB_CHANGE_RUNNING;
+	return ended;
 }
 
 static const struct fabric_incident *fail(struct brain *b)
@@ -114,19 +158,29 @@ static uint32_t offset(const struct fabric_incident *incident, const char *what)
 	return 0;
 }
 
+static unsigned number(int argc, char **argv, int n)
+{
+	return argc > n ? (unsigned)strtoul(argv[n], NULL, 10) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct brain b;
-	unsigned n = argc == 4 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
-	unsigned command_ms = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
-	unsigned switches = argc == 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+	static struct fabric_request_op ops[FUNCTIONS_MAX];
+	unsigned n = number(argc, argv, 1);
+	unsigned command_ms = number(argc, argv, 2);
+	unsigned switches = number(argc, argv, 3);
+	unsigned moves = number(argc, argv, 4);
 	const struct fabric_incident *incident;
 	struct sim_chassis *chassis;
 	char why[SIM_CHASSIS_WHY];
-	bool is_spare = false;
+	uint64_t is_spare = 0;
+	uint64_t first;
 
-	if (!n || n > FUNCTIONS_MAX || !switches || switches > SWITCHES_MAX || n % switches) {
-		(void)fprintf(stderr, "usage: failover_virtual FUNCTIONS COMMAND_MS SWITCHES\n");
+	if (!n || n > FUNCTIONS_MAX || !switches || switches > SWITCHES_MAX || n % switches ||
+	    moves > MOVES_MAX || argc > 5) {
+		(void)fprintf(stderr,
+			      "usage: failover_virtual FUNCTIONS COMMAND_MS SWITCHES [MOVES]\n");
 		return 2;
 	}
 	log_setup("failover_virtual", LOG_LEVEL_ERR);
@@ -139,15 +193,19 @@ int main(int argc, char **argv)
 	brain_run(&b, SETTLE_MS);
 	if (fabric_host_set_spare(b.fabric, SPARE, true, 0, answered, &is_spare))
 		return 4;
-	assign(&b, n, switches);
+	assign(&b, VICTIM, n, switches, ops);
+	if (moves)
+		assign(&b, FROM, moves, 1, ops);
 	brain_run(&b, SETTLE_MS);
+	first = moves_begin(&b, ops, moves);
 	incident = fail(&b);
-	(void)printf("%u %u %u %u %u %u %u %u\n",
+	(void)printf("%u %u %u %u %u %u %u %u %u\n",
 		     offset(incident, "done") - offset(incident, "verdict"), commands.total,
 		     commands.by_verb[PROVIDER_ISOLATE], commands.by_verb[PROVIDER_UNBIND],
 		     commands.by_verb[PROVIDER_RESET], commands.by_verb[PROVIDER_IDENTITY],
 		     commands.by_verb[PROVIDER_BIND],
-		     commands.by_verb[PROVIDER_READ] + commands.by_verb[PROVIDER_READ_HOST]);
+		     commands.by_verb[PROVIDER_READ] + commands.by_verb[PROVIDER_READ_HOST],
+		     moves_ended(&b, first, moves));
 	brain_done(&b);
 	return 0;
 }

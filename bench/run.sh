@@ -13,6 +13,7 @@ failover|failover.py fast|failover of 128 functions, a switch without latency
 failover-1ms|failover.py slow 1|failover of 16 functions, 1 ms per command, against its critical path
 failover-100ms|failover.py slow 100|the same with 100 ms per command
 failover-15s|failover.py virtual 15000|the same with 15 s per command, under a virtual clock
+failover-busy|failover.py busy 100|4 functions while 100 others are being moved, 100 ms per command
 failover-proof|failover.py proof|8 functions, 1 ms per command: loss of power to the last read-back
 failover-silence|keepalived.py|8 functions of a silent host, against keepalived on two hosts
 detection|detection.py fast|200 ms x 5 beats: death to verdict
