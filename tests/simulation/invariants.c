@@ -702,12 +702,27 @@ static bool is_kept_back_by_card(struct world *w, const struct fabric_function *
 	return false;
 }
 
+/* After a restore: what adoption has left to a person's choice, for it belongs to nobody and
+ * clashes, stands in its place. */
+static bool is_place_taken(struct world *w, const struct fabric_function *fn)
+{
+	const struct fabric_provider *p = w->fabric->providers[site_of(w, fn)->n];
+	const struct sim_map *map = sim_model_map(site_of(w, fn)->model);
+
+	for (size_t i = 0; w->disk.was_restored && fn->host && i < p->function_count; i++)
+		if (p->functions[i] && !p->functions[i]->host &&
+		    map->functions[i].now.host == fn->host->as.handle &&
+		    map->functions[i].now.vport == fn->vport)
+			return true;
+	return false;
+}
+
 static void check_placed(struct world *w, const struct fabric_function *fn)
 {
 	const struct provider_binding *now =
 		&sim_model_map(site_of(w, fn)->model)->functions[fn->as.handle - 1].now;
 
-	if (fabric_function_is_kept(fn) || is_kept_back_by_card(w, fn))
+	if (fabric_function_is_kept(fn) || is_kept_back_by_card(w, fn) || is_place_taken(w, fn))
 		return;
 	if (fn->item)
 		world_broken(w, "invariant 7: %s is still in change %" PRIu64 ": %s", fn->name,
