@@ -69,6 +69,28 @@ static struct flow *flow_of(struct fabric *f, const struct fabric_item *item)
 	return &p->flows[item->fn->adapter->as.switch_handle];
 }
 
+static struct flow_part *part_of(struct fabric *f, const struct fabric_item *item)
+{
+	return &flow_of(f, item)->parts[item->run.urgency];
+}
+
+static bool is_of_shut(struct fabric *f, const char *name)
+{
+	const struct fabric_host *host = name[0] ? host_get(f, name) : NULL;
+
+	return host && host_is_shut(host);
+}
+
+/* What a dead host had, or was to get, is missing: also where its change was asked for before, or
+ * has to end before the failover can begin. */
+static enum provider_urgency urgency_of(struct fabric *f, const struct fabric_item *item)
+{
+	return item->change->row.kind == DB_CHANGE_FAILOVER || is_of_shut(f, item->row.host) ||
+			       is_of_shut(f, item->row.from_host)
+		       ? PROVIDER_FOR_FAILOVER
+		       : PROVIDER_FOR_REST;
+}
+
 static void item_ready(struct fabric *f, struct fabric_item *item)
 {
 	assert(item->run.at != ITEM_READY); /* it would cut off those behind it */
@@ -364,22 +386,22 @@ bool item_gate(const struct fabric_item *item, const struct fabric_host *host,
 	       (host && host_is_open(host) && host->epoch == op->epoch && !item->fn->unbound_from);
 }
 
-static void flow_begin(struct fabric *f, struct flow *flow)
+static void part_begin(struct fabric *f, struct flow_part *part)
 {
-	if (!flow->effects++) {
-		flow->progress_ms = f->now_ms;
-		flow->gap_ms = 0;
+	if (!part->effects++) {
+		part->progress_ms = f->now_ms;
+		part->gap_ms = 0;
 	}
 }
 
-static void flow_end(struct fabric *f, struct flow *flow)
+static void part_end(struct fabric *f, struct flow_part *part)
 {
-	uint64_t gap = f->now_ms - flow->progress_ms;
+	uint64_t gap = f->now_ms - part->progress_ms;
 
-	flow->effects--;
-	flow->progress_ms = f->now_ms;
-	if (gap > flow->gap_ms)
-		flow->gap_ms = gap;
+	part->effects--;
+	part->progress_ms = f->now_ms;
+	if (gap > part->gap_ms)
+		part->gap_ms = gap;
 }
 
 /* The first effect of a change is announced in the journal: from then on it cannot be cancelled. */
@@ -415,7 +437,6 @@ void change_effect_durable(struct fabric *f, uint64_t id)
 static void item_submit(struct fabric *f, struct fabric_item *item, enum handover_next next)
 {
 	struct fabric_provider *p = provider_of_function(f, item->fn);
-	struct flow *flow = flow_of(f, item);
 	const struct fabric_host *host = host_get(f, item->row.host);
 	struct provider_op op = {
 		.attempt = attempt_next(f),
@@ -452,29 +473,45 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 	item->run.seen_valid = false;
 	item->fn->doubt = false;
 	item->step = provider_verb_text(op.verb);
-	if (provider_queue_put(p->queue, item->fn->adapter->as.switch_handle, &op,
+	item->run.urgency = urgency_of(f, item);
+	if (provider_queue_put(p->queue, item->fn->adapter->as.switch_handle,
+			       (enum provider_urgency)item->run.urgency, &op,
 			       provider_timeout(p))) {
 		item->run.tries++;
 		item_back_off(f, item);
 		return;
 	}
-	flow_begin(f, flow);
+	part_begin(f, part_of(f, item));
 }
 
-static enum flow_lane lane_of(const struct fabric_item *item)
+static enum flow_lane lane_of(struct fabric *f, const struct fabric_item *item)
 {
-	if (item->change->row.kind == DB_CHANGE_FAILOVER)
+	if (urgency_of(f, item) == PROVIDER_FOR_FAILOVER)
 		return FLOW_FAILOVER;
 	return item->run.begun ? FLOW_BEGUN : FLOW_NEW;
 }
 
-/* Room for effects at one switch is kept small, so that a fence finds the queue short. */
+static enum provider_urgency urgency_of_lane(enum flow_lane lane)
+{
+	return lane == FLOW_FAILOVER ? PROVIDER_FOR_FAILOVER : PROVIDER_FOR_REST;
+}
+
+static size_t flow_under_way(const struct flow *flow)
+{
+	size_t n = flow->reading;
+
+	for (int u = 0; u < PROVIDER_URGENCIES; u++)
+		n += flow->parts[u].effects + flow->parts[u].want_count;
+	return n;
+}
+
+/* Room for effects at one switch is kept small, so that what is decided anew finds the queue short.
+ */
 static bool flow_has_room(const struct flow *flow, enum flow_lane lane)
 {
-	if (flow->effects >= FABRIC_FLIGHT)
+	if (flow->parts[urgency_of_lane(lane)].effects >= FABRIC_FLIGHT)
 		return false;
-	return lane != FLOW_NEW ||
-	       flow->effects + flow->want_count + flow->reading < FABRIC_UNDER_WAY;
+	return lane != FLOW_NEW || flow_under_way(flow) < FABRIC_UNDER_WAY;
 }
 
 /* The host that the item leads to is not the one that it was planned for any more. */
@@ -672,10 +709,17 @@ static bool unanswered_ends(struct fabric *f, struct fabric_item *item, enum han
 	return true;
 }
 
+static void lane_add(struct flow *flow, enum flow_lane lane, struct fabric_item *item)
+{
+	item->run.next = NULL;
+	*flow->waiting[lane].last = item;
+	flow->waiting[lane].last = &item->run.next;
+}
+
 static void item_effect(struct fabric *f, struct fabric_item *item, enum handover_next next)
 {
 	struct flow *flow = flow_of(f, item);
-	enum flow_lane lane = lane_of(item);
+	enum flow_lane lane = lane_of(f, item);
 
 	if (!effect_is_allowed(f, item))
 		return;
@@ -687,57 +731,64 @@ static void item_effect(struct fabric *f, struct fabric_item *item, enum handove
 	}
 	item->run.at = ITEM_QUEUED;
 	item->step = "waits for the switch";
-	item->run.next = NULL;
-	*flow->waiting[lane].last = item;
-	flow->waiting[lane].last = &item->run.next;
+	lane_add(flow, lane, item);
 }
 
-/* The lane whose first one may go; FLOW_LANES: none. */
-static enum flow_lane flow_next(const struct flow *flow)
+static bool flow_may_refill(const struct flow *flow)
 {
 	for (enum flow_lane lane = 0; lane < FLOW_LANES; lane++)
 		if (flow->waiting[lane].first && flow_has_room(flow, lane))
-			return lane;
-	return FLOW_LANES;
+			return true;
+	return false;
+}
+
+static struct fabric_item *lane_take(struct flow *flow, enum flow_lane lane)
+{
+	struct fabric_item *item = flow->waiting[lane].first;
+
+	flow->waiting[lane].first = item->run.next;
+	if (!item->run.next)
+		flow->waiting[lane].last = &flow->waiting[lane].first;
+	return item;
 }
 
 /* Those that waited for room look again, in their order. */
 static void flow_refill(struct fabric *f, struct flow *flow)
 {
-	size_t room = flow->effects < FABRIC_FLIGHT ? FABRIC_FLIGHT - flow->effects : 0;
+	size_t room[PROVIDER_URGENCIES];
 
-	while (room--) {
-		enum flow_lane lane = flow_next(flow);
-		struct fabric_item *item;
+	for (int u = 0; u < PROVIDER_URGENCIES; u++)
+		room[u] = flow->parts[u].effects < FABRIC_FLIGHT
+				  ? FABRIC_FLIGHT - flow->parts[u].effects
+				  : 0;
+	for (enum flow_lane lane = 0; lane < FLOW_LANES; lane++) {
+		enum provider_urgency u = urgency_of_lane(lane);
 
-		if (lane == FLOW_LANES)
-			return;
-		item = flow->waiting[lane].first;
-		flow->waiting[lane].first = item->run.next;
-		if (!item->run.next)
-			flow->waiting[lane].last = &flow->waiting[lane].first;
-		item_ready(f, item);
+		while (flow->waiting[lane].first && room[u] && flow_has_room(flow, lane)) {
+			room[u]--;
+			item_ready(f, lane_take(flow, lane));
+		}
 	}
 }
 
 static void item_want_read(struct fabric *f, struct fabric_item *item)
 {
-	struct flow *flow = flow_of(f, item);
+	struct flow_part *part;
 
-	if (flow->want_count == flow->want_room) {
-		size_t room = flow->want_room ? flow->want_room * 2 : 64;
-		struct fabric_item **want = realloc(flow->want, room * sizeof(*want));
+	item->run.urgency = urgency_of(f, item);
+	part = part_of(f, item);
+	if (part->want_count == part->want_room) {
+		size_t room = part->want_room ? part->want_room * 2 : 64;
+		struct fabric_item **want = realloc(part->want, room * sizeof(*want));
 
 		if (!want) {
 			item_back_off(f, item);
 			return;
 		}
-		flow->want = want;
-		flow->want_room = room;
+		part->want = want;
+		part->want_room = room;
 	}
-	if (!flow->want_count)
-		flow->want_ms = f->now_ms;
-	flow->want[flow->want_count++] = item;
+	part->want[part->want_count++] = item;
 	item->run.at = ITEM_WANTING;
 	if (!item->run.unknowns)
 		item->step = "read back";
@@ -754,8 +805,8 @@ static void item_settle(struct fabric *f, struct fabric_item *item)
 	item->run.at = ITEM_SETTLING;
 	item->step = "settle";
 	item->run.attempt = op.attempt;
-	if (!op.attempt || provider_queue_put(p->queue, item->fn->adapter->as.switch_handle, &op,
-					      provider_timeout(p)))
+	if (!op.attempt || provider_queue_put(p->queue, item->fn->adapter->as.switch_handle,
+					      PROVIDER_FOR_REST, &op, provider_timeout(p)))
 		item_back_off(f, item);
 }
 
@@ -838,7 +889,7 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 		return;
 	}
 	assert(item->run.at == ITEM_EFFECT);
-	flow_end(f, flow_of(f, item));
+	part_end(f, part_of(f, item));
 	switch (outcome_of(done)) {
 	case PROVIDER_DONE:
 		effect_done(f, item, op->verb);
@@ -1195,7 +1246,9 @@ static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct f
 	bool put;
 
 	op.value = items[count - 1]->fn->as.handle - op.function + 1;
-	put = op.attempt && !provider_queue_put(p->queue, switch_handle, &op, provider_timeout(p));
+	put = op.attempt && !provider_queue_put(p->queue, switch_handle,
+						(enum provider_urgency)items[0]->run.urgency, &op,
+						provider_timeout(p));
 	if (put)
 		p->flows[switch_handle].reading += op.value;
 	for (size_t i = 0; i < count; i++) {
@@ -1210,51 +1263,144 @@ static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct f
 
 /* While effects still come back, those that wait to read are joined by more of them; but not for
  * an answer that seems lost, nor for ever, nor beyond what one read gains by. */
-static uint64_t flow_hold_until(const struct flow *flow)
+static uint64_t part_hold_until(const struct flow_part *part)
 {
 	uint64_t patience =
-		flow->gap_ms * 4 > READ_HOLD_MIN_MS ? flow->gap_ms * 4 : READ_HOLD_MIN_MS;
+		part->gap_ms * 4 > READ_HOLD_MIN_MS ? part->gap_ms * 4 : READ_HOLD_MIN_MS;
 
-	if (!flow->effects || flow->want_count >= FABRIC_FLIGHT)
+	if (!part->effects || part->want_count >= FABRIC_FLIGHT)
 		return 0;
-	return flow->progress_ms + patience;
+	return part->progress_ms + patience;
 }
 
 /* Those whose card has gone have no handle any more. */
-static void flow_read_absent(struct flow *flow)
+static void part_read_absent(struct flow_part *part)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < flow->want_count; i++) {
-		if (flow->want[i]->fn->present)
-			flow->want[kept++] = flow->want[i];
+	for (size_t i = 0; i < part->want_count; i++) {
+		if (part->want[i]->fn->present)
+			part->want[kept++] = part->want[i];
 		else
-			item_hold(flow->want[i], "waits for the switch");
+			item_hold(part->want[i], "waits for the switch");
 	}
-	flow->want_count = kept;
+	part->want_count = kept;
+}
+
+static void part_read(struct fabric_provider *p, uint16_t switch_handle, struct flow_part *part)
+{
+	size_t from = 0;
+
+	if (!part->want_count || p->f->now_ms < part_hold_until(part))
+		return;
+	part_read_absent(part);
+	qsort(part->want, part->want_count, sizeof(*part->want), compare_items);
+	for (size_t i = 1; i <= part->want_count; i++) {
+		const struct fabric_function *first = part->want[from]->fn;
+
+		if (i < part->want_count &&
+		    part->want[i]->fn->as.handle - part->want[i - 1]->fn->as.handle <= READ_GAP &&
+		    part->want[i]->fn->as.handle - first->as.handle < PROVIDER_READ_MAX &&
+		    part->want[i]->fn->adapter == first->adapter)
+			continue;
+		read_run(p, switch_handle, part->want + from, i - from);
+		from = i;
+	}
+	part->want_count = 0;
 }
 
 static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
 {
-	struct flow *flow = &p->flows[switch_handle];
-	size_t from = 0;
+	for (int u = 0; u < PROVIDER_URGENCIES; u++)
+		part_read(p, switch_handle, &p->flows[switch_handle].parts[u]);
+}
 
-	if (!flow->want_count || p->f->now_ms < flow_hold_until(flow))
-		return;
-	flow_read_absent(flow);
-	qsort(flow->want, flow->want_count, sizeof(*flow->want), compare_items);
-	for (size_t i = 1; i <= flow->want_count; i++) {
-		const struct fabric_function *first = flow->want[from]->fn;
+/* When a read is due that waits to be joined. */
+static uint64_t flow_read_ms(const struct flow *flow)
+{
+	uint64_t next = UINT64_MAX;
 
-		if (i < flow->want_count &&
-		    flow->want[i]->fn->as.handle - flow->want[i - 1]->fn->as.handle <= READ_GAP &&
-		    flow->want[i]->fn->as.handle - first->as.handle < PROVIDER_READ_MAX &&
-		    flow->want[i]->fn->adapter == first->adapter)
-			continue;
-		read_run(p, switch_handle, flow->want + from, i - from);
-		from = i;
+	for (int u = 0; u < PROVIDER_URGENCIES; u++) {
+		const struct flow_part *part = &flow->parts[u];
+
+		if (part->want_count && part_hold_until(part) < next)
+			next = part_hold_until(part);
 	}
-	flow->want_count = 0;
+	return next;
+}
+
+/* ---- what waited before its host died ---- */
+
+static bool item_is_of(const struct fabric_item *item, const struct fabric_host *host)
+{
+	return item &&
+	       (!strcmp(item->row.from_host, host->name) || !strcmp(item->row.host, host->name));
+}
+
+struct dead {
+	const struct fabric_provider *p;
+	const struct fabric_host *host;
+};
+
+static bool is_op_of(const struct provider_op *op, void *arg)
+{
+	const struct dead *dead = arg;
+	const struct fabric_provider *p = dead->p;
+	bool is_read = op->verb == PROVIDER_READ;
+	uint32_t count = is_read ? op->value : 1;
+
+	/* Owner generations start at 1: what carries none is a fence's. */
+	if (!op->function || op->verb == PROVIDER_SETTLE || (!is_read && !op->generation))
+		return false;
+	for (uint32_t handle = op->function; handle < op->function + count; handle++)
+		if (handle <= p->function_count && p->functions[handle - 1] &&
+		    item_is_of(p->functions[handle - 1]->item, dead->host))
+			return true;
+	return false;
+}
+
+static void lane_hasten(struct fabric *f, struct flow *flow, enum flow_lane lane,
+			const struct fabric_host *host)
+{
+	struct fabric_item *item = flow->waiting[lane].first;
+
+	flow->waiting[lane].first = NULL;
+	flow->waiting[lane].last = &flow->waiting[lane].first;
+	while (item) {
+		struct fabric_item *next = item->run.next;
+
+		if (item_is_of(item, host))
+			item_ready(f, item);
+		else
+			lane_add(flow, lane, item);
+		item = next;
+	}
+}
+
+static void part_hasten(struct fabric *f, struct flow_part *part, const struct fabric_host *host)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < part->want_count; i++) {
+		if (item_is_of(part->want[i], host))
+			item_ready(f, part->want[i]);
+		else
+			part->want[kept++] = part->want[i];
+	}
+	part->want_count = kept;
+}
+
+void items_hasten(struct fabric *f, const struct fabric_host *host)
+{
+	struct fabric_provider *p = provider_of_host(f, host);
+	struct dead dead = { p, host };
+
+	provider_queue_withdraw(p->queue, is_op_of, &dead);
+	for (size_t s = 1; s <= p->switch_count; s++) {
+		for (enum flow_lane lane = FLOW_FAILOVER + 1; lane < FLOW_LANES; lane++)
+			lane_hasten(f, &p->flows[s], lane, host);
+		part_hasten(f, &p->flows[s].parts[PROVIDER_FOR_REST], host);
+	}
 }
 
 /* ---- the loop over them ---- */
@@ -1445,12 +1591,11 @@ uint64_t items_next_ms(const struct fabric *f)
 	for (size_t i = 0; i < f->provider_count; i++)
 		for (size_t s = 1; s <= f->providers[i]->switch_count; s++) {
 			const struct flow *flow = &f->providers[i]->flows[s];
-			uint64_t hold = flow->want_count ? flow_hold_until(flow) : UINT64_MAX;
 
-			if (flow_next(flow) != FLOW_LANES)
+			if (flow_may_refill(flow))
 				return 0;
-			if (hold < next)
-				next = hold;
+			if (flow_read_ms(flow) < next)
+				next = flow_read_ms(flow);
 		}
 	return next;
 }

@@ -172,8 +172,8 @@ static void power_on(struct fabric *f, struct fabric_host *host)
 				  .epoch = host->epoch,
 				  .host = host->as.handle };
 
-	if (!op.attempt ||
-	    provider_queue_put(p->queue, host->as.switch_handle, &op, provider_timeout(p)))
+	if (!op.attempt || provider_queue_put(p->queue, host->as.switch_handle,
+					      PROVIDER_FOR_FAILOVER, &op, provider_timeout(p)))
 		return; /* at the next tick */
 	host->cold.attempt = op.attempt;
 	cold_say(f, host, "power on", "%s: %u function%s bound and read back", host->name,

@@ -764,7 +764,7 @@ static void provider_advance(struct fabric_provider *p)
 	if (!op.attempt)
 		return;
 	p->settle_attempt = op.attempt;
-	if (provider_queue_put(p->queue, 1, &op, provider_timeout(p)))
+	if (provider_queue_put(p->queue, 1, PROVIDER_FOR_REST, &op, provider_timeout(p)))
 		p->settle_attempt = 0;
 	provider_queue_advance(p->queue, f->now_ms);
 }
@@ -834,7 +834,8 @@ int fabric_new(const struct config *config, const struct fabric_io *io, struct f
 static void provider_done(struct fabric_provider *p)
 {
 	for (size_t i = 0; i <= PROVIDER_SWITCHES_MAX; i++)
-		free(p->flows[i].want);
+		for (int u = 0; u < PROVIDER_URGENCIES; u++)
+			free(p->flows[i].parts[u].want);
 	provider_queue_free(p->queue);
 	free(p->functions);
 	free(p->hosts);

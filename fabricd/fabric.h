@@ -301,6 +301,7 @@ struct fabric_item {
 		unsigned at;
 		unsigned last; /* the step before, to notice one that is repeated in vain */
 		unsigned tries;
+		unsigned urgency; /* of the effect, or the read, that is under way or wanted */
 		uint64_t attempt;
 		uint64_t wait_ms;
 		struct provider_binding seen; /* .host: handle; valid with @seen_valid */

@@ -120,8 +120,8 @@ static bool fence_put(struct fabric *f, struct fabric_fence *fence, struct provi
 	op->attempt = attempt_next(f);
 	op->epoch = fence->host->epoch;
 	op->host = fence->host->as.handle;
-	return op->attempt &&
-	       !provider_queue_put(p->queue, switch_of(p, fence, op), op, provider_timeout(p));
+	return op->attempt && !provider_queue_put(p->queue, switch_of(p, fence, op),
+						  PROVIDER_FOR_FENCE, op, provider_timeout(p));
 }
 
 static void fence_one(struct fabric *f, struct fabric_fence *fence, enum fence_at at,
@@ -710,8 +710,11 @@ static void fence_step(struct fabric *f, struct fabric_fence *fence)
 	}
 	switch (fence->at) {
 	case FENCE_START:
-		if (!DEFECT(FENCE_IGNORES_FLIGHT))
+		if (!DEFECT(FENCE_IGNORES_FLIGHT)) {
 			provider_queue_withdraw(p->queue, is_to_host, fence->host);
+			if (!fence->opening && !fence->looking)
+				items_hasten(f, fence->host);
+		}
 		if (fence->opening || fence->looking)
 			fence_one(f, fence, FENCE_SETTLING, PROVIDER_SETTLE, 0);
 		else

@@ -441,8 +441,8 @@ bool host_look(struct fabric *f, struct fabric_host *host)
 		return false;
 	op.attempt = attempt_next(f);
 	op.host = host->as.handle;
-	if (!op.attempt ||
-	    provider_queue_put(p->queue, host->as.switch_handle, &op, provider_timeout(p)))
+	if (!op.attempt || provider_queue_put(p->queue, host->as.switch_handle, PROVIDER_FOR_FENCE,
+					      &op, provider_timeout(p)))
 		return false;
 	host->hint_attempt = op.attempt;
 	live_traffic_ask(&host->traffic, &host->live, f->now_ms);

@@ -170,8 +170,8 @@ static bool is_settled(struct fabric *f, struct fabric_port *port)
 	if (port->settling)
 		return false;
 	op.attempt = attempt_next(f);
-	if (op.attempt &&
-	    !provider_queue_put(p->queue, port->as.switch_handle, &op, provider_timeout(p)))
+	if (op.attempt && !provider_queue_put(p->queue, port->as.switch_handle, PROVIDER_FOR_REST,
+					      &op, provider_timeout(p)))
 		port->settling = op.attempt;
 	return false;
 }
@@ -192,7 +192,8 @@ static void command_put(struct fabric *f, struct fabric_port *port, struct fabri
 	    (verb == PROVIDER_SLOT_POWER && !is_settled(f, port)))
 		return;
 	op.attempt = attempt_next(f);
-	if (!op.attempt || provider_queue_put(p->queue, op.switch_handle, &op, provider_timeout(p)))
+	if (!op.attempt || provider_queue_put(p->queue, op.switch_handle, PROVIDER_FOR_REST, &op,
+					      provider_timeout(p)))
 		return;
 	want->attempt = op.attempt;
 	if (verb == PROVIDER_SLOT_POWER)

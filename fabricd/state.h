@@ -42,7 +42,8 @@ enum {
 	FABRIC_RECORD_BYTES = 4 << 20, /* of the newest incidents' records that memory keeps */
 	FABRIC_OPS_MAX = 4096,         /* operations in one change */
 	FABRIC_RUNNING_MAX = 1024,     /* changes under way */
-	FABRIC_FLIGHT = 64,            /* effects handed to one switch's queue at once */
+	FABRIC_FLIGHT = 64,            /* effects handed to one switch's queue at once: so many of
+					* failovers, so many of all others */
 	FABRIC_UNDER_WAY = 128,        /* from there on no item of it begins; to its read-back */
 	FABRIC_SLICE = 1024,           /* items looked at in one fabric_advance() */
 	FABRIC_ATTEMPTS = 1 << 20,     /* attempts reserved by one row */
@@ -67,16 +68,20 @@ enum flow_lane {
 	FLOW_LANES,
 };
 
-/* What one switch's queue has of ours, and who waits to read. */
-struct flow {
+/* What one switch's queue has of ours of one urgency, and who waits to read. */
+struct flow_part {
 	size_t effects;       /* handed over, not completed */
-	size_t reading;       /* functions in reads that are under way */
 	uint64_t progress_ms; /* when the last one completed, or the first was handed over */
 	uint64_t gap_ms;      /* longest time between two of those */
-	uint64_t want_ms;     /* since when somebody wants to read */
 	struct fabric_item **want;
 	size_t want_count;
 	size_t want_room;
+};
+
+/* Of one switch. A failover finds its own room, and its reads wait for its own effects alone. */
+struct flow {
+	struct flow_part parts[PROVIDER_URGENCIES]; /* that of fences has nothing */
+	size_t reading;                             /* functions in reads that are under way */
 	struct {
 		struct fabric_item *first;
 		struct fabric_item **last;
@@ -390,6 +395,9 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 struct fabric_change *change_find(struct fabric *f, uint64_t id);
 /* Every running item that holds looks again at what it waits for. */
 void items_look(struct fabric *f);
+/* @host is being fenced: what leads to it or from it, and waits behind other changes, is taken out
+ * there and decided anew, as what goes first. */
+void items_hasten(struct fabric *f, const struct fabric_host *host);
 /* Who waits for a completion of @op, though handles may mean something else by now; NULL: nobody.
  */
 struct fabric_item *item_of_op(struct fabric *f, const struct fabric_function *fn,

@@ -148,7 +148,8 @@ static void fill(struct manager *m)
 						.host = 1,
 						.vport = 1 };
 
-		if (provider_queue_put(m->queue, (uint16_t)(1 + m->put % SWITCHES), &op, 10000))
+		if (provider_queue_put(m->queue, (uint16_t)(1 + m->put % SWITCHES),
+				       PROVIDER_FOR_REST, &op, 10000))
 			exit(1);
 	}
 	do

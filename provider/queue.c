@@ -10,7 +10,7 @@
 
 #include "common/defect.h"
 
-/* A whole host is read for its fence: it does not wait for what others give and take. */
+/* Among those of one urgency. */
 enum lane { LANE_ISOLATE, LANE_UNBIND, LANE_BETWEEN, LANE_BIND, LANE_READ, LANES };
 
 static const enum lane lanes[PROVIDER_VERBS] = {
@@ -77,6 +77,7 @@ struct entry {
 	int place; /* in the heap, or NO_PLACE */
 	uint32_t timeout_ms;
 	uint16_t switch_index;
+	enum provider_urgency urgency;
 	uint8_t held; /* links that hold it */
 	enum entry_state state;
 	enum provider_outcome outcome; /* ENDING */
@@ -86,8 +87,10 @@ struct entry {
 TAILQ_HEAD(entries, entry);
 
 struct lane_set {
-	struct entries lanes[LANES];
-	size_t waiting;
+	struct entries lanes[PROVIDER_URGENCIES][LANES];
+	size_t waiting[PROVIDER_URGENCIES];
+	unsigned in_a_row;  /* of fences and failovers, sent while others waited */
+	uint64_t linger_ms; /* so long the next one of these is waited for */
 	uint32_t flying;
 	uint32_t window;
 	int64_t service_us; /* smoothed: of the switch's own time, by one command */
@@ -383,6 +386,18 @@ static struct entry *entry_find(const struct provider_queue *q, uint64_t attempt
 	return NULL;
 }
 
+static void lane_add(struct lane_set *set, struct entry *e)
+{
+	TAILQ_INSERT_TAIL(&set->lanes[e->urgency][lanes[e->op.verb]], e, at);
+	set->waiting[e->urgency]++;
+}
+
+static void lane_remove(struct lane_set *set, struct entry *e)
+{
+	TAILQ_REMOVE(&set->lanes[e->urgency][lanes[e->op.verb]], e, at);
+	set->waiting[e->urgency]--;
+}
+
 /* Out of whatever it stands in; its attempt is free again, and what it held up goes on. */
 static void entry_leave(struct provider_queue *q, struct entry *e)
 {
@@ -390,8 +405,7 @@ static void entry_leave(struct provider_queue *q, struct entry *e)
 
 	switch (e->state) {
 	case ENTRY_WAITING:
-		TAILQ_REMOVE(&set->lanes[lanes[e->op.verb]], e, at);
-		set->waiting--;
+		lane_remove(set, e);
 		break;
 	case ENTRY_READY:
 		TAILQ_REMOVE(&q->ready, e, at);
@@ -401,8 +415,9 @@ static void entry_leave(struct provider_queue *q, struct entry *e)
 		q->ending_count--;
 		break;
 	case ENTRY_SENT:
-		if (!is_settle(e))
-			set->flying--;
+		if (is_settle(e))
+			break;
+		set->flying--;
 		break;
 	case ENTRY_HELD:
 	case ENTRY_TIMED:
@@ -639,27 +654,77 @@ static void settles_send(struct provider_queue *q, uint64_t now_ms)
 	}
 }
 
-static struct entry *lanes_first(struct lane_set *set)
+/* A fence's or a failover's was sent, or has completed, and @flying are under way: until those
+ * should have completed, and for a moment after that. An answer that is lost holds nobody up for
+ * longer. */
+static void set_linger(struct lane_set *set, uint32_t flying, uint64_t now_ms)
 {
-	for (enum lane lane = 0; lane < LANES; lane++)
-		if (!TAILQ_EMPTY(&set->lanes[lane]))
-			return TAILQ_FIRST(&set->lanes[lane]);
+	uint64_t each_us = 2 * (uint64_t)set->service_us;
+
+	set->linger_ms = now_ms + flying * each_us / 1000 + PROVIDER_QUEUE_LINGER_MS;
+}
+
+/* Nothing else has had its share. */
+static bool set_owes(const struct lane_set *set)
+{
+	return set->waiting[PROVIDER_FOR_REST] && set->in_a_row >= PROVIDER_QUEUE_SHARE - 1;
+}
+
+/* Whose turn it is; PROVIDER_URGENCIES: nothing waits. */
+static enum provider_urgency set_turn(const struct lane_set *set)
+{
+	if (set->waiting[PROVIDER_FOR_FENCE])
+		return PROVIDER_FOR_FENCE;
+	if (set->waiting[PROVIDER_FOR_FAILOVER] && !set_owes(set))
+		return PROVIDER_FOR_FAILOVER;
+	return set->waiting[PROVIDER_FOR_REST] ? PROVIDER_FOR_REST : PROVIDER_URGENCIES;
+}
+
+/* When the one whose turn it is may go. The steps of a failover follow each other closely: what
+ * would be sent in between, each of the next would have to wait for. */
+static uint64_t set_turn_ms(const struct lane_set *set)
+{
+	if (set_turn(set) != PROVIDER_FOR_REST || set_owes(set))
+		return set->retry_ms;
+	return max64(set->retry_ms, set->linger_ms);
+}
+
+static void set_sent(struct lane_set *set, enum provider_urgency urgency, uint64_t now_ms)
+{
+	set->flying++;
+	if (urgency == PROVIDER_FOR_REST) {
+		set->in_a_row = 0;
+		return;
+	}
+	set->in_a_row += set->waiting[PROVIDER_FOR_REST] > 0;
+	set_linger(set, set->flying, now_ms);
+}
+
+static struct entry *set_first(struct lane_set *set)
+{
+	enum provider_urgency urgency = set_turn(set);
+
+	for (enum lane lane = 0; urgency < PROVIDER_URGENCIES && lane < LANES; lane++)
+		if (!TAILQ_EMPTY(&set->lanes[urgency][lane]))
+			return TAILQ_FIRST(&set->lanes[urgency][lane]);
 	return NULL;
 }
 
 /* Is there room for the first that waits? An isolate command may go beyond the window. */
 static bool set_has_room(const struct provider_queue *q, const struct lane_set *set)
 {
-	bool isolate = !TAILQ_EMPTY(&set->lanes[LANE_ISOLATE]);
+	enum provider_urgency urgency = set_turn(set);
 
-	return set->waiting && set->flying < (isolate ? q->hello.depth : set->window);
+	if (urgency == PROVIDER_URGENCIES)
+		return false;
+	return set->flying <
+	       (TAILQ_EMPTY(&set->lanes[urgency][LANE_ISOLATE]) ? set->window : q->hello.depth);
 }
 
 static void set_send(struct provider_queue *q, struct lane_set *set, uint64_t now_ms)
 {
-	while (q->provider && set->retry_ms <= now_ms && set_has_room(q, set)) {
-		struct entry *e = lanes_first(set);
-		struct entries *lane = &set->lanes[lanes[e->op.verb]];
+	while (q->provider && set_has_room(q, set) && set_turn_ms(set) <= now_ms) {
+		struct entry *e = set_first(set);
 		int r;
 
 		if (!q->user.gate(q->user.arg, &e->op)) {
@@ -673,11 +738,27 @@ static void set_send(struct provider_queue *q, struct lane_set *set, uint64_t no
 		} else if (r) {
 			entry_end_later(q, e, PROVIDER_GATED, "the provider does not take it");
 		} else {
-			TAILQ_REMOVE(lane, e, at);
-			set->waiting--;
-			set->flying++;
+			lane_remove(set, e);
+			set_sent(set, e->urgency, now_ms);
 		}
 	}
+}
+
+/* The locks of changes let no two of them command one function. Should it happen all the same, they
+ * are sent in their order: @op waits with what waits already. */
+static enum provider_urgency urgency_allowed(const struct lane_set *set,
+					     const struct provider_op *op,
+					     enum provider_urgency urgency)
+{
+	const struct entry *e;
+
+	if (urgency != PROVIDER_FOR_FAILOVER || !op->function || lanes[op->verb] == LANE_READ)
+		return urgency;
+	for (enum lane lane = 0; lane < LANE_READ; lane++)
+		TAILQ_FOREACH (e, &set->lanes[PROVIDER_FOR_REST][lane], at)
+			if (e->op.function == op->function)
+				return PROVIDER_FOR_REST;
+	return urgency;
 }
 
 int provider_queue_new(const struct provider_queue_user *user, struct provider_queue **out)
@@ -692,8 +773,9 @@ int provider_queue_new(const struct provider_queue_user *user, struct provider_q
 	TAILQ_INIT(&q->ending);
 	TAILQ_INIT(&q->tails);
 	for (size_t i = 0; i < PROVIDER_SWITCHES_MAX; i++)
-		for (enum lane lane = 0; lane < LANES; lane++)
-			TAILQ_INIT(&q->switches[i].lanes[lane]);
+		for (int u = 0; u < PROVIDER_URGENCIES; u++)
+			for (enum lane lane = 0; lane < LANES; lane++)
+				TAILQ_INIT(&q->switches[i].lanes[u][lane]);
 	q->heap = calloc(PROVIDER_QUEUE_MAX, sizeof(q->heap[0]));
 	if (!q->heap || !key_get(q, KEY(TOUCH_FUNCTION, 0)) || !key_get(q, KEY(TOUCH_HOST, 0)) ||
 	    !key_get(q, KEY(TOUCH_ALL, 0)))
@@ -745,6 +827,7 @@ int provider_queue_attach(struct provider_queue *q, struct provider *p,
 		set->has_learnt = false;
 		set->last_ms = now_ms;
 		set->retry_ms = 0;
+		set->linger_ms = 0;
 		window_set(q, set);
 	}
 	return 0;
@@ -766,7 +849,8 @@ void provider_queue_detach(struct provider_queue *q, uint64_t now_ms)
 }
 
 int provider_queue_put(struct provider_queue *q, uint16_t switch_handle,
-		       const struct provider_op *op, uint32_t timeout_ms)
+		       enum provider_urgency urgency, const struct provider_op *op,
+		       uint32_t timeout_ms)
 {
 	bool settle = op->verb == PROVIDER_SETTLE;
 	struct entry *e;
@@ -794,8 +878,10 @@ int provider_queue_put(struct provider_queue *q, uint16_t switch_handle,
 	LIST_INSERT_HEAD(&q->by_attempt[bucket_of(op->attempt)], e, chain);
 	q->count++;
 	if (!settle) {
-		TAILQ_INSERT_TAIL(&q->switches[e->switch_index].lanes[lanes[op->verb]], e, at);
-		q->switches[e->switch_index].waiting++;
+		struct lane_set *set = &q->switches[e->switch_index];
+
+		e->urgency = urgency_allowed(set, op, urgency);
+		lane_add(set, e);
 	} else if (e->held) {
 		e->state = ENTRY_HELD;
 	} else {
@@ -832,11 +918,15 @@ void provider_queue_completed(struct provider_queue *q, const struct provider_co
 {
 	struct entry *e = entry_answered(q, done->attempt);
 	struct provider_completion wrong = { .attempt = done->attempt };
+	struct lane_set *set;
 
 	if (!e || e->state != ENTRY_SENT)
 		return;
+	set = &q->switches[e->switch_index];
 	if (!is_settle(e) && done->outcome != PROVIDER_UNKNOWN)
 		window_learn(q, e, now_ms);
+	if (!is_settle(e) && e->urgency != PROVIDER_FOR_REST)
+		set_linger(set, set->flying - 1, now_ms);
 	if ((unsigned)done->outcome > PROVIDER_UNKNOWN) {
 		/* it was sent, so it cannot have been gated */
 		entry_end_with(q, e, PROVIDER_UNKNOWN, "the provider gave no verdict");
@@ -873,8 +963,8 @@ uint64_t provider_queue_next_ms(const struct provider_queue *q)
 	if (!TAILQ_EMPTY(&q->ready) && q->settle_retry_ms < next_ms)
 		next_ms = q->settle_retry_ms;
 	for (size_t i = 0; i < q->switch_count; i++)
-		if (set_has_room(q, &q->switches[i]) && q->switches[i].retry_ms < next_ms)
-			next_ms = q->switches[i].retry_ms;
+		if (set_has_room(q, &q->switches[i]) && set_turn_ms(&q->switches[i]) < next_ms)
+			next_ms = set_turn_ms(&q->switches[i]);
 	return next_ms;
 }
 

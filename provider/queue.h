@@ -2,12 +2,17 @@
 /*
  * What waits for a provider: one queue for each, in it one for each switch. Pure.
  *
- * An operation is put, waits in its lane (isolate and power; unbind, and read a whole host; the
- * steps between owners; bind; read: first in, first out within each), passes the gate, is sent, and
- * completes exactly once. Each switch has a window of commands outstanding, kept so small that what
- * must go first (a fence) never waits long behind what is under way: about 5 ms of the switch's own
- * time, 2 to 64 commands, never more than the switch's depth. An isolate command may go beyond the
- * window, not beyond the depth.
+ * An operation is put, waits, passes the gate, is sent, and completes exactly once. It waits among
+ * those of its urgency: a fence's go first, then a failover's, then all others; among these in its
+ * lane (isolate and power; unbind, and read a whole host; the steps between owners; bind; read),
+ * first in, first out within each. What is sent is not called back: so for a moment after each of a
+ * fence's or a failover's, the next one of these is waited for and nothing else is sent. All the
+ * same one command in PROVIDER_QUEUE_SHARE is another's, so that nothing waits for ever behind
+ * failovers; and but for a fence's, nothing goes before what waits already and is of the same
+ * function. Each switch has a window of commands outstanding, kept so small that what must go first
+ * (a fence) never waits long behind what is under way: about 5 ms of the switch's own time, 2 to 64
+ * commands, never more than the switch's depth. An isolate command may go beyond the window, not
+ * beyond the depth.
  *
  * The deadline of a command allows for those before it in its switch: timeout_ms each until the
  * switch has answered at all, then twice the mean of what each takes. So a switch of 15 s per
@@ -35,9 +40,19 @@ enum {
 	PROVIDER_QUEUE_MAX = 65536, /* operations in one queue, sent ones included */
 	PROVIDER_QUEUE_PATIENCE =
 		2, /* timeouts that a deadline is extended by at most, without a barrier */
+	PROVIDER_QUEUE_SHARE = 8, /* of so many commands one is no failover's, while others wait */
+	PROVIDER_QUEUE_LINGER_MS = 20, /* a failover's next step comes in it, commits included */
 	PROVIDER_QUEUE_WINDOW_MIN = 2,
 	PROVIDER_QUEUE_WINDOW_MAX = 64,
 	PROVIDER_QUEUE_WINDOW_US = 5000, /* of one switch's time may stand in its window */
+};
+
+/* The most urgent first. */
+enum provider_urgency {
+	PROVIDER_FOR_FENCE,
+	PROVIDER_FOR_FAILOVER,
+	PROVIDER_FOR_REST,
+	PROVIDER_URGENCIES,
 };
 
 struct provider_queue;
@@ -75,6 +90,7 @@ void provider_queue_detach(struct provider_queue *q, uint64_t now_ms);
 /**
  * provider_queue_put() - takes a copy of @op
  * @switch_handle: 1 ..; not looked at for PROVIDER_SETTLE
+ * @urgency: who goes first among those that wait; not looked at for PROVIDER_SETTLE
  * @op: its deadline_ms is not looked at: it is set when it is sent, to now + @timeout_ms and the
  *      allowance above
  *
@@ -82,7 +98,8 @@ void provider_queue_detach(struct provider_queue *q, uint64_t now_ms);
  * its attempt is in the queue already); -ENOMEM. Nothing completes unless 0 was returned.
  */
 MUST_USE int provider_queue_put(struct provider_queue *q, uint16_t switch_handle,
-				const struct provider_op *op, uint32_t timeout_ms);
+				enum provider_urgency urgency, const struct provider_op *op,
+				uint32_t timeout_ms);
 
 /* Waiting ops that match complete as GATED on the next advance(); sent ones are left. */
 void provider_queue_withdraw(struct provider_queue *q,

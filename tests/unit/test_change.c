@@ -178,9 +178,10 @@ static void what_stands_in_the_queue_of_a_switch_is_bounded(void **state)
 	assign(&b, (const unsigned[]){ 200, 0 }, "bay1", &answers);
 	while (!answers.is_over) {
 		const struct flow *flow = &b.fabric->providers[0]->flows[1];
+		size_t effects = flow->parts[PROVIDER_FOR_REST].effects;
 
-		if (flow->effects > most)
-			most = flow->effects;
+		if (effects > most)
+			most = effects;
 		brain_step(&b);
 	}
 
@@ -222,6 +223,166 @@ static void what_a_failover_moves_waits_for_nothing_that_has_not_begun(void **st
 	brain_done(&b);
 }
 
+/* ---- a failover, and much else at a switch of 100 ms per command ---- */
+
+static const struct fabric_incident *die(struct brain *b)
+{
+	assert_int_equal(sim_model_host(b->model, 1, SIM_HOST_POWER, false), 0);
+	b->silent[0] = true;
+	while (!fabric_incident_find(b->fabric, 1))
+		brain_step(b);
+	return fabric_incident_find(b->fabric, 1);
+}
+
+static uint32_t wait_until_moved(struct brain *b, const struct fabric_incident *incident)
+{
+	for (uint64_t end = b->now_ms + PATIENCE_MS;
+	     incident->row.state != DB_INCIDENT_DONE && b->now_ms < end;)
+		brain_step(b);
+	assert_int_equal(incident->row.state, DB_INCIDENT_DONE);
+	return step_ms(incident, "done") - step_ms(incident, "verdict");
+}
+
+/* bay1 has four functions, bay3 is its spare; 200 functions are on their way to bay2. */
+static void busy_start(struct brain *b, bool is_busy)
+{
+	struct answers answers;
+	const struct flow *flow;
+
+	brain_start(b, 8, 60, 100);
+	assign(b, (const unsigned[]){ 4, 0 }, "bay1", &answers);
+	wait_until_over(b, &answers);
+	assert_int_equal(fabric_host_set_spare(b->fabric, "bay3", true, 0, NULL, NULL), 0);
+	flow = &b->fabric->providers[0]->flows[1];
+	if (is_busy)
+		(void)assign_begin(b, (const unsigned[]){ 200, 0 }, "bay2", &answers);
+	while (is_busy && flow->parts[PROVIDER_FOR_REST].effects < FABRIC_FLIGHT)
+		brain_step(b);
+}
+
+static void a_failover_passes_what_others_have_put_before_it(void **state)
+{
+	static struct brain b;
+	uint32_t alone_ms;
+
+	(void)state;
+	busy_start(&b, false);
+	alone_ms = wait_until_moved(&b, die(&b));
+	brain_done(&b);
+	busy_start(&b, true);
+
+	/* two that were sent before, and one in eight */
+	assert_in_range(wait_until_moved(&b, die(&b)), alone_ms, alone_ms + 500);
+	assert_in_range(open_items(&b, 2), 195, 200);
+	brain_done(&b);
+}
+
+/* They are done with, and nobody has to ask for anything. */
+static void what_others_have_put_goes_on_when_the_failover_is_over(void **state)
+{
+	static struct brain b;
+
+	(void)state;
+	busy_start(&b, true);
+	(void)wait_until_moved(&b, die(&b));
+
+	for (uint64_t end = b.now_ms + PATIENCE_MS; open_items(&b, 2) && b.now_ms < end;)
+		brain_step(&b);
+
+	assert_int_equal(fabric_change_find(b.fabric, 2)->row.state, DB_CHANGE_DONE);
+	brain_done(&b);
+}
+
+/* The one function of bay1 that is being moved to bay4. */
+static const struct fabric_item *move_begin(struct brain *b, struct answers *answers)
+{
+	struct fabric_request_op op = { .op = DB_OP_MOVE, .host = "bay4" };
+	const struct fabric_request request = { .ops = &op, .op_count = 1 };
+	struct fabric_problem problem;
+	size_t total;
+	const struct fabric_function *const *functions = fabric_functions(b->fabric, &total);
+
+	for (size_t i = 0; i < total; i++)
+		if (functions[i]->host && !strcmp(functions[i]->host->name, "bay1"))
+			(void)snprintf(op.function, sizeof(op.function), "%s", functions[i]->name);
+	*answers = (struct answers){ .b = b };
+	assert_int_equal(fabric_change_request(b->fabric, &request, &problem, on_durable, answers),
+			 0);
+	while (!answers->is_durable)
+		brain_step(b);
+	return &fabric_change_find(b->fabric, answers->id)->items[0];
+}
+
+static bool is_among_wanting(const struct brain *b, const struct fabric_item *item)
+{
+	const struct flow_part *part = &b->fabric->providers[0]->flows[1].parts[PROVIDER_FOR_REST];
+	bool is_among = false;
+
+	for (size_t i = 0; i < part->want_count; i++)
+		is_among = is_among || part->want[i] == item;
+	return is_among;
+}
+
+/* Whatever it waits for when its host dies: a read-back that is to be joined by others, the
+ * read-back itself, room at the switch, its turn there. */
+static void what_was_on_its_way_from_a_dead_host_passes_others_too(void **state)
+{
+	static const struct {
+		const char *step;
+		bool is_wanting;
+	} cases[] = { { "read back", true },
+		      { "read back", false },
+		      { "waits for the switch", false },
+		      { "reset", false },
+		      { "bind", false } };
+	static struct brain b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct fabric_item *item;
+		struct answers answers;
+		uint32_t ms;
+
+		busy_start(&b, true);
+		item = move_begin(&b, &answers);
+		while (strcmp(item->step, cases[i].step) != 0 ||
+		       is_among_wanting(&b, item) != cases[i].is_wanting)
+			brain_step(&b);
+		ms = wait_until_moved(&b, die(&b));
+		if (ms > 2500)
+			fail_msg("%s, case %zu: %u ms", cases[i].step, i, ms);
+		assert_int_equal(item->row.state, DB_CHANGE_DONE);
+		assert_string_equal(item->fn->host->name, "bay4");
+		brain_done(&b);
+	}
+}
+
+/* It ends parked, for its host is dead, and only then is it the failover's. What has begun is read
+ * back before that. */
+static void what_was_on_its_way_to_a_dead_host_passes_others_too(void **state)
+{
+	static const char *const steps[] = { "read back", "reset" };
+	static struct brain b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		const struct fabric_item *item;
+		struct answers answers;
+		uint64_t id;
+
+		busy_start(&b, true);
+		id = assign_begin(&b, (const unsigned[]){ 1, 0 }, "bay1", &answers);
+		item = &fabric_change_find(b.fabric, id)->items[0];
+		while (strcmp(item->step, steps[i]) != 0 || is_among_wanting(&b, item))
+			brain_step(&b);
+
+		assert_in_range(wait_until_moved(&b, die(&b)), 2000, 3500);
+		assert_int_equal(item->row.state, DB_CHANGE_PARKED);
+		assert_string_equal(item->fn->host->name, "bay3");
+		brain_done(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +391,10 @@ int main(void)
 		cmocka_unit_test(a_fence_lets_two_switches_unbind_side_by_side),
 		cmocka_unit_test(what_stands_in_the_queue_of_a_switch_is_bounded),
 		cmocka_unit_test(what_a_failover_moves_waits_for_nothing_that_has_not_begun),
+		cmocka_unit_test(a_failover_passes_what_others_have_put_before_it),
+		cmocka_unit_test(what_others_have_put_goes_on_when_the_failover_is_over),
+		cmocka_unit_test(what_was_on_its_way_from_a_dead_host_passes_others_too),
+		cmocka_unit_test(what_was_on_its_way_to_a_dead_host_passes_others_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,9 +274,9 @@ static void what_is_ready_or_has_room_is_looked_at_at_once(void **state)
 	h->fabric->ready = NULL;
 	flow->waiting[FLOW_NEW].first = &item;
 	assert_int_equal(fabric_next_ms(h->fabric), 0);
-	flow->effects = FABRIC_FLIGHT; /* no room */
+	flow->parts[PROVIDER_FOR_REST].effects = FABRIC_FLIGHT; /* no room */
 	assert_int_not_equal(fabric_next_ms(h->fabric), 0);
-	flow->effects = 0;
+	flow->parts[PROVIDER_FOR_REST].effects = 0;
 	flow->waiting[FLOW_NEW].first = NULL;
 }
 

@@ -77,7 +77,8 @@ static void rig_completed(void *arg, const struct provider_op *op,
 		struct provider_op more = *op;
 
 		more.attempt = rig->next_attempt++;
-		assert_int_equal(provider_queue_put(rig->q, 1, &more, TIMEOUT_MS), 0);
+		assert_int_equal(
+			provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &more, TIMEOUT_MS), 0);
 	}
 }
 
@@ -136,11 +137,11 @@ static void advance(struct rig *rig)
 
 static void put_op(struct rig *rig, const struct provider_op *op)
 {
-	assert_int_equal(provider_queue_put(rig->q, 1, op, TIMEOUT_MS), 0);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, op, TIMEOUT_MS), 0);
 }
 
-static void put(struct rig *rig, uint64_t attempt, enum provider_verb verb, uint32_t function,
-		uint16_t host)
+static void put_urgent(struct rig *rig, enum provider_urgency urgency, uint64_t attempt,
+		       enum provider_verb verb, uint32_t function, uint16_t host)
 {
 	const struct provider_op op = { .attempt = attempt,
 					.verb = verb,
@@ -151,7 +152,13 @@ static void put(struct rig *rig, uint64_t attempt, enum provider_verb verb, uint
 					.value = verb == PROVIDER_READ,
 					.switch_handle = 1 };
 
-	put_op(rig, &op);
+	assert_int_equal(provider_queue_put(rig->q, 1, urgency, &op, TIMEOUT_MS), 0);
+}
+
+static void put(struct rig *rig, uint64_t attempt, enum provider_verb verb, uint32_t function,
+		uint16_t host)
+{
+	put_urgent(rig, PROVIDER_FOR_REST, attempt, verb, function, host);
 }
 
 static void answer(struct rig *rig, uint64_t attempt, enum provider_outcome outcome)
@@ -256,17 +263,17 @@ static void what_makes_no_sense_is_not_taken(void **state)
 	const struct provider_op reset = { .attempt = 1, .verb = PROVIDER_RESET, .function = 1 };
 	const struct provider_op nothing = { .attempt = 2 };
 
-	assert_int_equal(provider_queue_put(rig->q, 0, &reset, 1), -EINVAL);
-	assert_int_equal(provider_queue_put(rig->q, 3, &reset, 1), -EINVAL);
-	assert_int_equal(provider_queue_put(rig->q, 1, &nothing, 1), -EINVAL);
-	assert_int_equal(provider_queue_put(rig->q, 1, &reset, 1), 0);
-	assert_int_equal(provider_queue_put(rig->q, 1, &reset, 1), -EINVAL);
+	assert_int_equal(provider_queue_put(rig->q, 0, PROVIDER_FOR_REST, &reset, 1), -EINVAL);
+	assert_int_equal(provider_queue_put(rig->q, 3, PROVIDER_FOR_REST, &reset, 1), -EINVAL);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &nothing, 1), -EINVAL);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &reset, 1), 0);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &reset, 1), -EINVAL);
 	advance(rig);
-	assert_int_equal(provider_queue_put(rig->q, 1, &reset, 1), -EINVAL);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &reset, 1), -EINVAL);
 	assert_int_equal(provider_queue_attach(rig->q, &rig->provider, &rig->hello, 1, rig->now_ms),
 			 -EALREADY);
 	provider_queue_detach(rig->q, rig->now_ms);
-	assert_int_equal(provider_queue_put(rig->q, 1, &nothing, 1), -ENOTCONN);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &nothing, 1), -ENOTCONN);
 	assert_int_equal(provider_queue_attach(rig->q, &rig->provider, &rig->hello,
 					       PROVIDER_SWITCHES_MAX + 1, rig->now_ms),
 			 -EINVAL);
@@ -279,17 +286,19 @@ static void a_full_queue_says_so(void **state)
 
 	for (uint64_t i = 1; i <= PROVIDER_QUEUE_MAX; i++) {
 		op.attempt = i;
-		assert_int_equal(provider_queue_put(rig->q, 1, &op, TIMEOUT_MS), 0);
+		assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &op, TIMEOUT_MS),
+				 0);
 	}
 	op.attempt++;
-	assert_int_equal(provider_queue_put(rig->q, 1, &op, TIMEOUT_MS), -ENOBUFS);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &op, TIMEOUT_MS),
+			 -ENOBUFS);
 	provider_queue_detach(rig->q, rig->now_ms);
 	while (!provider_queue_is_idle(rig->q))
 		advance(rig);
 	assert_int_equal(rig->ended_count, PROVIDER_QUEUE_MAX);
 	rig->ended_count = 0;
 	rig_attach(rig);
-	assert_int_equal(provider_queue_put(rig->q, 1, &op, TIMEOUT_MS), 0);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &op, TIMEOUT_MS), 0);
 }
 
 static void s14_what_the_gate_refuses_is_never_sent(void **state)
@@ -705,7 +714,7 @@ static void an_unknown_reset_reaches_every_function_and_an_unplaced_unbind_every
 
 	without_barrier(rig);
 	put(rig, 1, PROVIDER_RESET, 1, 0);
-	assert_int_equal(provider_queue_put(rig->q, 2, &unbind, TIMEOUT_MS), 0);
+	assert_int_equal(provider_queue_put(rig->q, 2, PROVIDER_FOR_REST, &unbind, TIMEOUT_MS), 0);
 	advance(rig);
 	advance_to(rig, rig->now_ms + TIMEOUT_MS);
 	put_op(rig, &function);
@@ -766,7 +775,8 @@ static void tails_outlive_a_reconnect(void **state)
 
 	without_barrier(rig);
 	sent_ms = rig->now_ms;
-	assert_int_equal(provider_queue_put(rig->q, 1, &bind, 100 * TIMEOUT_MS), 0);
+	assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &bind, 100 * TIMEOUT_MS),
+			 0);
 	advance(rig);
 	provider_queue_detach(rig->q, rig->now_ms);
 	advance(rig);
@@ -824,7 +834,8 @@ static void the_window_holds_about_5_ms_of_the_switchs_time(void **state)
 							.verb = PROVIDER_RESET,
 							.function = 1 };
 
-			assert_int_equal(provider_queue_put(rig->q, 1, &op, 1000000), 0);
+			assert_int_equal(
+				provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &op, 1000000), 0);
 		}
 		serve(rig, 2000, cases[i].service_us, &most);
 		if (most < cases[i].least || most > cases[i].most)
@@ -844,7 +855,7 @@ static void a_slow_switch_is_not_taken_for_a_dead_one(void **state)
 						.verb = PROVIDER_RESET,
 						.function = 1 };
 
-		assert_int_equal(provider_queue_put(rig->q, 1, &op, 20000), 0);
+		assert_int_equal(provider_queue_put(rig->q, 1, PROVIDER_FOR_REST, &op, 20000), 0);
 	}
 	serve(rig, 40, 15000000, &most);
 	for (uint64_t i = 1; i <= 40; i++)
@@ -906,9 +917,220 @@ static void switches_do_not_wait_for_each_other(void **state)
 	const struct provider_op other = {
 		.attempt = 900, .verb = PROVIDER_READ, .function = 1, .value = 1
 	};
-	assert_int_equal(provider_queue_put(rig->q, 2, &other, TIMEOUT_MS), 0);
+	assert_int_equal(provider_queue_put(rig->q, 2, PROVIDER_FOR_REST, &other, TIMEOUT_MS), 0);
 	advance(rig);
 	assert_true(was_sent(rig, 900));
+}
+
+/* ---- what is urgent ---- */
+
+/* The switch carries out what it has, each in turn, @each_ms later, until nothing is left. */
+static void drain(struct rig *rig, size_t from, uint64_t each_ms)
+{
+	advance(rig);
+	for (size_t i = from; !provider_queue_is_idle(rig->q); i++) {
+		while (i == rig->sent_count) {
+			assert_true(provider_queue_next_ms(rig->q) != UINT64_MAX);
+			advance_to(rig, provider_queue_next_ms(rig->q));
+		}
+		rig->now_ms += each_ms;
+		answer(rig, rig->sent[i].attempt,
+		       rig->sent[i].verb == PROVIDER_READ || rig->sent[i].verb == PROVIDER_READ_HOST
+			       ? PROVIDER_REFUSED
+			       : PROVIDER_DONE);
+		advance(rig);
+	}
+}
+
+static void fences_go_before_failovers_and_these_before_all_others(void **state)
+{
+	static const struct {
+		enum provider_urgency urgency;
+		enum provider_verb verb;
+		uint32_t function;
+		uint16_t host;
+	} puts[] = {
+		{ PROVIDER_FOR_REST, PROVIDER_HOST_POWER, 0, 3 },
+		{ PROVIDER_FOR_REST, PROVIDER_UNBIND, 2, 3 },
+		{ PROVIDER_FOR_FAILOVER, PROVIDER_READ, 3, 0 },
+		{ PROVIDER_FOR_FAILOVER, PROVIDER_BIND, 4, 2 },
+		{ PROVIDER_FOR_FAILOVER, PROVIDER_RESET, 5, 0 },
+		{ PROVIDER_FOR_FENCE, PROVIDER_READ_HOST, 0, 1 },
+		{ PROVIDER_FOR_FENCE, PROVIDER_UNBIND, 6, 1 },
+		{ PROVIDER_FOR_FENCE, PROVIDER_ISOLATE, 0, 1 },
+		{ PROVIDER_FOR_FAILOVER, PROVIDER_HOST_POWER, 0, 2 },
+	};
+	static const uint64_t order[] = { 8, 6, 7, 9, 5, 4, 3, 1, 2 };
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < 9; i++)
+		put_urgent(rig, puts[i].urgency, i + 1, puts[i].verb, puts[i].function,
+			   puts[i].host);
+	drain(rig, 0, 1);
+
+	assert_int_equal(rig->sent_count, 9);
+	for (size_t i = 0; i < 9; i++)
+		assert_int_equal(rig->sent[i].attempt, order[i]);
+}
+
+/* 100 of a failover, 20 others: each eighth is one of those, and the rest follow. */
+static void nothing_waits_for_ever_behind_failovers(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t began_ms = rig->now_ms;
+
+	for (uint64_t i = 1; i <= 20; i++)
+		put(rig, 1000 + i, PROVIDER_RESET, 1000, 0);
+	for (uint64_t i = 1; i <= 100; i++)
+		put_urgent(rig, PROVIDER_FOR_FAILOVER, i, PROVIDER_RESET, (uint32_t)i, 0);
+	drain(rig, 0, 100);
+
+	assert_int_equal(rig->sent_count, 120);
+	for (size_t i = 0; i < 112; i++)
+		assert_int_equal(rig->sent[i].attempt > 1000, i % 8 == 7);
+	for (size_t i = 1; i <= 20; i++)
+		assert_int_equal(outcome_of(rig, 1000 + i), PROVIDER_DONE);
+	/* The switch has stood idle once, when the failovers were over. */
+	assert_int_equal(rig->now_ms, began_ms + 120 * 100 + PROVIDER_QUEUE_LINGER_MS);
+}
+
+static void what_nobody_waited_for_counts_for_no_share(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint64_t i = 1; i <= 50; i++)
+		put_urgent(rig, PROVIDER_FOR_FAILOVER, i, PROVIDER_RESET, (uint32_t)i, 0);
+	drain(rig, 0, 100);
+	put(rig, 1001, PROVIDER_RESET, 1000, 0);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 51, PROVIDER_RESET, 51, 0);
+	advance(rig);
+
+	assert_int_equal(rig->sent[50].attempt, 51);
+}
+
+/* A host that is not cut off yet writes on. */
+static void nobody_has_a_share_while_a_fence_waits(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint64_t i = 1; i <= 3; i++)
+		put(rig, 1000 + i, PROVIDER_RESET, 1000, 0);
+	for (uint64_t i = 1; i <= 40; i++)
+		put_urgent(rig, PROVIDER_FOR_FENCE, i, PROVIDER_UNBIND, (uint32_t)i, 1);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 500, PROVIDER_RESET, 500, 0);
+	drain(rig, 0, 100);
+
+	for (size_t i = 0; i < 40; i++)
+		assert_int_equal(rig->sent[i].attempt, i + 1);
+	assert_int_equal(rig->sent[40].attempt, 1001); /* it was owed that for long */
+	assert_int_equal(rig->sent[41].attempt, 500);
+}
+
+static void what_is_of_the_same_function_keeps_its_order(void **state)
+{
+	static const uint64_t order[] = { 3, 4, 1, 2, 5 };
+	struct rig *rig = *state;
+
+	put(rig, 1, PROVIDER_RESET, 1, 0);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 2, PROVIDER_RESET, 1, 0);
+	put_urgent(rig, PROVIDER_FOR_FENCE, 3, PROVIDER_UNBIND, 1, 1);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 4, PROVIDER_RESET, 2, 0);
+	put(rig, 5, PROVIDER_BIND, 2, 2);
+	drain(rig, 0, 1);
+
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(rig->sent[i].attempt, order[i]);
+}
+
+/* A read commands nothing, so it may pass; what is asked is what is true when it is carried out. */
+static void a_read_passes_what_waits_for_the_same_function(void **state)
+{
+	struct rig *rig = *state;
+
+	put(rig, 1, PROVIDER_RESET, 1, 0);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 2, PROVIDER_READ, 1, 0);
+	drain(rig, 0, 1);
+
+	assert_int_equal(rig->sent[0].attempt, 2);
+}
+
+/* Its next step would have to wait for all that was sent in between. */
+static void after_a_failovers_command_its_next_one_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t over_ms;
+
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 1, PROVIDER_RESET, 1, 0);
+	put(rig, 10, PROVIDER_RESET, 10, 0);
+	advance(rig);
+	advance_to(rig, rig->now_ms + 1);
+	assert_int_equal(rig->sent_count, 1);
+	answer(rig, 1, PROVIDER_DONE);
+	over_ms = rig->now_ms;
+	advance_to(rig, over_ms + PROVIDER_QUEUE_LINGER_MS - 1);
+	assert_int_equal(rig->sent_count, 1);
+	assert_int_equal(provider_queue_next_ms(rig->q), over_ms + PROVIDER_QUEUE_LINGER_MS);
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 2, PROVIDER_RESET, 1, 0);
+	advance(rig);
+	assert_true(was_sent(rig, 2));
+	answer(rig, 2, PROVIDER_DONE);
+	over_ms = rig->now_ms;
+	advance_to(rig, over_ms + PROVIDER_QUEUE_LINGER_MS - 1);
+	assert_int_equal(rig->sent_count, 2);
+	advance_to(rig, over_ms + PROVIDER_QUEUE_LINGER_MS);
+	assert_true(was_sent(rig, 10));
+}
+
+/* Twice what the switch takes for each, and that moment; not until the deadline. */
+static void an_answer_that_is_lost_holds_nobody_up_for_long(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t sent_ms;
+
+	for (uint64_t i = 1; i <= 200; i++)
+		put(rig, i, PROVIDER_RESET, 1, 0);
+	drain(rig, 0, 100);
+	rig->now_ms += 1000;
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 1000, PROVIDER_RESET, 2, 0);
+	put(rig, 1001, PROVIDER_RESET, 3, 0);
+	advance(rig);
+	sent_ms = rig->now_ms;
+	advance_to(rig, sent_ms + 150);
+	assert_false(was_sent(rig, 1001));
+	advance_to(rig, provider_queue_next_ms(rig->q));
+
+	assert_true(was_sent(rig, 1001));
+	assert_in_range(rig->now_ms, sent_ms + 200, sent_ms + 230);
+}
+
+/* What was put for another connection's failover says nothing of this one. */
+static void nobody_lingers_over_a_reconnect(void **state)
+{
+	struct rig *rig = *state;
+
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 1, PROVIDER_RESET, 1, 0);
+	advance(rig);
+	provider_queue_detach(rig->q, rig->now_ms);
+	advance(rig);
+	rig_attach(rig);
+	put(rig, 2, PROVIDER_RESET, 2, 0);
+	advance(rig);
+
+	assert_true(was_sent(rig, 2));
+}
+
+static void what_is_urgent_can_be_withdrawn_as_well(void **state)
+{
+	struct rig *rig = *state;
+
+	put_urgent(rig, PROVIDER_FOR_FAILOVER, 1, PROVIDER_BIND, 1, 1);
+	put(rig, 2, PROVIDER_BIND, 2, 2);
+	provider_queue_withdraw(rig->q, is_of_host_1, NULL);
+	advance(rig);
+
+	assert_int_equal(outcome_of(rig, 1), PROVIDER_GATED);
+	assert_int_equal(rig->sent_count, 1);
+	assert_true(was_sent(rig, 2));
 }
 
 static uint32_t random_below(uint32_t *seed, uint32_t n)
@@ -959,6 +1181,8 @@ static void under_random_load_each_op_ends_once_and_no_settle_comes_early(void *
 			}
 			assert_int_equal(provider_queue_put(rig->q,
 							    (uint16_t)(1 + random_below(&seed, 2)),
+							    (enum provider_urgency)random_below(
+								    &seed, PROVIDER_URGENCIES),
 							    &op, TIMEOUT_MS),
 					 0);
 			attempt++;
@@ -1042,6 +1266,16 @@ int main(void)
 		TEST(the_window_never_exceeds_the_depth),
 		TEST(a_fence_passes_a_full_window),
 		TEST(switches_do_not_wait_for_each_other),
+		TEST(fences_go_before_failovers_and_these_before_all_others),
+		TEST(nothing_waits_for_ever_behind_failovers),
+		TEST(what_nobody_waited_for_counts_for_no_share),
+		TEST(nobody_has_a_share_while_a_fence_waits),
+		TEST(what_is_of_the_same_function_keeps_its_order),
+		TEST(a_read_passes_what_waits_for_the_same_function),
+		TEST(after_a_failovers_command_its_next_one_is_waited_for),
+		TEST(an_answer_that_is_lost_holds_nobody_up_for_long),
+		TEST(nobody_lingers_over_a_reconnect),
+		TEST(what_is_urgent_can_be_withdrawn_as_well),
 		TEST(under_random_load_each_op_ends_once_and_no_settle_comes_early),
 	};
 
