@@ -41,7 +41,9 @@ enum db_change_state change_state(const struct fabric_change *change)
 	return change->row.state;
 }
 
-void item_write(const struct db_item *row, const char *step, struct buf *out)
+/* One operation: {"op","function",...}. @is_done: false, it is only planned, and has no state.
+ * @step: NULL unless it runs. */
+static void item_write(const struct db_item *row, bool is_done, const char *step, struct buf *out)
 {
 	json_open(out, '{');
 	json_member_text(out, "op", fabric_op_text(row->op));
@@ -52,7 +54,7 @@ void item_write(const struct db_item *row, const char *step, struct buf *out)
 	vport_member(out, "from_vport", row->from_vport);
 	identity_member(out, "identity", &row->identity);
 	json_member_number(out, "generation", row->generation);
-	json_member_text(out, "state", fabric_change_state_text(row->state));
+	json_member_text(out, "state", is_done ? fabric_change_state_text(row->state) : NULL);
 	json_member_text(out, "reason", text_or_null(row->reason));
 	json_member_text(out, "step", row->state == DB_CHANGE_RUNNING ? step : NULL);
 	json_close(out, '}');
@@ -136,7 +138,7 @@ static void operations_put(const struct fabric *f, const void *object, struct bu
 
 		if (item_is_open(&c->items[i]))
 			row.state = DB_CHANGE_RUNNING;
-		item_write(&row, c->items[i].step, out);
+		item_write(&row, true, c->items[i].step, out);
 	}
 	json_close(out, ']');
 }
@@ -194,7 +196,7 @@ void plan_write(const struct fabric_plan *plan, bool dry_run, struct buf *out)
 	for (size_t i = 0; i < plan->item_count; i++) {
 		const struct fabric_plan_item *item = &plan->items[i];
 
-		item_write(&item->row, NULL, out);
+		item_write(&item->row, !dry_run || item->row.state == DB_CHANGE_REFUSED, NULL, out);
 		out->length--; /* one member more: the bracket comes behind it */
 		json_key(out, "steps");
 		json_open(out, '[');

@@ -110,8 +110,6 @@ MUST_USE int change_key_get(const struct api_call *call, char key[static DB_KEY_
 /* For a change that is asked for, answered once it is there, or has ended; NULL: the call has been
  * refused. */
 struct ticket *change_ticket(struct api_call *call, uint32_t wait_s);
-/* One operation of a change: {"op","function",...}. @step: NULL unless it runs. */
-void item_write(const struct db_item *row, const char *step, struct buf *out);
 /* [{"when","command"}]: what may be typed next. */
 void next_steps_write(const struct fabric_next *next, size_t count, struct buf *out);
 /* {"dry_run":true,...,"plan":[...]} */

@@ -6,6 +6,7 @@
 #include "cli/change.h"
 #include "cli/session.h"
 #include "cli/show.h"
+#include "cli/text.h"
 
 static enum cli_exit run_config_show(struct session *s, const struct cli_call *call)
 {
@@ -22,13 +23,18 @@ static enum cli_exit show_adopted(struct session *s, const struct http_answer *a
 	OWNED(buf_done) struct buf out = { 0 };
 	enum cli_exit r = session_doc(answer, &d);
 	const doc *plan = doc_array(d, "plan");
+	const char *detail = doc_text(d, "detail");
 
 	if (r)
 		return r;
 	if (!plan)
 		return show_answer(s, answer);
-	buf_printf(&out, "functions that %s taken as the switch shows them: %zu\n",
-		   dry_run ? "would be" : "are", doc_count(plan));
+	if (detail)
+		text_clean(&out, detail);
+	else
+		buf_printf(&out, "%zu bindings %s", doc_count(plan),
+			   dry_run ? "would be taken in" : "are taken in");
+	buf_text(&out, "\n");
 	if (doc_count(plan))
 		show_array(&out, show_operation_columns, plan, 2, s->color);
 	session_print(&out);
@@ -45,7 +51,9 @@ static enum cli_exit run_adopt(struct session *s, const struct cli_call *call)
 							      : "{\"dry_run\":false}" };
 	enum cli_exit r = session_ask(s, &request, &answer);
 
-	return r ? r : session_is_json(s) ? show_answer(s, &answer) : show_adopted(s, &answer, dry_run);
+	return r                    ? r
+	       : session_is_json(s) ? show_answer(s, &answer)
+				    : show_adopted(s, &answer, dry_run);
 }
 
 /* 503 is an answer too: its document says what is missing yet. */

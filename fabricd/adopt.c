@@ -164,6 +164,7 @@ static size_t lost_release(struct fabric *f, bool dry_run, uint32_t uid, struct 
 			continue;
 		out->item_count++;
 		item->row.op = DB_OP_RELEASE;
+		item->row.state = DB_CHANGE_DONE;
 		(void)snprintf(item->row.function, sizeof(item->row.function), "%s", fn->name);
 		item->steps[0] = "release it: the switch shows it nowhere";
 		if (!dry_run)
@@ -250,10 +251,9 @@ static void plan_take(const struct fabric *f, struct fabric_function *fn,
 	(void)snprintf(item->row.function, sizeof(item->row.function), "%s", fn->name);
 	(void)snprintf(item->row.host, sizeof(item->row.host), "%s", place_of(f, fn)->name);
 	fn->is_taken = !is_refused(f, fn, item);
+	item->row.state = fn->is_taken ? DB_CHANGE_DONE : DB_CHANGE_REFUSED;
 	if (fn->is_taken)
 		item->steps[0] = "take what the switch shows as its assignment";
-	else
-		item->row.state = DB_CHANGE_REFUSED;
 }
 
 /* Each place is free before anybody is given it: two may have changed theirs. */

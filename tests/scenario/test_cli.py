@@ -669,7 +669,11 @@ class Changing(Case):
                 {"function": "f", "op": "move", "from": "bay7", "host": "bay16", "steps": ["fence bay7"]}]}),
                                              (202, INCIDENT)],
             "POST /v1/hosts/bay7/fence-confirm": (204, b""),
-            "POST /v1/adopt": (200, {"plan": [{"function": "f", "host": "bay1", "vport": 3, "steps": []}]})})
+            "POST /v1/adopt": [(200, {"detail": "1 of 2 bindings would be taken in", "plan": [
+                {"function": "f", "host": "bay1", "vport": 3, "state": None, "steps": []}]}),
+                               (200, {"detail": "1 of 2 bindings are taken in", "plan": [
+                {"function": "f", "host": "bay1", "vport": 3, "state": "done", "steps": []},
+                {"function": "g", "host": "bay1", "vport": 4, "state": "refused", "reason": "no", "steps": []}]})]})
         self.ctl("host", "set", "ch2/bay7", "--spare", "on")
         self.ctl("host", "readmit", "bay7")
         self.assertEqual(self.ctl("host", "failover", "bay7", "--dry-run")[0],
@@ -677,8 +681,10 @@ class Changing(Case):
                          "f: move from bay7 to bay16\n  1. fence bay7\n")
         self.assertIn("bay16", self.ctl("host", "failover", "bay7")[0])
         self.ctl("host", "fence-confirm", "bay7", "--incident", "4")
-        self.assertIn("would be taken as the switch shows them: 1", self.ctl("adopt", "--dry-run")[0])
-        self.assertRegex(self.ctl("adopt")[0], r"are taken (.*\n)+ +f +bay1 +3")
+        self.assertRegex(self.ctl("adopt", "--dry-run")[0],
+                         r"^1 of 2 bindings would be taken in\n +FUNCTION +HOST +VPORT *\n +f +bay1 +3 *\n$")
+        self.assertRegex(self.ctl("adopt")[0], r"^1 of 2 bindings are taken in\n.*STATE.*\n"
+                         r" +f +bay1 +3 +done.*\n +g +bay1 +4 +refused +no *\n$")
         self.assertEqual([r.json() for r in daemon.requests],
                          [{"spare": True}, {}, {"dry_run": True}, {}, {"incident": 4},
                           {"dry_run": True}, {"dry_run": False}])

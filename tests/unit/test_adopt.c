@@ -83,6 +83,9 @@ static void two_that_have_changed_places_are_both_taken_in(void **state)
 	database_restored(h);
 	adopt(h, &plan);
 	assert_int_equal(plan.item_count, 2);
+	assert_int_equal(plan.items[0].row.state, DB_CHANGE_DONE);
+	assert_int_equal(plan.items[1].row.state, DB_CHANGE_DONE);
+	assert_string_equal(plan.detail, "2 of 2 bindings are taken in");
 	fabric_plan_done(&plan);
 	assert_int_equal(function(h, VF1)->vport, 2);
 	assert_int_equal(function(h, VF2)->vport, 1);
@@ -106,6 +109,7 @@ static void a_place_that_is_promised_is_not_taken_in(void **state)
 	adopt(h, &plan);
 	assert_int_equal(plan.item_count, 1);
 	assert_int_equal(plan.items[0].row.state, DB_CHANGE_REFUSED);
+	assert_string_equal(plan.detail, "0 of 1 bindings are taken in");
 	assert_non_null(strstr(plan.items[0].row.reason, VF3));
 	fabric_plan_done(&plan);
 	run(h, 60 * BEAT);

@@ -1234,7 +1234,12 @@ static void adopting_tells_what_was_taken_in(void **state)
 
 	assert_int_equal(send_body(rig, "POST", "/v1/adopt", "{\"dry_run\":true}"), 200);
 	assert_string_equal(text_at(rig, "dry_run"), "true");
+	assert_string_equal(text_at(rig, "plan.0.state"), "null"); /* nothing is done */
 	assert_int_equal(rig->fabric.requests, 0);
+	rig->fabric.item.row.state = DB_CHANGE_REFUSED;
+	assert_int_equal(send_body(rig, "POST", "/v1/adopt", "{\"dry_run\":true}"), 200);
+	assert_string_equal(text_at(rig, "plan.0.state"), "refused");
+	rig->fabric.item.row.state = DB_CHANGE_DONE;
 	ask_with(rig, "POST", "/v1/adopt", "", "{}");
 	until_asked(rig);
 	fabric_answers(rig, 0, 0);
@@ -1242,6 +1247,7 @@ static void adopting_tells_what_was_taken_in(void **state)
 	assert_int_equal(answer(rig), 200);
 	assert_string_equal(text_at(rig, "dry_run"), "false");
 	assert_string_equal(text_at(rig, "plan.0.function"), "nic-3fa2/pf0/vf2");
+	assert_string_equal(text_at(rig, "plan.0.state"), "done");
 }
 
 /* ---- the rest ---- */
