@@ -561,6 +561,8 @@ static void provider_close_ready(struct fabric_provider *p, const char *why)
 	p->scanned = false;
 	p->scan_void = p->scanning;
 	p->reconciled = false;
+	p->refused[0] = '\0';
+	p->clashes = false;
 	p->settle_attempt = 0;
 	for (size_t i = 0; i < f->chassis_count; i++)
 		if (f->chassis[i].provider == p->number) {
@@ -637,6 +639,7 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 	f->now_ms = f->io.now_ms(f->io.arg);
 	wake(f);
 	p->scanning = false;
+	p->clashes = false;
 	if (p->scan_void || !p->settled) { /* settled: this connection */
 		/* A second request may have been joined to it: it is asked for anew. */
 		p->scan_void = false;

@@ -213,13 +213,31 @@ static void next_of_drilled(struct list *list, const struct fabric_host *host)
 			 "fabricctl host readmit %s", host->name);
 }
 
+/* Two chassis have one number, and a record would be of both. */
+static void next_of_clash(struct list *list, const struct fabric_provider *p)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	(void)snprintf(when, sizeof(when),
+		       "provider %.24s: its chassis has the number of another one: give it a "
+		       "\"number\" of its own in its chassis file and start its provider again; "
+		       "then look again",
+		       p->name);
+	list_add(list, when, "fabricctl health");
+}
+
 size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
 {
 	struct list list = { .f = f, .out = out };
+	struct fabric_health health;
 
+	fabric_health_get(f, &health);
+	for (size_t i = 0; i < f->provider_count; i++)
+		if (f->providers[i]->clashes)
+			next_of_clash(&list, f->providers[i]);
 	if (f->frozen)
 		list_add(&list, "why, and since when", "journalctl -u fabricd -p warning");
-	else if (f->restored || (!f->adopted && f->provider_count))
+	else if (health.ready && (f->restored || !health.adopted)) /* it is refused before */
 		list_add(&list, "look at what would be taken as the truth; then without --dry-run",
 			 "fabricctl adopt --dry-run");
 	for (size_t i = 0; i < f->incident_count; i++) {

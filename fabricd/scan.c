@@ -401,7 +401,8 @@ bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 	for (size_t i = 0; i < scan->switch_count; i++)
 		topo_name_in_chassis(scan->switches[i].name, scan->switches[i].chassis,
 				     in.switches[i]);
-	if (names_clash(&in, why))
+	p->clashes = names_clash(&in, why);
+	if (p->clashes)
 		return false;
 
 	forget_places(&in);

@@ -104,6 +104,7 @@ struct fabric_provider {
 	bool reconciled;
 	bool was_reconciled;             /* once, since the start */
 	char refused[PROVIDER_TEXT_MAX]; /* why its last scan was; "" it was not */
+	bool clashes;                    /* because its chassis has the number of another's */
 	uint64_t settle_attempt;
 	uint64_t retry_ms;                  /* settle or scan again */
 	struct fabric_function **functions; /* by handle - 1 */

@@ -5,6 +5,7 @@
 static void two_chassis_of_one_number_do_not_share_a_record(void **state)
 {
 	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
 	char why[DB_TEXT_MAX];
 
 	h->one_number = true;
@@ -16,6 +17,10 @@ static void two_chassis_of_one_number_do_not_share_a_record(void **state)
 	assert_non_null(strstr(why, "sw0 is a switch of provider"));
 	assert_non_null(strstr(why, "a number of its own"));
 	assert_int_equal(host(h, "bay1")->provider, 0);
+	/* To adopt would be refused now, and help nothing. */
+	assert_int_equal(fabric_health_next(h->fabric, next), 1);
+	assert_non_null(strstr(next[0].when, "give it a \"number\" of its own in its chassis file"));
+	assert_string_equal(next[0].command, "fabricctl health");
 }
 
 /* Its switches have other names. */
