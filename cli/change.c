@@ -191,7 +191,7 @@ static enum cli_exit follow(struct session *s, struct follow *f, struct http_ans
 		enum cli_exit e;
 
 		if (r && !may_return(f, r))
-			return session_say_unreached(s, r);
+			return session_say_unreached(s, NULL, r);
 		if (r) {
 			sleep_ms(RETRY_MS);
 			continue;
@@ -302,7 +302,8 @@ enum cli_exit change_send(struct session *s, const struct cli_call *call, const 
 	f.until_ms = clock_boot_ms() + wait_s * 1000;
 	error = post(s, path, body, dry_run ? 0 : wait_s, &answer);
 	if (error)
-		return session_say_unreached(s, error);
+		return session_say_unreached(
+			s, &(struct http_request){ .method = "POST", .target = path }, error);
 	if (answer.status < 200 || answer.status > 299) {
 		if (session_is_json(s))
 			session_print_answer(&answer);

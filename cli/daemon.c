@@ -66,7 +66,7 @@ static enum cli_exit run_health(struct session *s, const struct cli_call *call)
 
 	(void)call;
 	if (error)
-		return session_say_unreached(s, error);
+		return session_say_unreached(s, &request, error);
 	if (answer.status != 200 && answer.status != 503) {
 		if (session_is_json(s))
 			session_print_answer(&answer);

@@ -167,7 +167,7 @@ static bool goes_on(struct following *f, int error, const struct http_answer *an
 		return *r = CLI_FAILED, false;
 	}
 	if (error && first)
-		return *r = session_say_unreached(f->s, error), false;
+		return *r = session_say_unreached(f->s, NULL, error), false;
 	/* a daemon that is starting answers 503; what else is not 200 will not mend itself */
 	if (!error && answer->status != 200 && (first || answer->status != 503))
 		return *r = session_say_problem(answer), false;

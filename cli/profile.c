@@ -152,7 +152,7 @@ static enum cli_exit profile_read(struct session *s, const char *name, doc **out
 	error = http_call(s->http, &(struct http_request){ .target = (const char *)url.data },
 			  &answer);
 	if (error)
-		return session_say_unreached(s, error);
+		return session_say_unreached(s, NULL, error);
 	if (answer.status == STATUS_NOT_FOUND)
 		return CLI_DONE;
 	if (answer.status != 200)

@@ -92,7 +92,85 @@ enum cli_exit session_no_memory(void)
 	return CLI_FAILED;
 }
 
-enum cli_exit session_say_unreached(const struct session *s, int error)
+/* Where it is seen whether a request was taken: by the begin and the end of its target, the first
+ * that fits. What ends with a space goes on with the id that stands between. */
+static const struct {
+	const char *begin;
+	const char *end;
+	const char *see;
+	const char *and; /* NULL: nowhere else */
+} looks[] = {
+	{ "/v1/hosts/", "/drill", "host show ", "incident list --host " },
+	{ "/v1/hosts/", "/failover", "incident list --host ", NULL },
+	{ "/v1/hosts/", "/fence-confirm", "incident list --host ", NULL },
+	{ "/v1/hosts/", "/drain", "change list", NULL },
+	{ "/v1/hosts/", "/maintenance", "host show ", NULL },
+	{ "/v1/hosts/", "/readmit", "host show ", NULL },
+	{ "/v1/hosts/", "/enroll", "audit list --last 10", NULL },
+	{ "/v1/hosts/", "", "host show ", NULL },
+	{ "/v1/profiles/", "/assign", "change list", NULL },
+	{ "/v1/profiles/", "/move", "change list", NULL },
+	{ "/v1/profiles/", "/release", "change list", NULL },
+	{ "/v1/profiles/", "", "profile show ", NULL },
+	{ "/v1/changes", "", "change list", NULL },
+	{ "/v1/adopt", "", "health", NULL },
+};
+
+static void look_put(struct buf *out, const char *see, const char *id, size_t length)
+{
+	buf_text(out, "'fabricctl ");
+	buf_text(out, see);
+	if (see[strlen(see) - 1] == ' ')
+		buf_bytes(out, id, length);
+	buf_text(out, "'");
+}
+
+/* Nothing for what only reads. */
+static void looks_put(struct buf *out, const struct http_request *request)
+{
+	bool writes = request && request->method;
+	size_t length = writes ? strcspn(request->target, "?") : 0;
+
+	for (size_t i = 0; writes && i < sizeof(looks) / sizeof(*looks); i++) {
+		size_t before = strlen(looks[i].begin);
+		size_t behind = strlen(looks[i].end);
+		const char *id = request->target + before;
+
+		if (length < before + behind ||
+		    strncmp(request->target, looks[i].begin, before) != 0 ||
+		    strncmp(request->target + length - behind, looks[i].end, behind) != 0)
+			continue;
+		look_put(out, looks[i].see, id, length - before - behind);
+		if (looks[i].and) {
+			buf_text(out, " and ");
+			look_put(out, looks[i].and, id, length - before - behind);
+		}
+		return;
+	}
+}
+
+static enum cli_exit say_lost(const struct session *s, const struct http_request *request,
+			      int error)
+{
+	OWNED(buf_done) struct buf see = { 0 };
+	bool is_lost = error == -ECONNRESET;
+
+	looks_put(&see, request);
+	if (see.failed)
+		return session_no_memory();
+	session_say(is_lost ? "the connection to fabricd at %s was lost before its answer came%s%s"
+			    : "fabricd at %s does not answer in time; is it busy or stopped? "
+			      "(systemctl status fabricd)%s%s",
+		    s->socket,
+		    see.length ? "; what was asked for may have been taken: see "
+		    : is_lost  ? "; ask again"
+			       : "",
+		    see.length ? (const char *)see.data : "");
+	return is_lost ? CLI_FAILED : CLI_UNREACHED;
+}
+
+enum cli_exit session_say_unreached(const struct session *s, const struct http_request *request,
+				    int error)
 {
 	switch (error) {
 	case -EACCES:
@@ -102,15 +180,8 @@ enum cli_exit session_say_unreached(const struct session *s, int error)
 			    s->socket, strerror(-error));
 		return CLI_UNREACHED;
 	case -ECONNRESET:
-		session_say("the connection to fabricd at %s was lost before its answer came; what "
-			    "was asked for may have been taken (see 'fabricctl change list')",
-			    s->socket);
-		return CLI_FAILED;
 	case -ETIMEDOUT:
-		session_say("fabricd at %s does not answer in time; is it busy or stopped? "
-			    "(systemctl status fabricd)",
-			    s->socket);
-		return CLI_UNREACHED;
+		return say_lost(s, request, error);
 	case -EMSGSIZE:
 		session_say("the answer of fabricd at %s is too large", s->socket);
 		return CLI_FAILED;
@@ -197,7 +268,7 @@ enum cli_exit session_ask(struct session *s, const struct http_request *request,
 	int r = http_call(s->http, request, answer);
 
 	if (r)
-		return session_say_unreached(s, r);
+		return session_say_unreached(s, request, r);
 	if (answer->status >= 200 && answer->status < 300)
 		return CLI_DONE;
 	if (session_is_json(s))

@@ -54,8 +54,10 @@ void session_print(const struct buf *text);
 void session_print_answer(const struct http_answer *answer);
 /* "fabricctl: ..." on stderr. */
 void session_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* What http_call() returned, other than 0, in words on stderr. */
-enum cli_exit session_say_unreached(const struct session *s, int error);
+/* What http_call() returned for @request, other than 0, in words on stderr: with where to look
+ * whether it was taken, if its answer is lost. @request: NULL, it only reads. */
+enum cli_exit session_say_unreached(const struct session *s, const struct http_request *request,
+				    int error);
 /* The problem document of a refusal, in words on stderr. Return: the exit code that fits. */
 enum cli_exit session_say_problem(const struct http_answer *answer);
 enum cli_exit session_no_memory(void);

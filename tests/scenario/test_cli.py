@@ -544,6 +544,26 @@ class Refused(Case):
         self.daemon({"GET /v1/hosts?limit=1000": hang_up})
         self.assertIn("lost", self.ctl("host", "list", expect=4)[1])
 
+    def test_a_lost_answer_names_where_to_look_whether_it_was_taken(self):
+        def hang_up(handler):
+            handler.close_connection = True
+        for words, target, see in (
+                ("drill ch2/bay16", "POST /v1/hosts/ch2/bay16/drill",
+                 "'fabricctl host show ch2/bay16' and 'fabricctl incident list --host ch2/bay16'"),
+                ("host failover bay7", "POST /v1/hosts/bay7/failover", "'fabricctl incident list --host bay7'"),
+                ("host maintenance bay7 on", "POST /v1/hosts/bay7/maintenance", "'fabricctl host show bay7'"),
+                ("host set bay7 --spare on", "PATCH /v1/hosts/bay7", "'fabricctl host show bay7'"),
+                ("profile delete web", "DELETE /v1/profiles/web", "'fabricctl profile show web'"),
+                ("adopt", "POST /v1/adopt", "'fabricctl health'")):
+            daemon = self.daemon({target: hang_up})
+            _, err = self.ctl(*words.split(), expect=4)
+            self.assertIn("may have been taken: see " + see, err)
+            daemon.stop()
+        self.daemon({"GET /v1/health": hang_up, "POST /v1/incidents/3/replay": hang_up})
+        for words in (["health"], ["incident", "replay", "3"]):
+            _, err = self.ctl(*words, expect=4)
+            self.assertIn("was lost before its answer came; ask again", err)
+
     def test_a_full_disk_is_not_taken_for_success(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("no /dev/full")
