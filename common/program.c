@@ -17,6 +17,7 @@
 
 #include "common/clock.h"
 #include "common/last_line.h"
+#include "common/leash.h"
 #include "common/log.h"
 
 enum {
@@ -55,7 +56,8 @@ struct programs {
 	unsigned running_count;
 	TAILQ_HEAD(, program) waiting;
 	TAILQ_HEAD(, program) running;
-	struct event *turn; /* starts what waits */
+	struct event *turn;  /* starts what waits */
+	struct leash *leash; /* from the first on; NULL: there is none */
 };
 
 static void event_done(struct event **event)
@@ -88,6 +90,52 @@ static void program_free(struct program *p)
 	free(p->input);
 	free(p);
 }
+
+/* ---- the leash: for them to go with us ---- */
+
+static void leash_lost(struct programs *all, int error)
+{
+	log_warning("programs: what runs would outlive this process: %s", strerror(-error));
+	leash_free(all->leash);
+	all->leash = NULL;
+}
+
+/* A new one holds those that run already too. */
+static int leash_renew(struct programs *all)
+{
+	const struct program *p;
+	int r = leash_new(&all->leash);
+
+	TAILQ_FOREACH (p, &all->running, at)
+		r = r ? r : leash_hold(all->leash, p->pid);
+	return r;
+}
+
+/* Without one they run all the same, and have their deadline. */
+static void leash_put_on(struct program *p)
+{
+	int r = p->all->leash ? leash_hold(p->all->leash, p->pid) : -EPIPE;
+
+	if (r && p->all->leash)
+		leash_lost(p->all, r);
+	if (!r)
+		return;
+	r = leash_renew(p->all);
+	if (!r)
+		r = leash_hold(p->all->leash, p->pid);
+	if (r)
+		leash_lost(p->all, r);
+}
+
+static void leash_take_off(struct program *p)
+{
+	int r = p->all->leash ? leash_drop(p->all->leash, p->pid) : 0;
+
+	if (r)
+		leash_lost(p->all, r);
+}
+
+/* ---- one that runs ---- */
 
 /* The group is there for as long as its leader is not reaped: nobody else can have its number. */
 static void group_kill(const struct program *p)
@@ -190,6 +238,7 @@ static void on_exit_seen(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	group_kill(p);
+	leash_take_off(p);
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG) || !info.si_pid)
 		return;
 	p->pid = 0;
@@ -296,6 +345,8 @@ static int program_spawn(struct program *p, int in, int out)
 static void program_abandon(struct program *p)
 {
 	group_kill(p);
+	if (p->pid)
+		leash_take_off(p);
 	while (p->pid && waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	p->pid = 0;
@@ -333,6 +384,8 @@ static int program_start(struct program *p)
 	p->output_fd = pipes[0];
 	fd_done(&pipes[1]);
 	fd_done(&in);
+	if (!r)
+		leash_put_on(p);
 	if (!r)
 		r = program_watch(p);
 	if (r)
@@ -400,6 +453,7 @@ void programs_free(struct programs *all)
 		program_free(p);
 	}
 	event_done(&all->turn);
+	leash_free(all->leash);
 	free(all);
 }
 

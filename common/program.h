@@ -6,7 +6,8 @@
  * A program leads a process group of its own, with no other descriptors than its three, a bare
  * environment, and the usual signals. When it ends, or when its deadline passes, or when it prints
  * without end, the whole group is killed: what it left behind does not stay. It is reaped through a
- * pidfd, so there is never a zombie, nor a signal to a process that is not its own.
+ * pidfd, so there is never a zombie, nor a signal to a process that is not its own. If this process
+ * is killed itself, they go with it (leash.h).
  */
 #pragma once
 

@@ -280,6 +280,79 @@ static void so_many_run_at_a_time_and_all_have_their_turn(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* A manager of its own, which runs @script until it is killed, @beside while it does, and @last. */
+static pid_t manager_fork(const char *script, const char *beside, const char *last)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct rig rig = { .base = event_base_new() };
+
+		if (!rig.base || programs_new(rig.base, 2, &rig.programs))
+			_exit(1);
+		begin(&rig, "true", "", LONG_MS); /* its group is let go of */
+		wait_for(&rig, 1);
+		begin(&rig, script, "", LONG_MS);
+		begin(&rig, beside, "", LONG_MS);
+		wait_for(&rig, 2);
+		begin(&rig, "true", "", LONG_MS); /* by its end all are held again */
+		wait_for(&rig, 3);
+		begin(&rig, last, "", LONG_MS);
+		(void)event_base_dispatch(rig.base);
+		_exit(1);
+	}
+	return pid;
+}
+
+static void killed_with_manager(const char *beside)
+{
+	char folder[] = "/tmp/test_program.XXXXXX";
+	char script[256];
+	char last[256];
+	char pids[64] = "";
+	FILE *file = NULL;
+	pid_t manager;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(script, sizeof(script),
+		       "trap '' TERM HUP; sleep 3600 & echo $$ $! >%s/part; wait", folder);
+	(void)snprintf(last, sizeof(last),
+		       "until [ -s %s/part ] && mv %s/part %s/pids; do sleep 0.01; done", folder,
+		       folder, folder);
+	manager = manager_fork(script, beside, last);
+	assert_true(manager > 0);
+	(void)snprintf(script, sizeof(script), "%s/pids", folder);
+	while (!(file = fopen(script, "re")))
+		(void)usleep(1000);
+	assert_non_null(fgets(pids, sizeof(pids), file));
+	(void)fclose(file);
+
+	assert_int_equal(kill(manager, SIGKILL), 0);
+	assert_int_equal(waitpid(manager, NULL, 0), manager);
+	wait_gone(pids);
+	wait_gone(strchr(pids, ' '));
+	assert_int_equal(unlink(script), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void they_go_with_a_manager_that_is_killed(void **state)
+{
+	(void)state;
+	killed_with_manager("true");
+}
+
+/* What is not a program of the manager's, and its child, is what holds them. */
+static void they_go_with_it_also_where_what_holds_them_was_lost_once(void **state)
+{
+	(void)state;
+	killed_with_manager("for stat in /proc/[0-9]*/stat; do\n"
+			    "	read -r pid name state parent group rest <$stat\n"
+			    "	[ \"$parent\" = $PPID ] && grep -qz leash /proc/$pid/cmdline &&\n"
+			    "		kill -9 $pid &&\n"
+			    "		until grep -q ') Z' $stat; do sleep 0.01; done\n"
+			    "done 2>/dev/null");
+}
+
 static void closing_kills_what_runs_and_tells_nobody(void **state)
 {
 	struct rig *rig = *state;
@@ -314,6 +387,8 @@ int main(void)
 		TEST(one_that_is_not_there_is_told_as_that),
 		TEST(it_has_three_descriptors_no_environment_and_the_usual_signals),
 		TEST(so_many_run_at_a_time_and_all_have_their_turn),
+		TEST(they_go_with_a_manager_that_is_killed),
+		TEST(they_go_with_it_also_where_what_holds_them_was_lost_once),
 		TEST(closing_kills_what_runs_and_tells_nobody),
 	};
 
