@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ bool hook_is_program(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR);
 }
 
-bool hook_is_trusted(const char *path, char *why)
+static bool is_ours(const char *path, char *why)
 {
 	struct stat st;
 
@@ -71,4 +72,32 @@ bool hook_is_trusted(const char *path, char *why)
 		return false;
 	}
 	return true;
+}
+
+/* The folder at the end of the link @path. */
+static bool end_is_ours(const char *path, char *why)
+{
+	char reason[HOOK_WHY_MAX];
+	char end[PATH_MAX];
+	char *slash;
+
+	if (!realpath(path, end)) {
+		(void)snprintf(why, HOOK_WHY_MAX, "is a link that leads nowhere: %s",
+			       strerror(errno));
+		return false;
+	}
+	slash = strrchr(end, '/');
+	slash[slash == end] = '\0'; /* "/" stays */
+	if (is_ours(end, reason))
+		return true;
+	(void)snprintf(why, HOOK_WHY_MAX, "is a link into %.60s, which %.70s", end, reason);
+	return false;
+}
+
+bool hook_is_trusted(const char *path, char *why)
+{
+	struct stat st;
+
+	return is_ours(path, why) &&
+	       (lstat(path, &st) || !S_ISLNK(st.st_mode) || end_is_ours(path, why));
 }

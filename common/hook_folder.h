@@ -28,9 +28,10 @@ bool hook_is_program(const char *path);
 
 /**
  * hook_is_trusted() - may what stands there be run as us?
- * @path: a folder or a program; a link counts as what it leads to
+ * @path: a folder or a program; a link is followed to its end
  * @why: HOOK_WHY_MAX bytes, set when not: "is owned by uid 1000", "may be written by its group"
  *
- * Only root and our own user may be able to change it.
+ * Only root and our own user may be able to change it; nor, where a link leads to it, the folder
+ * that it is in, for else another could stand there by the time it is run.
  */
 bool hook_is_trusted(const char *path, char *why);

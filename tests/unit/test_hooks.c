@@ -269,6 +269,39 @@ static void what_others_may_write_is_not_run_and_that_is_told(void **state)
 	assert_ends(why, "/b may be written by its group");
 }
 
+static void a_link_is_run_where_nobody_else_may_change_what_it_leads_to(void **state)
+{
+	struct rig *rig = *state;
+	char why[HOOKS_TEXT_MAX];
+	char folder[128];
+	char link[128];
+
+	(void)snprintf(folder, sizeof(folder), "%s/elsewhere.d",
+		       rig->folder); /* no name of a hook */
+	(void)snprintf(link, sizeof(link), "%s/a", rig->folder);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	put(rig, "elsewhere.d/page", "echo ${0##*/}", 0755);
+	assert_int_equal(symlink("elsewhere.d/page", link), 0);
+	assert_true(hooks_are_good(rig->folder, why));
+	step(rig, 1, 1, LONG_MS);
+	wait_for(rig, 1);
+	assert_begins(rig->told[0], "a on step 1 (fenced): done");
+	assert_ends(rig->told[0], ": a");
+
+	assert_int_equal(chmod(folder, 01777), 0); /* somebody else could put another one there */
+	assert_false(hooks_are_good(rig->folder, why));
+	step(rig, 1, 2, LONG_MS);
+	wait_for(rig, 2);
+	assert_begins(rig->told[1], "a is not run: it is a link into /tmp/");
+	assert_ends(rig->told[1], "/elsewhere.d, which may be written by everybody");
+
+	assert_int_equal(chmod(folder, 0755), 0);
+	put(rig, "elsewhere.d/page", "exit 0", 0775);
+	step(rig, 1, 3, LONG_MS);
+	wait_for(rig, 3);
+	assert_string_equal(rig->told[2], "a is not run: it may be written by its group");
+}
+
 static void a_folder_that_others_may_write_is_not_used(void **state)
 {
 	struct rig *rig = *state;
@@ -387,6 +420,7 @@ int main(void)
 		TEST(one_that_prints_without_end_is_killed),
 		TEST(no_more_steps_wait_than_there_is_room_for),
 		TEST(what_others_may_write_is_not_run_and_that_is_told),
+		TEST(a_link_is_run_where_nobody_else_may_change_what_it_leads_to),
 		TEST(a_folder_that_others_may_write_is_not_used),
 		TEST(what_belongs_to_somebody_else_is_not_run),
 		TEST(a_folder_that_is_not_there_is_told),
