@@ -12,7 +12,14 @@ enum {
 	BEAT_GAP_MS = 5,
 	NONCE_MS = 2000, /* a response that takes longer is none */
 	FORMER = 8,
+	ASKED = 8,
 	WINDOW = 64, /* numbers that are told apart from one that came before */
+};
+
+/* What a boot said before it had proved itself. */
+struct asked {
+	uint8_t boot_id[DATAGRAM_BOOT_ID];
+	uint64_t top; /* highest number; 0: none */
 };
 
 /* What is known of the boot that a host beats under. */
@@ -25,6 +32,8 @@ struct session {
 	uint64_t nonce_ms;
 	uint8_t former[FORMER][DATAGRAM_BOOT_ID]; /* boots that were proved before */
 	unsigned former_count;
+	struct asked asked[ASKED]; /* the last ones that were challenged */
+	unsigned asked_next;
 	uint64_t beat_ms[SESSIONS_WAYS]; /* when the last one was passed on */
 };
 
@@ -312,6 +321,29 @@ static bool is_of_former_boot(const struct session *s, const struct datagram *d)
 	return false;
 }
 
+static struct asked *asked_find(struct session *s, const struct datagram *d)
+{
+	for (unsigned i = 0; i < ASKED; i++)
+		if (s->asked[i].top && !memcmp(s->asked[i].boot_id, d->boot_id, DATAGRAM_BOOT_ID))
+			return &s->asked[i];
+	return NULL;
+}
+
+/* It has come, and does not count when it comes again: not under a boot that has proved itself
+ * meanwhile either, by a response with a lower number, which was longer on its way. */
+static void asked_note(struct session *s, const struct datagram *d)
+{
+	struct asked *asked = asked_find(s, d);
+
+	if (!asked) {
+		asked = &s->asked[s->asked_next++ % ASKED];
+		memcpy(asked->boot_id, d->boot_id, DATAGRAM_BOOT_ID);
+		asked->top = 0;
+	}
+	if (d->seq > asked->top)
+		asked->top = d->seq;
+}
+
 /* One nonce for whoever asks within its time: what is replayed meanwhile takes it from nobody. */
 static void challenge(struct taking *t, struct datagram *d)
 {
@@ -323,6 +355,7 @@ static void challenge(struct taking *t, struct datagram *d)
 		s->nonce = datagram_nonce();
 		s->nonce_ms = now;
 	}
+	asked_note(s, d);
 	d->type = DATAGRAM_CHALLENGE;
 	d->epoch = 0;
 	d->nonce = s->nonce;
@@ -332,6 +365,8 @@ static void challenge(struct taking *t, struct datagram *d)
 /* Return: false for what answers no challenge of ours, or answers it too late, or again. */
 static bool boot_prove(struct session *s, const struct datagram *d, uint64_t received_ms)
 {
+	const struct asked *asked = asked_find(s, d);
+
 	if (!s->nonce || d->nonce != s->nonce || received_ms > s->nonce_ms + NONCE_MS || !d->seq)
 		return false;
 	if (s->is_proved)
@@ -339,7 +374,7 @@ static bool boot_prove(struct session *s, const struct datagram *d, uint64_t rec
 	memcpy(s->boot_id, d->boot_id, DATAGRAM_BOOT_ID);
 	s->is_proved = true;
 	s->nonce = 0;
-	s->top = d->seq - 1;
+	s->top = asked && asked->top > d->seq ? asked->top : d->seq;
 	s->came = UINT64_MAX; /* what it sent before is not known to be fresh */
 	return true;
 }
@@ -393,10 +428,11 @@ static void beat_take(struct taking *t, struct datagram *d)
 		return;
 	}
 	if (is_new && !boot_prove(s, d, received_ms)) {
+		asked_note(s, d);
 		heard(t, BEAT_REPLAYED);
 		return;
 	}
-	kind = number_take(s, d->seq);
+	kind = is_new ? BEAT_COUNTED : number_take(s, d->seq);
 	heard(t, kind);
 	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
 		return;

@@ -407,6 +407,31 @@ static void what_was_recorded_under_an_earlier_boot_is_replayed_in_vain(void **s
 	assert_int_equal(rig->beats, 1);
 }
 
+/* The response was longer on its way than a beat that was said after it. */
+static void what_came_before_its_boot_was_proved_does_not_count_when_it_comes_again(void **state)
+{
+	struct rig *rig = *state;
+	struct datagram d = beat(1);
+	struct datagram later = beat(9);
+	struct datagram next = beat(10);
+
+	send_sealed(rig, &d, key);
+	d = answer_of(rig);
+	send_sealed(rig, &later, key);
+	assert_int_equal(answer_of(rig).type, DATAGRAM_CHALLENGE);
+	d.type = DATAGRAM_RESPONSE;
+	d.seq = 2;
+	send_sealed(rig, &d, key);
+	assert_int_equal(answer_of(rig).seq, 2);
+	usleep(6000); /* beats that are closer together than 5 ms count as one */
+	send_sealed(rig, &later, key);
+	send_sealed(rig, &next, key);
+	assert_int_equal(answer_of(rig).seq, 10);
+
+	assert_int_equal(rig->beats, 2);
+	assert_int_equal(rig->kinds[BEAT_DOUBLED], 1);
+}
+
 static void a_challenge_is_answered_once(void **state)
 {
 	struct rig *rig = *state;
@@ -774,6 +799,7 @@ int main(void)
 		TEST(keys_are_read_again_with_the_configuration),
 		TEST(a_boot_that_has_not_answered_a_challenge_does_not_count),
 		TEST(what_was_recorded_under_an_earlier_boot_is_replayed_in_vain),
+		TEST(what_came_before_its_boot_was_proved_does_not_count_when_it_comes_again),
 		TEST(a_challenge_is_answered_once),
 		TEST(doubled_reordered_and_late_beats_are_told_apart),
 		TEST(s14_an_epoch_is_told_on_only_from_our_own_database),
