@@ -715,6 +715,10 @@ void fabric_epoch_told(struct fabric *f, const char *host, uint64_t epoch);
 MUST_USE int fabric_leaving(struct fabric *f, const char *host, const char *boot_id, uint64_t seq,
 			    uint64_t received_ms, uint64_t *epoch);
 
+/* How a beat is answered that was overtaken by a later one, by another way say: as that one. As
+ * fabric_beat(). */
+MUST_USE int fabric_beat_answer(const struct fabric *f, const char *host);
+
 /* What became of a beat of @host that came by @way; for people. A host that is not known, or one
  * way too many, is left out. */
 void fabric_beat_heard(struct fabric *f, const char *host, const char *way, enum beat_kind kind,

@@ -301,6 +301,15 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 		host_store(f, host);
 }
 
+/* Its agent acts once in each epoch: it is told with the epoch of this fence, which is once that is
+ * durable. Until then nothing was done to it. */
+static int beat_answer(const struct fabric_host *host)
+{
+	bool is_told = host->state != FABRIC_HOST_FENCING || host->epoch_stored >= host->epoch;
+
+	return host_is_shut(host) && is_told ? REFUSE_HOST_FENCED : 0;
+}
+
 int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_t seq,
 		uint64_t received_ms, uint64_t *epoch)
 {
@@ -319,11 +328,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		host->live.last_beat_ms = received_ms;
 		night_beat(f, host, received_ms);
 		fence_heard(f, host);
-		/* Its agent acts once in each epoch: it is told with the epoch of this fence, which
-		 * is once that is durable. Until then nothing was done to it. */
-		return host->state == FABRIC_HOST_FENCING && host->epoch_stored < host->epoch
-			       ? 0
-			       : REFUSE_HOST_FENCED;
+		return beat_answer(host);
 	}
 	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 ||
 	    host->state == FABRIC_HOST_UNKNOWN)
@@ -343,6 +348,15 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 	if (f->batch || !f->judge_ms)
 		wake(f);
 	return 0;
+}
+
+int fabric_beat_answer(const struct fabric *f, const char *name)
+{
+	const struct fabric_host *host = fabric_host_find(f, name);
+
+	if (!host)
+		return REFUSE_NO_HOST;
+	return beat_answer(host);
 }
 
 void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)

@@ -205,26 +205,13 @@ static void on_batch(void *arg, uint64_t cookie, int r, const char *why)
 
 /* ---- what agents say ---- */
 
-/* A beat that came by two ways is late by one of them; it is answered like the first. */
-static int late_beat(const struct fabric *f, const char *name)
-{
-	const struct fabric_host *host = fabric_host_find(f, name);
-
-	if (!host)
-		return REFUSE_NO_HOST;
-	return host->state == FABRIC_HOST_FENCING || host->state == FABRIC_HOST_FENCED ||
-			       host->state == FABRIC_HOST_BLOCKED
-		       ? REFUSE_HOST_FENCED
-		       : 0;
-}
-
 static int on_agent_beat(void *arg, const char *host, const char *boot_id, uint64_t seq,
 			 uint64_t received_ms, uint64_t *epoch)
 {
 	struct daemon *d = arg;
 	int r = fabric_beat(d->fabric, host, boot_id, seq, received_ms, epoch);
 
-	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
+	return r == REFUSE_FIELD ? fabric_beat_answer(d->fabric, host) : r;
 }
 
 static int on_agent_leaving(void *arg, const char *host, const char *boot_id, uint64_t seq,
@@ -233,7 +220,7 @@ static int on_agent_leaving(void *arg, const char *host, const char *boot_id, ui
 	struct daemon *d = arg;
 	int r = fabric_leaving(d->fabric, host, boot_id, seq, received_ms, epoch);
 
-	return r == REFUSE_FIELD ? late_beat(d->fabric, host) : r;
+	return r == REFUSE_FIELD ? fabric_beat_answer(d->fabric, host) : r;
 }
 
 static void on_agent_told(void *arg, const char *host, uint64_t epoch)

@@ -69,11 +69,15 @@ static void s9_a_host_is_told_that_it_is_fenced_once_the_epoch_of_that_can_be_to
 		fabric_beat(h->fabric, "bay1", "boot-0-0", ++h->agents[0].seq, h->now_ms, &told),
 		0);
 	assert_int_equal(told, before);
+	assert_int_equal(fabric_beat_answer(h->fabric, "bay1"), 0); /* by another way */
 
 	h->holds_commits = false;
 	run(h, 3 * BEAT);
 	assert_int_equal(h->agents[0].answer, REFUSE_HOST_FENCED);
 	assert_int_equal(h->agents[0].epoch, before + 1);
+	assert_int_equal(fabric_beat_answer(h->fabric, "bay1"), REFUSE_HOST_FENCED);
+	assert_int_equal(fabric_beat_answer(h->fabric, "bay2"), 0);
+	assert_int_equal(fabric_beat_answer(h->fabric, "nobody"), REFUSE_NO_HOST);
 }
 
 /* ---- what a fenced host's agent claims ---- */
