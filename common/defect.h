@@ -41,6 +41,14 @@ enum fabric_defect {
 	DEFECT_SYNC_IGNORED,         /* what could not be synced is acknowledged (S15) */
 	DEFECT_QUARANTINE_OPEN,      /* a quarantined host is given functions (S10) */
 	DEFECT_TURNS_FORGOTTEN,      /* a restart forgets failovers and flaps (S5, S10) */
+	DEFECT_NUMBERS_FORGOTTEN,    /* which datagrams have come is not kept */
+	DEFECT_BOOT_BELIEVED,        /* a fresh boot id is believed without a challenge */
+	DEFECT_NONCE_KEPT,           /* a challenge may be answered again, and any time later */
+	DEFECT_ANY_KEY,              /* the key of any host speaks for every host */
+	DEFECT_OLD_KEY_KEPT,         /* the key before is accepted for ever */
+	DEFECT_FIRST_WAY_ALONE,      /* a host is silent when its first way is */
+	DEFECT_AGED_BY_READING,      /* a datagram is as old as its reading, not its receipt (S3) */
+	DEFECT_OLD_ANSWER,           /* an agent believes answers that it has had */
 	DEFECTS,
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 
 enum {
@@ -248,6 +249,8 @@ static void key_settle(const struct sessions *s, struct key *key)
 {
 	int r;
 
+	if (DEFECT(OLD_KEY_KEPT))
+		return;
 	explicit_bzero(key->keys.old, sizeof(key->keys.old));
 	key->keys.has_old = false;
 	r = s->store->store(s->store->arg, &key->keys);
@@ -302,7 +305,7 @@ static enum beat_kind number_take(struct session *s, uint64_t seq)
 	}
 	if (behind >= WINDOW)
 		return BEAT_LATE;
-	if (s->came & 1ULL << behind)
+	if (s->came & 1ULL << behind && !DEFECT(NUMBERS_FORGOTTEN))
 		return BEAT_DOUBLED;
 	s->came |= 1ULL << behind;
 	return BEAT_REORDERED;
@@ -351,7 +354,7 @@ static void challenge(struct taking *t, struct datagram *d)
 	uint64_t now = t->came->now_ms;
 
 	heard(t, is_of_former_boot(s, d) ? BEAT_REPLAYED : BEAT_CHALLENGED);
-	if (!s->nonce || now - s->nonce_ms > NONCE_MS) {
+	if (!s->nonce || (now - s->nonce_ms > NONCE_MS && !DEFECT(NONCE_KEPT))) {
 		s->nonce = datagram_nonce();
 		s->nonce_ms = now;
 	}
@@ -362,18 +365,26 @@ static void challenge(struct taking *t, struct datagram *d)
 	answer(t, d);
 }
 
+static bool is_proof(const struct session *s, const struct datagram *d, uint64_t received_ms)
+{
+	bool is_late = received_ms > s->nonce_ms + NONCE_MS && !DEFECT(NONCE_KEPT);
+
+	return DEFECT(BOOT_BELIEVED) || (s->nonce && d->nonce == s->nonce && !is_late && d->seq);
+}
+
 /* Return: false for what answers no challenge of ours, or answers it too late, or again. */
 static bool boot_prove(struct session *s, const struct datagram *d, uint64_t received_ms)
 {
 	const struct asked *asked = asked_find(s, d);
 
-	if (!s->nonce || d->nonce != s->nonce || received_ms > s->nonce_ms + NONCE_MS || !d->seq)
+	if (!is_proof(s, d, received_ms))
 		return false;
 	if (s->is_proved)
 		memcpy(s->former[s->former_count++ % FORMER], s->boot_id, DATAGRAM_BOOT_ID);
 	memcpy(s->boot_id, d->boot_id, DATAGRAM_BOOT_ID);
 	s->is_proved = true;
-	s->nonce = 0;
+	if (!DEFECT(NONCE_KEPT))
+		s->nonce = 0;
 	s->top = asked && asked->top > d->seq ? asked->top : d->seq;
 	s->came = UINT64_MAX; /* what it sent before is not known to be fresh */
 	return true;
@@ -423,7 +434,7 @@ static void beat_take(struct taking *t, struct datagram *d)
 	bool is_new = !is_of_this_boot(s, d);
 	enum beat_kind kind;
 
-	if (is_new && d->type != DATAGRAM_RESPONSE) {
+	if (is_new && d->type != DATAGRAM_RESPONSE && !DEFECT(BOOT_BELIEVED)) {
 		challenge(t, d);
 		return;
 	}
@@ -435,6 +446,8 @@ static void beat_take(struct taking *t, struct datagram *d)
 	kind = is_new ? BEAT_COUNTED : number_take(s, d->seq);
 	heard(t, kind);
 	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
+		return;
+	if (DEFECT(FIRST_WAY_ALONE) && t->came->way->n)
 		return;
 	if (d->type == DATAGRAM_BEAT && received_ms - *last_ms < BEAT_GAP_MS &&
 	    received_ms >= *last_ms)
@@ -448,7 +461,8 @@ static void beat_take(struct taking *t, struct datagram *d)
 }
 
 /* Opens it with the key, or with the one before. */
-static int key_open(struct key *key, const uint8_t *bytes, size_t length, struct datagram *out)
+static int key_open(const struct sessions *s, struct key *key, const uint8_t *bytes, size_t length,
+		    struct datagram *out)
 {
 	int r = datagram_open(bytes, length, key->keys.key, out);
 
@@ -457,6 +471,8 @@ static int key_open(struct key *key, const uint8_t *bytes, size_t length, struct
 		r = datagram_open(bytes, length, key->keys.old, out);
 		key->by_old = !r;
 	}
+	for (size_t i = 0; DEFECT(ANY_KEY) && r == -EPERM && i < s->key_count; i++)
+		r = datagram_open(bytes, length, s->keys[i].keys.key, out);
 	return r;
 }
 
@@ -482,7 +498,7 @@ bool sessions_take(struct sessions *s, const struct sessions_came *came, uint8_t
 		*doubt = "no such host";
 		return false;
 	}
-	if (key_open(t.key, came->bytes, came->length, &d) || !is_for_us(&d)) {
+	if (key_open(s, t.key, came->bytes, came->length, &d) || !is_for_us(&d)) {
 		heard(&t, BEAT_FORGED);
 		*doubt = "not sealed with the host's key, or no beat";
 		return false;
@@ -498,6 +514,8 @@ uint64_t sessions_received_ms(uint64_t boot_ms, uint64_t wall_ns, uint64_t stamp
 	uint64_t age = stamp_ns && wall_ns > stamp_ns ? (wall_ns - stamp_ns) / 1000000 : 0;
 	uint64_t most = boot_ms > empty_ms ? boot_ms - empty_ms : 0;
 
+	if (DEFECT(AGED_BY_READING))
+		return boot_ms;
 	return boot_ms - (age < most ? age : most);
 }
 

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/state.h"
 #include "tests/simulation/acts.h"
 
-enum { BEAT_MS = 1000 };
+enum { BEAT_MS = 1000, FENCED_SLOWER = 2, TRIAL_MS = 6000, QUIET_MS = 250 };
 
 /* ---- hosts ---- */
 
@@ -26,8 +27,13 @@ void actor_boot(struct world *w, struct actor *a)
 	a->runs = true;
 	a->boot_ms = 0;
 	a->hangs = false;
-	a->seq = 0;
-	(void)snprintf(a->boot_id, sizeof(a->boot_id), "boot-%.32s-%u", a->name, ++a->boots);
+	a->boots++;
+	(void)snprintf(a->boot_id, sizeof(a->boot_id), "%08x-0000-4000-8000-%012x",
+		       (unsigned)(a - w->actors) + 1, a->boots);
+	a->agent.up_ms = w->now_ms;
+	a->agent.top = 0;
+	a->agent.proved_in = 0;
+	agent_start(w, a);
 	a->next_beat_ms = w->now_ms + world_random(w, BEAT_MS);
 }
 
@@ -168,6 +174,7 @@ static void actors_add(struct world *w, struct site *s)
 		(void)snprintf(a->name, sizeof(a->name), "%s", map->hosts[i].bay);
 		a->site = s;
 		a->handle = map->hosts[i].handle;
+		agent_init(w, a);
 		actor_boot(w, a);
 	}
 	s->function_count = map->function_count;
@@ -181,39 +188,17 @@ void actors_init(struct world *w)
 	w->next_mac = 0x020000000001u;
 }
 
-/* A socket gives them out as they came. */
-static void beat_send(struct world *w, struct actor *a, uint64_t delay_ms)
-{
-	struct beat *b = calloc(1, sizeof(*b));
-	struct beat **at = &w->beats;
-
-	assert(b);
-	b->at_ms = w->now_ms + delay_ms;
-	b->actor = (unsigned)(a - w->actors);
-	b->seq = a->seq;
-	(void)snprintf(b->boot_id, sizeof(b->boot_id), "%s", a->boot_id);
-	while (*at && (*at)->at_ms <= b->at_ms)
-		at = &(*at)->next;
-	b->next = *at;
-	*at = b;
-}
-
 static void actor_beat(struct world *w, struct actor *a)
 {
-	uint64_t luck = w->quiet ? 99 : world_random(w, 200);
+	uint64_t pace_ms = a->agent.is_fenced ? FENCED_SLOWER * BEAT_MS : BEAT_MS;
 
-	a->next_beat_ms = w->now_ms + BEAT_MS - 20 + world_random(w, 40);
+	a->next_beat_ms = w->now_ms + pace_ms - 20 + world_random(w, 40);
+	/* Together: there is less to do. */
+	if (w->quiet)
+		a->next_beat_ms -= a->next_beat_ms % QUIET_MS;
 	if (w->now_ms < w->skew_until_ms && a == w->actors)
-		w->wall_off_ms += (int64_t)world_random(w, 900);
-	a->seq++;
-	if (w->now_ms < a->quiet_until_ms || luck == 0)
-		return; /* lost */
-	beat_send(w, a, luck == 1 ? world_random(w, 4000) : world_random(w, 5));
-	if (luck == 2)
-		beat_send(w, a, world_random(w, 3000)); /* doubled */
-	if (luck == 1)
-		return;
-	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
+		world_wall_set(w, (int64_t)world_random(w, 900));
+	agent_beat(w, a);
 }
 
 /* One that flaps is quiet again after some beats. */
@@ -261,6 +246,7 @@ static void actor_advance(struct world *w, struct actor *a)
 	}
 	if (a->ask)
 		ask_advance(w, a);
+	agent_advance(w, a);
 }
 
 void actors_know(struct world *w)
@@ -274,6 +260,7 @@ void actors_know(struct world *w)
 		a->maintained = host && host->state == FABRIC_HOST_MAINTENANCE;
 		if (a->maintained && !a->maintained_until_ms)
 			a->maintained_until_ms = w->now_ms + 10000;
+		a->agent.is_shut = host && host_is_shut(host);
 		if (!fenced || a->fence_void)
 			a->fenced_ms = 0;
 		else if (!a->fenced_ms) {
@@ -336,7 +323,7 @@ static void act(struct world *w)
 		{ act_spare, 12, true },     { act_failover, 2, true },
 		{ act_cancel, 3, true },     { act_fault, 28, false },
 		{ act_die, 3, false },       { act_hang, 5, false },
-		{ act_network, 3, false },   { act_stop, 3, true },
+		{ act_network, 6, false },   { act_stop, 3, true },
 		{ act_kill, 10, true },      { act_reboot, 1, false },
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },
@@ -346,6 +333,8 @@ static void act(struct world *w)
 		{ act_backup, 2, true },     { act_restore, 1, true },
 		{ act_card, 4, false },      { act_maintain, 4, true },
 		{ act_profile, 12, true },   { act_rest, 16, true },
+		{ act_attack, 4, false },    { act_agent, 3, false },
+		{ act_enroll, 4, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;
@@ -383,15 +372,20 @@ static void trial_begin(struct world *w)
 	w->trial.at_ms = w->now_ms + 5000;
 	if (!world_manager_runs(w) || !is_judged(w, a))
 		return;
-	w->trial = (struct trial){ .due_ms = w->now_ms + 8000, .dies = a };
-	w->wall_off_ms += steps_ms[w->seed % 3];
+	w->trial = (struct trial){ .due_ms = w->now_ms + TRIAL_MS, .dies = a };
+	world_wall_set(w, steps_ms[w->seed % 3]);
 	/* S6: one dead switch delays no other. */
 	for (unsigned n = 0; n < w->site_count; n++)
 		if (&w->sites[n] != a->site)
 			site_disconnect(&w->sites[n], 60000);
-	a->runs = false;
-	world_story(w, "%s dies, the last one; the wall clock is set by %" PRId64 " ms", a->name,
-		    steps_ms[w->seed % 3]);
+	attacker_begin(w, a, TRIAL_MS);
+	/* Where no counter tells that it lives. */
+	if (w->seed % 4 == 2)
+		net_cut(w, a, w->now_ms + 2 * TRIAL_MS);
+	else
+		a->runs = false;
+	world_story(w, "%s %s, the last one; the wall clock is set by %" PRId64 " ms", a->name,
+		    a->runs ? "is cut off" : "dies", steps_ms[w->seed % 3]);
 }
 
 /* In every second world the switch counts what comes from hosts: one that runs sends, whether its
@@ -442,6 +436,7 @@ void actors_advance(struct world *w)
 		actor_maintain(w, &w->actors[i]);
 	}
 	traffic_follow(w);
+	attacker_advance(w);
 	if (w->quiet || w->now_ms < w->next_act_ms)
 		return;
 	act(w);
@@ -454,7 +449,10 @@ uint64_t actors_next_ms(const struct world *w)
 
 	for (size_t i = 0; i < w->actor_count; i++) {
 		const struct actor *a = &w->actors[i];
+		uint64_t says_ms = agent_next_ms(a);
 
+		if (says_ms < next)
+			next = says_ms;
 		if (a->runs && !a->hangs && a->next_beat_ms < next)
 			next = a->next_beat_ms;
 		if (a->boot_ms && a->boot_ms < next)
@@ -493,12 +491,12 @@ void actors_quiet(struct world *w)
 	world_story(w, "quiet");
 	w->quiet = true;
 	w->kill_in = 0;
+	net_quiet(w);
 	for (unsigned n = 0; n < w->site_count; n++)
 		site_quiet(&w->sites[n]);
 	for (size_t i = 0; i < w->actor_count; i++) {
 		struct actor *a = &w->actors[i];
 
-		a->quiet_until_ms = 0;
 		a->hangs = false;
 		a->dumb_until_ms = w->now_ms;
 		if (!a->runs) {

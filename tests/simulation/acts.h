@@ -34,7 +34,6 @@ void act_lie(struct world *w);
 void act_dumb(struct world *w);
 void act_hint(struct world *w);
 void act_tell(struct world *w);
-void act_network(struct world *w);
 void act_stop(struct world *w);
 void act_race(struct world *w);
 void act_clock(struct world *w);
@@ -44,6 +43,12 @@ void act_reboot(struct world *w);
 void act_card(struct world *w);
 /* Somebody is at the slot of @adapter. */
 void at_slot(struct site *s, uint32_t adapter, enum sim_slot_what what);
+
+/* ---- net.c, agents.c, attacker.c ---- */
+void act_network(struct world *w);
+void act_agent(struct world *w);
+void act_enroll(struct world *w);
+void act_attack(struct world *w);
 
 /* ---- actors.c ---- */
 /* Its button is pressed: the switch sees it. */

@@ -7,7 +7,12 @@
 #include "fabricd/state.h"
 #include "tests/simulation/world.h"
 
-enum { MISSED = 5, INTERVAL_MS = 1000, REBOOT_GRACE_MS = 60000, IN_FLIGHT_MS = 10 };
+enum {
+	MISSED = 5,
+	INTERVAL_MS = 1000,
+	REBOOT_GRACE_MS = 60000,
+	WHOLE_MS = (MISSED + 3) * INTERVAL_MS,
+};
 
 static bool is_effect(enum provider_verb verb)
 {
@@ -480,6 +485,20 @@ static uint64_t verdict_ms_of(const struct world *w, const struct actor *a)
 	return w->now_ms;
 }
 
+/* 6, again: it beats, and one of its ways has lost and delayed nothing for long. */
+static void check_ways(struct world *w, const struct actor *a, uint64_t verdict_ms)
+{
+	const struct agent_end *agent = &a->agent;
+
+	if (!a->runs || a->hangs || agent->last_ms + 2 * INTERVAL_MS < w->now_ms ||
+	    agent->beating_ms + WHOLE_MS > verdict_ms)
+		return;
+	for (unsigned n = 0; n < NET_WAYS; n++)
+		if (agent->ways & 1U << n && agent->hurt_ms[n] + WHOLE_MS <= verdict_ms)
+			world_broken(w, "invariant 6: %s is fenced, and beats by %s without a loss",
+				     a->name, w->net.ways[n].name);
+}
+
 /* 6: alive and reachable, and nobody asked for it. */
 static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 {
@@ -491,12 +510,13 @@ static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 	    (a->dark_ms && verdict_ms - a->dark_ms < 2 * INTERVAL_MS))
 		return;
 	for (unsigned i = 0; i < WORLD_LIVES && i < a->lives; i++)
-		if (a->live_ms[i] + IN_FLIGHT_MS <= verdict_ms && a->live_ms[i] > last)
+		if (a->live_ms[i] <= verdict_ms && a->live_ms[i] > last)
 			last = a->live_ms[i];
 	if (verdict_ms - last < (MISSED - 1) * INTERVAL_MS)
 		world_broken(w,
 			     "invariant 6: %s is fenced, and its last beat was %" PRIu64 " ms ago",
 			     a->name, verdict_ms - last);
+	check_ways(w, a, verdict_ms);
 }
 
 /* The window of @host had a beat to go, or less. */
@@ -608,8 +628,10 @@ void check_event(struct world *w, const struct db_event *event)
 
 		if (strcmp(a->name, event->subject) != 0)
 			continue;
-		if (!strcmp(event->type, "host.fencing"))
+		if (!strcmp(event->type, "host.fencing")) {
+			a->agent.is_shut = true;
 			check_verdict(w, a, event->detail);
+		}
 		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand &&
 		    strncmp(event->detail, "adopted", 7) != 0)
 			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
@@ -625,6 +647,7 @@ void check_event(struct world *w, const struct db_event *event)
 			check_word(w, a, event->detail);
 		}
 		if (!strcmp(event->type, "host.readmitted")) {
+			a->agent.is_shut = false;
 			a->fenced_ms = 0;
 			a->cut_off = false;
 			a->by_hand = false;
@@ -658,6 +681,14 @@ static void check_hold(struct site *s)
 	s->held = held;
 }
 
+static bool has_fenced(const struct site *s)
+{
+	for (size_t i = 0; i < s->w->actor_count; i++)
+		if (s->w->actors[i].site == s && s->w->actors[i].fenced_ms)
+			return true;
+	return false;
+}
+
 static void check_empty(struct site *s)
 {
 	const struct sim_map *map = sim_model_map(s->model);
@@ -678,7 +709,8 @@ void check_step(struct world *w)
 	for (unsigned n = 0; n < w->site_count; n++) {
 		if (world_manager_runs(w))
 			check_hold(&w->sites[n]);
-		check_empty(&w->sites[n]);
+		if (has_fenced(&w->sites[n]))
+			check_empty(&w->sites[n]);
 	}
 	if (world_manager_runs(w))
 		check_profiles(w);

@@ -14,11 +14,20 @@ static uint64_t io_now(void *arg)
 	return ((struct world *)arg)->now_ms;
 }
 
+uint64_t world_wall_ms(const struct world *w)
+{
+	return WORLD_EPOCH_MS + w->now_ms + (uint64_t)w->wall_off_ms;
+}
+
+void world_wall_set(struct world *w, int64_t by_ms)
+{
+	w->wall_off_ms += by_ms;
+	w->net.wall_set_ms = w->now_ms;
+}
+
 static uint64_t io_wall(void *arg)
 {
-	const struct world *w = arg;
-
-	return WORLD_EPOCH_MS + w->now_ms + (uint64_t)w->wall_off_ms;
+	return world_wall_ms(arg);
 }
 
 static void io_submit_take(void *arg, struct db_batch *batch, uint64_t cookie)
@@ -61,6 +70,11 @@ static int io_agent_ask(void *arg, const char *host, const struct fabric_ask *qu
 	return w->dead ? 0 : actor_ask(w, host, question);
 }
 
+static int io_host_enroll(void *arg, const char *host, char key[static HOST_KEY_TEXT])
+{
+	return heard_enroll(arg, host, key);
+}
+
 static void io_point(void *arg, const char *point)
 {
 	struct world *w = arg;
@@ -97,6 +111,7 @@ void manager_stop(struct world *w)
 
 void manager_bury(struct world *w)
 {
+	heard_end(w);
 	fabric_free(w->fabric);
 	w->fabric = NULL;
 	for (unsigned n = 0; n < w->site_count; n++)
@@ -131,6 +146,7 @@ void manager_start(struct world *w)
 				      .published = io_published,
 				      .fence_run = io_fence_run,
 				      .agent_ask = io_agent_ask,
+				      .host_enroll = io_host_enroll,
 				      .point = io_point,
 				      .arg = w };
 	struct config config;
@@ -151,31 +167,11 @@ void manager_start(struct world *w)
 		abort();
 	for (unsigned n = 0; n < w->site_count; n++)
 		site_connect(&w->sites[n]);
+	heard_start(w, &config);
 	fabric_start(w->fabric);
 	check_loaded(w);
 	for (size_t i = 0; i < w->actor_count; i++)
 		w->actors[i].counted.told_ms = 0;
 	actors_know(w);
 	w->start_ms = 0;
-}
-
-/* While it is stopped they wait in its socket; while there is none they are lost. */
-void beats_advance(struct world *w)
-{
-	while (w->beats && w->beats->at_ms <= w->now_ms &&
-	       (!w->fabric || w->dead || world_manager_runs(w))) {
-		struct beat *b = w->beats;
-		struct actor *a = &w->actors[b->actor];
-		uint64_t epoch = 0;
-		int r;
-
-		w->beats = b->next;
-		if (world_manager_runs(w)) {
-			r = fabric_beat(w->fabric, a->name, b->boot_id, b->seq, b->at_ms, &epoch);
-			a->fenced = r == REFUSE_HOST_FENCED;
-			if (!r && b->at_ms > a->heard_ms)
-				a->heard_ms = b->at_ms;
-		}
-		free(b);
-	}
 }

@@ -51,6 +51,14 @@ static const struct {
 	{ "sync-ignored", DEFECT_SYNC_IGNORED },
 	{ "quarantine-open", DEFECT_QUARANTINE_OPEN },
 	{ "turns-forgotten", DEFECT_TURNS_FORGOTTEN },
+	{ "numbers-forgotten", DEFECT_NUMBERS_FORGOTTEN },
+	{ "boot-believed", DEFECT_BOOT_BELIEVED },
+	{ "nonce-kept", DEFECT_NONCE_KEPT },
+	{ "any-key", DEFECT_ANY_KEY },
+	{ "old-key-kept", DEFECT_OLD_KEY_KEPT },
+	{ "first-way-alone", DEFECT_FIRST_WAY_ALONE },
+	{ "aged-by-reading", DEFECT_AGED_BY_READING },
+	{ "old-answer", DEFECT_OLD_ANSWER },
 };
 
 struct options {
@@ -62,6 +70,11 @@ struct options {
 	bool story;
 	bool all_defects;
 	bool twice;
+};
+
+/* What became of all that agents, networks and the attacker sent. */
+struct heard {
+	uint64_t counts[BEAT_KINDS];
 };
 
 static struct world world;
@@ -81,6 +94,27 @@ static void story_print(const struct world *w, uint64_t seed)
 	(void)printf("again, from its first step: simulation --seeds %" PRIu64 " --story\n", seed);
 }
 
+static void heard_add(struct heard *heard, const struct world *w)
+{
+	for (unsigned kind = 0; kind < BEAT_KINDS; kind++)
+		heard->counts[kind] += w->net.counts[kind];
+}
+
+static void heard_print(const struct heard *heard)
+{
+	static const char *const names[BEAT_KINDS] = {
+		[BEAT_COUNTED] = "counted",       [BEAT_REORDERED] = "reordered",
+		[BEAT_DOUBLED] = "doubled",       [BEAT_LATE] = "late",
+		[BEAT_REPLAYED] = "replayed",     [BEAT_FORGED] = "forged",
+		[BEAT_CHALLENGED] = "challenged",
+	};
+
+	(void)printf("beats:");
+	for (unsigned kind = 0; kind < BEAT_KINDS; kind++)
+		(void)printf(" %" PRIu64 " %s%s", heard->counts[kind], names[kind],
+			     kind + 1 < BEAT_KINDS ? "," : "\n");
+}
+
 /* Return: the seed that broke an invariant, or 0. */
 static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 {
@@ -92,6 +126,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	uint64_t power_ons = 0;
 	uint64_t replayed = 0;
 	uint64_t unrecorded = 0;
+	struct heard heard = { 0 };
 
 	for (uint64_t seed = o->first; seed <= o->last; seed++) {
 		int r;
@@ -107,6 +142,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		power_ons += world.power_ons;
 		replayed += world.replayed;
 		unrecorded += world.unrecorded;
+		heard_add(&heard, &world);
 		if (r && !quietly)
 			story_print(&world, seed);
 		if (r)
@@ -115,7 +151,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		if (r)
 			return seed;
 	}
-	if (!quietly)
+	if (!quietly) {
 		(void)printf("seeds %" PRIu64 "-%" PRIu64
 			     ": no invariant broken; %.1f hours simulated, "
 			     "%" PRIu64 " kills, %" PRIu64 " fences, %" PRIu64
@@ -126,6 +162,8 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 			     power_ons, replayed, unrecorded,
 			     (double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
 			     (double)(o->last - o->first + 1) * o->minutes / trouble_s);
+		heard_print(&heard);
+	}
 	return 0;
 }
 

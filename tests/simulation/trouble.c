@@ -43,6 +43,8 @@ void act_die(struct world *w)
 		return;
 	a->runs = false;
 	world_story(w, "%s dies", a->name);
+	if (!world_random(w, 3))
+		attacker_begin(w, a, 10000);
 	if (world_random(w, 2)) {
 		world_story(w, "the switch sees %s without power", a->name);
 		actor_power(w, a, false);
@@ -68,19 +70,11 @@ void act_flap(struct world *w)
 void act_leave(struct world *w)
 {
 	struct actor *a = &w->actors[world_random(w, w->actor_count)];
-	uint64_t epoch = 0;
 
 	if (!a->runs || a->hangs)
 		return;
 	world_story(w, "%s says that it leaves", a->name);
-	a->left = fabric_leaving(w->fabric, a->name, a->boot_id, ++a->seq, w->now_ms, &epoch) ==
-		  REFUSE_HOST_FENCED;
-	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
-	a->heard_ms = w->now_ms;
-	if (!world_random(w, 3))
-		return;
-	a->runs = false;
-	a->readmit_ms = w->now_ms + 30000 + world_random(w, 60000);
+	agent_leave(w, a);
 }
 
 /* What an agent says of itself and is not so: that it has let go of all it had, or sees another's.
@@ -164,18 +158,6 @@ void act_tell(struct world *w)
 	}
 }
 
-void act_network(struct world *w)
-{
-	uint64_t until = w->now_ms + 1000 + world_random(w, 12000);
-	bool all = world_random(w, 3) == 0;
-
-	for (size_t i = 0; i < w->actor_count; i++)
-		if (all ? world_random(w, 4) != 0 : world_random(w, 5) == 0)
-			w->actors[i].quiet_until_ms = until;
-	world_story(w, "the network loses beats%s for %" PRIu64 " ms", all ? " of most hosts" : "",
-		    until - w->now_ms);
-}
-
 void act_stop(struct world *w)
 {
 	w->stop_ms = w->now_ms;
@@ -203,11 +185,11 @@ void act_clock(struct world *w)
 {
 	switch (world_random(w, 3)) {
 	case 0:
-		w->wall_off_ms += 3600000;
+		world_wall_set(w, 3600000);
 		world_story(w, "the wall clock is set forward by an hour");
 		break;
 	case 1:
-		w->wall_off_ms -= 3600000;
+		world_wall_set(w, -3600000);
 		world_story(w, "the wall clock is set back by an hour");
 		break;
 	default:

@@ -72,8 +72,7 @@ static uint64_t world_next_ms(const struct world *w)
 {
 	uint64_t next = actors_next_ms(w);
 
-	if (w->beats && (w->beats->at_ms > w->now_ms || world_manager_runs(w)))
-		next = earlier(next, w->beats->at_ms);
+	next = earlier(next, net_next_ms(w));
 	if (w->trial.at_ms)
 		next = earlier(next, w->trial.at_ms);
 	if (w->stop_ms)
@@ -102,7 +101,7 @@ static void manager_turn(struct world *w)
 	if (DEFECT(VERDICT_FIRST) && world_manager_runs(w))
 		fabric_advance(w->fabric);
 	disk_advance(w);
-	beats_advance(w);
+	net_advance(w);
 	for (unsigned n = 0; n < w->site_count; n++)
 		news_advance(&w->sites[n]);
 	if (world_manager_runs(w))
@@ -301,6 +300,7 @@ int world_run(struct world *w, uint64_t seed, unsigned minutes)
 	w->now_ms = 1000000;
 	sites_open(w);
 	disk_init(w);
+	net_init(w);
 	actors_init(w);
 	w->end_ms = w->now_ms + (uint64_t)minutes * 60000;
 	trouble = clock();
@@ -324,12 +324,7 @@ void world_done(struct world *w)
 	if (w->fabric)
 		manager_bury(w);
 	disk_done(w);
-	while (w->beats) {
-		struct beat *next = w->beats->next;
-
-		free(w->beats);
-		w->beats = next;
-	}
+	net_done(w);
 	for (unsigned n = 0; n < w->site_count; n++) {
 		struct site *s = &w->sites[n];
 

@@ -3,13 +3,18 @@
  * The whole of it in one process, under one seed and a virtual clock.
  *
  * Real: the brain (fabricd/), its queues, its journal and database (db/), the modelled switch
- * (sim/). Played: the network between agents and manager, the process that the manager is (stopped,
- * killed at any step, started again), hosts that hang, die and return, operators, faults.
+ * (sim/), what agents and the manager make of datagrams (agent/dialog.c, fabricd/sessions.c).
+ * Played: the networks between them, the process that the manager is (stopped, killed at any step,
+ * started again), hosts that hang, die and return, operators, an attacker, faults.
  *
  * world.c      time, the chassis, one run
  * manager.c    the manager's process
  * disk.c       its database, and the disk below that
  * wire.c       what goes to the switch, and comes from it
+ * net.c        the networks (net.h)
+ * heard.c      what the manager hears by them
+ * agents.c     what agents say, and believe
+ * attacker.c   who replays and forges both
  * actors.c     hosts, their agents and fence programs; what happens next, chosen by the seed
  * operators.c  what people ask for
  * profiles.c   profiles that people define, and that they stay whole
@@ -26,10 +31,11 @@
 #include "fabricd/fabric.h"
 #include "sim/model.h"
 #include "tests/simulation/disk.h"
+#include "tests/simulation/net.h"
 
 enum {
 	WORLD_SITES = 2,
-	WORLD_HOSTS = 16, /* of all sites */
+	WORLD_HOSTS = NET_HOSTS, /* of all sites */
 	WORLD_FUNCTIONS = 256,
 	WORLD_COMMANDS = 4096, /* sent and not carried out, at most */
 	WORLD_CHANGES = 8192,  /* acknowledged in one run, at most */
@@ -44,7 +50,7 @@ enum {
 
 struct world;
 
-/* One agent, its blade, and the way from it to the manager. */
+/* One agent, and its blade. */
 struct actor {
 	char name[FABRIC_NAME_MAX];
 	struct site *site;
@@ -68,11 +74,10 @@ struct actor {
 	uint64_t ask_ms;        /* when it answers */
 	char boot_id[FABRIC_NAME_MAX];
 	unsigned boots;
-	uint64_t seq;
+	struct agent_end agent;
 	uint64_t next_beat_ms;
-	uint64_t live_ms[WORLD_LIVES]; /* a ring: last beats that no fault of ours swallowed */
+	uint64_t live_ms[WORLD_LIVES]; /* a ring: last beats that reached the manager's machine */
 	unsigned lives;
-	uint64_t quiet_until_ms;      /* its beats are lost */
 	uint64_t maintained_until_ms; /* somebody works at it; 0: nobody does */
 	bool maintained;              /* and that is known to be durable (S13) */
 	uint64_t readmit_ms;          /* an operator lets it in again; 0: nobody is about to */
@@ -89,14 +94,6 @@ struct actor {
 	uint64_t run;      /* its fence program: cookie; 0: none runs */
 	uint64_t run_ms;   /* when it ends */
 	bool run_is_off;   /* action off; else status */
-};
-
-struct beat {
-	struct beat *next;
-	uint64_t at_ms;
-	unsigned actor;
-	char boot_id[FABRIC_NAME_MAX];
-	uint64_t seq;
 };
 
 /* Something from the switch on its way to the manager. */
@@ -150,7 +147,8 @@ struct site {
 	unsigned failovers;
 };
 
-/* In quiet one more host dies, and has to be missed: not judging anybody would be safe, too. */
+/* In quiet one more host dies, or all of its ways are cut, and has to be missed: not judging
+ * anybody would be safe, too. */
 struct trial {
 	uint64_t at_ms;  /* when it begins; 0: it has */
 	uint64_t due_ms; /* until when its verdict has to fall; 0: nobody is to be judged */
@@ -192,7 +190,7 @@ struct world {
 	unsigned kill_in;  /* points until it is killed; 0: not at all */
 	uint64_t kills;
 	enum world_program program; /* of every host */
-	struct beat *beats;
+	struct net net;
 
 	struct actor actors[WORLD_HOSTS];
 	size_t actor_count;
@@ -242,8 +240,9 @@ void manager_start(struct world *w);
 void manager_bury(struct world *w);
 /* From @w->stop_ms until @w->stop_end_ms. */
 void manager_stop(struct world *w);
-/* Beats arrive. */
-void beats_advance(struct world *w);
+uint64_t world_wall_ms(const struct world *w);
+/* Somebody sets the wall clock. */
+void world_wall_set(struct world *w, int64_t by_ms);
 
 /* wire.c */
 /* For a manager that starts; with what it is to be given. */
