@@ -90,7 +90,9 @@ static void dead(struct night *w, size_t n, bool proved)
 {
 	enum record_said said = proved ? RECORD_PROVED : RECORD_FENCED;
 
-	if (w->host[n].aside)
+	if (proved && w->around[n].cold)
+		said = RECORD_OFF;
+	else if (w->host[n].aside)
 		said = RECORD_NOT_ACTED;
 	else if (!proved && switch_is_busy(w))
 		said = RECORD_WAITS;
@@ -719,6 +721,591 @@ static void a_manager_that_was_stopped_would_not_have_looked_then_either(void **
 	night_end(&w);
 }
 
+/* ---- to the word ---- */
+
+/* All steps, in seconds since START; "~" before those that are assumed. */
+static void timeline(const struct replay *replay, const struct replay_outcome *out,
+		     struct buf *text)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		const struct replay_step *step = &out->steps[i];
+		char line[160];
+
+		(void)snprintf(line, sizeof(line), "%s%s%s %s %.2f", i ? ", " : "",
+			       step->assumed ? "~" : "",
+			       step->host == REPLAY_CHASSIS ? "all"
+							    : replay->hosts[step->host].name,
+			       replay_what_word((enum replay_what)step->what),
+			       (double)(step->at_ms - START) / 1000);
+		buf_text(text, line);
+	}
+	buf_u8(text, '\0');
+}
+
+/* Without any setting of its own: it must also be that night again. */
+static void assert_was(struct night *w, const char *steps)
+{
+	OWNED(replay_free) struct replay *replay = opened(w);
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(buf_done) struct buf text = { 0 };
+
+	run(replay, &(struct replay_change){ 0 }, &out);
+	timeline(replay, &out, &text);
+	assert_string_equal(out.difference, "");
+	assert_true(out.is_same);
+	assert_string_equal((const char *)text.data, steps);
+}
+
+/* Where the record does not say how long an incident keeps its switch, @busy_ms. */
+static void assert_might(struct night *w, struct replay_change change, const char *steps)
+{
+	OWNED(replay_free) struct replay *replay = opened(w);
+	OWNED(replay_outcome_done) struct replay_outcome out = { 0 };
+	OWNED(buf_done) struct buf text = { 0 };
+
+	run(replay, &change, &out);
+	timeline(replay, &out, &text);
+	assert_string_equal(out.difference, "");
+	assert_false(out.is_same);
+	assert_string_equal((const char *)text.data, steps);
+}
+
+static struct replay_change missed(uint32_t beats)
+{
+	return (struct replay_change){ .which = REPLAY_SET_MISSED, .settings.live.missed = beats };
+}
+
+/* The settings of that night, and yet no longer held to what it said. */
+static struct replay_change same(const struct night *w)
+{
+	return (struct replay_change){ .which = REPLAY_SET_RATE_WINDOW,
+				       .settings.rate_window_ms = w->settings.rate_window_ms };
+}
+
+static void two_fall_silent(struct night *w, uint64_t busy_ms)
+{
+	night_begin(w);
+	w->busy_ms = busy_ms;
+	pass(w, 20000);
+	w->is_silent[2] = w->is_silent[3] = true;
+}
+
+static void the_second_waits_as_long_as_the_first_kept_their_switch(void **state)
+{
+	struct night w;
+
+	(void)state;
+	two_fall_silent(&w, 3000);
+	pass(&w, 5500);
+	w.is_silent[2] = false; /* heard, and its door is closed */
+	pass(&w, 4500);
+	assert_was(&w, "bay3 suspected 21.70, bay4 suspected 21.80, "
+		       "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30, "
+		       "bay4 judged-dead 27.20");
+	assert_might(&w, missed(4),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 23.20, bay4 waits-for-switch 23.30, "
+		     "bay4 judged-dead 26.20");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30, "
+		     "bay4 judged-dead 27.20");
+	/* It is let in, dies once more, and keeps its switch for less. */
+	w.busy_ms = 500;
+	door_open(&w, 2);
+	pass(&w, 3000);
+	w.is_silent[2] = true;
+	pass(&w, 9000);
+	assert_might(&w, missed(4),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 23.20, bay4 waits-for-switch 23.30, "
+		     "bay4 judged-dead 26.20, bay3 readmitted 30.00, "
+		     "bay3 suspected 34.70, bay3 judged-dead 36.20");
+	night_end(&w);
+}
+
+static void another_switch_is_not_waited_for(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.busy_ms = 3000;
+	w.recorder.hosts[3].group = 1;
+	pass(&w, 20000);
+	w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 4950);
+	assert_might(&w, missed(4),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 23.20, bay4 judged-dead 23.30");
+	night_end(&w);
+}
+
+static void how_long_is_told_too_by_one_that_was_proved_dead(void **state)
+{
+	struct replay_change none = { .which = REPLAY_SET_POLICY };
+	struct night w;
+
+	(void)state;
+	two_fall_silent(&w, 4000);
+	pass(&w, 3000);
+	witness(&w, 2, LIVE_SAYS_DEAD);
+	pass(&w, 7000);
+	assert_was(&w, "bay3 suspected 21.70, bay4 suspected 21.80, "
+		       "bay3 proved-dead 23.05, bay4 waits-for-switch 24.30, "
+		       "bay4 judged-dead 27.05");
+	assert_might(&w, none,
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30, "
+		     "bay4 judged-dead 28.20");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 proved-dead 23.05, bay4 waits-for-switch 24.30, "
+		     "bay4 judged-dead 27.05");
+	night_end(&w);
+}
+
+static void how_long_is_told_too_by_one_that_was_fenced_by_hand(void **state)
+{
+	struct night w;
+
+	(void)state;
+	two_fall_silent(&w, 3000);
+	pass(&w, 4000);
+	fence(&w, 2);
+	pass(&w, 6000);
+	assert_was(&w, "bay3 suspected 21.70, bay4 suspected 21.80, "
+		       "bay3 fenced-by-hand 24.00, bay4 waits-for-switch 24.30, "
+		       "bay4 judged-dead 27.00");
+	assert_might(&w, missed(3),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 22.20, bay4 waits-for-switch 22.30, "
+		     "bay4 judged-dead 25.20");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 fenced-by-hand 24.00, bay4 waits-for-switch 24.30, "
+		     "bay4 judged-dead 27.00");
+	night_end(&w);
+}
+
+static void leave(struct night *w, size_t n, bool may, bool is_fenced)
+{
+	record_leave(&w->recorder, n, may, is_fenced, w->now);
+	if (!is_fenced)
+		return;
+	live_rate_note(&w->rate, w->now);
+	fence(w, n);
+}
+
+static void how_long_is_told_too_by_one_that_left(void **state)
+{
+	struct night w;
+
+	(void)state;
+	two_fall_silent(&w, 3000);
+	pass(&w, 4000);
+	leave(&w, 2, true, true);
+	pass(&w, 6000);
+	assert_was(&w, "bay3 suspected 21.70, bay4 suspected 21.80, bay3 left 24.00, "
+		       "bay4 waits-for-switch 24.30, bay4 judged-dead 27.00");
+	assert_might(&w, missed(3),
+		     "bay3 suspected 21.70, bay4 suspected 21.80, "
+		     "bay3 judged-dead 22.20, bay4 waits-for-switch 22.30, "
+		     "bay3 stayed 24.00, bay4 judged-dead 25.20");
+	night_end(&w);
+}
+
+/* Its incident is older than the record, which cannot say since when. */
+static void how_long_is_not_told_of_what_had_begun_before(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.around[2].shut = w.around[2].busy = true;
+	live_unwatch(&w.host[2]);
+	record_anew(&w.recorder, &w.settings, &w.view, w.around, w.now);
+	w.busy_until[2] = w.now + 1000;
+	pass(&w, 2000);
+	door_open(&w, 2);
+	pass(&w, 18000);
+	w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 9000);
+	assert_might(&w, missed(4),
+		     "bay3 readmitted 2.00, bay3 suspected 21.70, bay4 suspected 21.80, "
+		     ""
+		     "bay3 judged-dead 23.20, bay4 waits-for-switch 23.30, "
+		     "bay4 judged-dead 23.40");
+	night_end(&w);
+}
+
+static void a_leave_is_denied_as_it_was(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	leave(&w, 5, false, false); /* its door is not one to be closed */
+	pass(&w, 1000);
+	assert_was(&w, "bay6 stayed 0.00");
+	w.settings.rate_count = 1;
+	pass(&w, 1000);
+	fence(&w, 1); /* by hand: its switch is busy */
+	leave(&w, 5, true, false);
+	leave(&w, 5, true, false);
+	pass(&w, 1000);
+	assert_was(&w, "bay6 stayed 0.00, bay2 fenced-by-hand 2.00, bay6 stayed 2.00, "
+		       "bay6 stayed 2.00");
+	leave(&w, 6, true, true);
+	pass(&w, 1000);
+	leave(&w, 5, true, false); /* too many already */
+	assert_was(&w, "bay6 stayed 0.00, bay2 fenced-by-hand 2.00, bay6 stayed 2.00, "
+		       "bay6 stayed 2.00, bay7 left 3.00, bay6 stayed 4.00");
+	assert_might(&w, same(&w),
+		     "bay6 stayed 0.00, bay2 fenced-by-hand 2.00, bay6 stayed 2.00, "
+		     "bay6 stayed 2.00, bay7 left 3.00, bay6 stayed 4.00");
+	night_end(&w);
+}
+
+static void a_leave_is_denied_in_a_storm_and_before_judging(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[0] = w.is_silent[1] = w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 7000);
+	assert_true(w.chassis.hold);
+	leave(&w, 5, true, false);
+	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
+		       ""
+		       "bay1 suspected 22.50, all breaker-on 23.30, "
+		       "bay2 held-by-breaker 24.10, bay3 held-by-breaker 24.20, "
+		       "bay4 held-by-breaker 24.30, bay1 held-by-breaker 25.00, "
+		       "bay6 stayed 27.00");
+	night_end(&w);
+	night_begin(&w);
+	live_chassis_stop(&w.chassis);
+	record_anew(&w.recorder, &w.settings, &w.view, w.around, w.now);
+	w.is_silent[2] = true;
+	pass(&w, 9000);
+	leave(&w, 5, true, false);
+	assert_was(&w, "bay6 stayed 9.00");
+	assert_might(&w, same(&w), "bay6 stayed 9.00");
+	night_end(&w);
+}
+
+static void who_leaves_when_it_is_fenced_long_since_does_not(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.settings.live.missed = 8;
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	pass(&w, 6500);
+	leave(&w, 2, true, true);
+	pass(&w, 1000);
+	assert_was(&w, "bay3 suspected 21.70, bay3 left 26.50");
+	assert_might(&w, missed(3),
+		     "bay3 suspected 21.70, bay3 judged-dead 22.20, bay3 stayed 26.50");
+	night_end(&w);
+}
+
+static void who_was_let_in_again_and_had_not_been_fenced_goes_on(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	pass(&w, 6000);
+	door_open(&w, 2);
+	pass(&w, 2000);
+	assert_was(&w, "bay3 suspected 21.70, bay3 judged-dead 24.20, "
+		       "bay3 readmitted 26.00");
+	assert_might(&w, missed(10), "bay3 suspected 21.70, ~bay3 judged-dead 29.20");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay3 judged-dead 24.20, "
+		     "bay3 readmitted 26.00, ~bay3 suspected 28.50, "
+		     "~bay3 judged-dead 31.00");
+	night_end(&w);
+}
+
+static void who_is_let_in_with_a_witness_against_it_is_dead_at_once(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	pass(&w, 6000);
+	witness(&w, 2, LIVE_SAYS_DEAD);
+	pass(&w, 500);
+	door_open(&w, 2);
+	pass(&w, 500);
+	assert_was(&w, "bay3 suspected 21.70, bay3 judged-dead 24.20, "
+		       "bay3 readmitted 26.50, bay3 proved-dead 26.55");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay3 judged-dead 24.20, "
+		     "bay3 readmitted 26.50, bay3 proved-dead 26.55");
+	night_end(&w);
+}
+
+static void rest(struct night *w, size_t n)
+{
+	live_unwatch(&w->host[n]);
+	record_unwatch(&w->recorder, n, w->now);
+}
+
+static void watch(struct night *w, size_t n)
+{
+	live_watch(&w->host[n], w->now);
+	record_watch(&w->recorder, n, w->now);
+}
+
+static void who_is_not_watched_for_a_while_is_watched_afresh(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	pass(&w, 3500);
+	rest(&w, 2);
+	pass(&w, 2500);
+	watch(&w, 2);
+	pass(&w, 1000);
+	watch(&w, 2); /* once more */
+	pass(&w, 6000);
+	assert_was(&w, "bay3 suspected 21.70, bay3 suspected 29.50, "
+		       "bay3 judged-dead 32.00");
+	assert_might(&w, same(&w),
+		     "bay3 suspected 21.70, bay3 suspected 28.50, "
+		     "bay3 judged-dead 31.00");
+	assert_might(&w, missed(3), "bay3 suspected 21.70, bay3 judged-dead 22.20");
+	night_end(&w);
+}
+
+/* Its incident goes on though its door is open. */
+static void an_open_host_that_keeps_its_switch_is_waited_for(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.around[5].busy = true;
+	w.busy_until[5] = START + 26000;
+	record_busy(&w.recorder, 5, true, w.now);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	pass(&w, 7000);
+	assert_was(&w, "bay3 suspected 21.70, bay3 waits-for-switch 24.20, "
+		       "bay3 judged-dead 26.00");
+	assert_might(&w, same(&w), "bay3 suspected 21.70, bay3 judged-dead 24.20");
+	night_end(&w);
+}
+
+static void who_was_fenced_by_hand_keeps_its_switch_as_that_night(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.busy_ms = 1000;
+	pass(&w, 20000);
+	fence(&w, 6);
+	w.is_silent[2] = true;
+	pass(&w, 7000);
+	assert_might(&w, same(&w),
+		     "bay7 fenced-by-hand 20.00, bay3 suspected 21.70, "
+		     "bay3 judged-dead 24.20");
+	night_end(&w);
+}
+
+static void what_lasts_is_told_once(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.settings.rate_count = 1;
+	pass(&w, 20000);
+	w.host[1].aside = true;
+	w.is_silent[1] = w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 7000);
+	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
+		       ""
+		       "bay2 told-only 24.10, bay3 judged-dead 24.20, "
+		       "bay4 waits-for-switch 24.30, bay4 waits-for-rate 24.40");
+	night_end(&w);
+}
+
+static void a_cold_spare_that_is_off_is_told_once_and_one_that_is_silent_is_fenced(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.around[2].cold = w.around[3].cold = true;
+	w.is_silent[2] = w.is_silent[3] = true;
+	record_cold(&w.recorder, 2, true);
+	record_cold(&w.recorder, 3, true);
+	pass(&w, 1000);
+	witness(&w, 2, LIVE_SAYS_DEAD);
+	pass(&w, 5000);
+	assert_was(&w, "bay3 cold-spare 21.05, bay4 suspected 21.80, "
+		       "bay4 judged-dead 24.30");
+	night_end(&w);
+}
+
+static void who_is_proved_dead_waits_for_no_switch(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.busy_ms = 9000;
+	pass(&w, 20000);
+	fence(&w, 6);
+	w.is_silent[2] = true;
+	pass(&w, 1000);
+	witness(&w, 2, LIVE_SAYS_DEAD);
+	pass(&w, 1000);
+	assert_was(&w, "bay7 fenced-by-hand 20.00, bay3 proved-dead 21.05");
+	night_end(&w);
+}
+
+static void a_storm_names_who_is_held_and_since_when(void **state)
+{
+	struct replay_change all = { .which = REPLAY_SET_POLICY,
+				     .settings.live.policy = LIVE_WITNESS_ALL };
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	rest(&w, 6);
+	w.host[5].aside = true;
+	for (size_t i = 0; i < 4; i++)
+		w.is_silent[i] = true;
+	w.is_silent[5] = w.is_silent[6] = true;
+	pass(&w, 7000);
+	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
+		       ""
+		       "bay6 suspected 22.00, bay1 suspected 22.50, all breaker-on 23.30, "
+		       ""
+		       "bay2 held-by-breaker 24.10, bay3 held-by-breaker 24.20, "
+		       "bay4 held-by-breaker 24.30, bay1 held-by-breaker 25.00");
+	assert_might(&w, all,
+		     "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
+		     ""
+		     "bay6 suspected 22.00, bay1 suspected 22.50, all breaker-on 23.30");
+	night_end(&w);
+}
+
+/* ---- looks that the night has not made ---- */
+
+static void no_look_is_made_while_the_manager_stood_though_beats_were_heard(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.now += 100;
+	beat(&w, 1);
+	w.now += 7000;
+	pass(&w, 2000);
+	assert_was(&w, "");
+	assert_might(&w, missed(3), "");
+	night_end(&w);
+}
+
+/* Once a beat suffices. */
+static void a_manager_that_looked_once_a_beat_would_have_looked_when_it_was_due(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	for (int i = 0; i < 4; i++) {
+		w.now += BEAT;
+		for (size_t n = 0; n < HOSTS; n++)
+			if (!w.is_silent[n])
+				beat(&w, n);
+		judge(&w);
+	}
+	assert_might(&w, missed(3), "bay3 suspected 21.70, bay3 judged-dead 22.20");
+	night_end(&w);
+}
+
+static void a_beat_that_comes_when_it_is_due_comes_in_time(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[0] = true;
+	pass(&w, 2 * BEAT);
+	w.is_silent[0] = false;
+	pass(&w, 3 * BEAT);
+	assert_might(&w, missed(3), "bay1 suspected 22.50, bay1 recovered 23.00");
+	night_end(&w);
+}
+
+static void who_has_been_silent_for_two_beats_and_a_half_stays_silent(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	pass(&w, 20000);
+	w.is_silent[2] = true;
+	while (w.now < w.host[2].last_beat_ms + 2 * BEAT + BEAT / 2)
+		pass(&w, TICK);
+	assert_was(&w, "bay3 suspected 21.70");
+	assert_might(&w, same(&w), "bay3 suspected 21.70, ~bay3 judged-dead 24.20");
+	night_end(&w);
+}
+
+/* No beat tells when the switch is free. */
+static void who_waits_at_the_end_is_followed_for_one_beat_more(void **state)
+{
+	struct night w;
+
+	(void)state;
+	for (int over = 0; over < 2; over++) {
+		struct replay_change change;
+
+		two_fall_silent(&w, 9000);
+		pass(&w, 3000);
+		w.busy_ms = 200;
+		leave(&w, 6, true, true);
+		w.is_silent[6] = true;
+		w.busy_ms = 9000;
+		pass(&w, 2700);
+		change = same(&w);
+		change.busy_ms = over ? 3500 : 2500;
+		assert_might(&w, change,
+			     over ? "bay3 suspected 21.70, bay4 suspected 21.80, bay7 left 23.00, "
+				    "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30"
+				  : "bay3 suspected 21.70, bay4 suspected 21.80, bay7 left 23.00, "
+				    "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30, "
+				    "~bay4 judged-dead 26.70");
+		night_end(&w);
+	}
+}
+
 /* ---- bytes that are no record ---- */
 
 static void every_cut_and_every_changed_byte_is_refused_or_run(void **state)
@@ -792,6 +1379,31 @@ int main(void)
 		cmocka_unit_test(a_lower_rate_would_have_made_the_second_wait),
 		cmocka_unit_test(a_witness_that_is_not_asked_does_not_cut_the_wait_short),
 		cmocka_unit_test(a_manager_that_was_stopped_would_not_have_looked_then_either),
+		cmocka_unit_test(the_second_waits_as_long_as_the_first_kept_their_switch),
+		cmocka_unit_test(another_switch_is_not_waited_for),
+		cmocka_unit_test(how_long_is_told_too_by_one_that_was_proved_dead),
+		cmocka_unit_test(how_long_is_told_too_by_one_that_was_fenced_by_hand),
+		cmocka_unit_test(how_long_is_told_too_by_one_that_left),
+		cmocka_unit_test(how_long_is_not_told_of_what_had_begun_before),
+		cmocka_unit_test(a_leave_is_denied_as_it_was),
+		cmocka_unit_test(a_leave_is_denied_in_a_storm_and_before_judging),
+		cmocka_unit_test(who_leaves_when_it_is_fenced_long_since_does_not),
+		cmocka_unit_test(who_was_let_in_again_and_had_not_been_fenced_goes_on),
+		cmocka_unit_test(who_is_let_in_with_a_witness_against_it_is_dead_at_once),
+		cmocka_unit_test(who_is_not_watched_for_a_while_is_watched_afresh),
+		cmocka_unit_test(an_open_host_that_keeps_its_switch_is_waited_for),
+		cmocka_unit_test(who_was_fenced_by_hand_keeps_its_switch_as_that_night),
+		cmocka_unit_test(what_lasts_is_told_once),
+		cmocka_unit_test(
+			a_cold_spare_that_is_off_is_told_once_and_one_that_is_silent_is_fenced),
+		cmocka_unit_test(who_is_proved_dead_waits_for_no_switch),
+		cmocka_unit_test(a_storm_names_who_is_held_and_since_when),
+		cmocka_unit_test(no_look_is_made_while_the_manager_stood_though_beats_were_heard),
+		cmocka_unit_test(
+			a_manager_that_looked_once_a_beat_would_have_looked_when_it_was_due),
+		cmocka_unit_test(a_beat_that_comes_when_it_is_due_comes_in_time),
+		cmocka_unit_test(who_has_been_silent_for_two_beats_and_a_half_stays_silent),
+		cmocka_unit_test(who_waits_at_the_end_is_followed_for_one_beat_more),
 		cmocka_unit_test(every_cut_and_every_changed_byte_is_refused_or_run),
 		cmocka_unit_test(another_version_is_named),
 	};
