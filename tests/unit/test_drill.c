@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Drills: the fence of an idle spare is proved, and whatever happens meanwhile is safe. */
+#include "fabricd/state.h"
 #include "house_fixture.h"
 
 static int drill(struct house *h, const char *name)
@@ -284,6 +285,48 @@ static void nobody_is_drilled_behind_a_switch_that_is_lost_or_by_a_frozen_manage
 	assert_refused(h, "bay8", REFUSE_FROZEN, "the database cannot be written");
 }
 
+static void assert_power_refused(struct house *h, const char *name, const char *reason)
+{
+	const struct fabric_drill how = { .power = true };
+	struct fabric_problem problem = { 0 };
+
+	assert_int_equal(fabric_host_drill(h->fabric, name, &how, 0, &problem, on_answer, h),
+			 REFUSE_HOST_STATE);
+	assert_string_equal(problem.reason, reason);
+}
+
+static void power_is_taken_only_where_it_is_on_and_can_be_given_back(void **state)
+{
+	struct house *h = *state;
+	struct provider_host *bay8;
+	struct provider_hello *hello;
+
+	usual(h);
+	spare(h, "bay7");
+	silence(h, 7);
+	assert_int_equal(sim_model_host(h->reach[0].model, 7, SIM_HOST_POWER, false), 0);
+	run(h, STEADY);
+	assert_power_refused(h, "bay7", "bay7 is off already");
+	bay8 = &host_get(h->fabric, "bay8")->as;
+	bay8->can_power_on = false;
+	assert_power_refused(h, "bay8", "its switch cannot turn bay8 off and on again");
+	bay8->can_power_on = true;
+	hello = &h->fabric->providers[0]->hello;
+	hello->can &= ~(uint32_t)PROVIDER_CAN_POWER;
+	assert_power_refused(h, "bay8", "its switch cannot turn bay8 off and on again");
+	hello->can |= PROVIDER_CAN_POWER;
+	assert_int_equal(drill_power(h), 0);
+}
+
+static void nobody_is_drilled_before_a_restored_database_is_adopted(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->fabric->restored = true;
+	assert_refused(h, "bay8", REFUSE_ADOPT, "restored from a backup");
+}
+
 /* ---- while it runs ---- */
 
 static void while_it_runs_the_spare_is_given_nothing(void **state)
@@ -405,6 +448,43 @@ static void a_door_that_does_not_open_again_stays_closed_and_is_told(void **stat
 	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 }
 
+static void a_door_that_is_being_opened_is_not_opened_once_more(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	usual(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 300, 0);
+	assert_int_equal(drill(h, "bay8"), 0);
+	while (!h->fabric->drill.is_opening)
+		house_step(h, h->now_ms + 1);
+	epoch = host(h, "bay8")->epoch;
+	drill_fenced(h->fabric, incident_get(h->fabric, last_incident(h)->row.id));
+	run(h, 2 * BEAT);
+
+	assert_int_equal(host(h, "bay8")->epoch, epoch);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(h->answer.count, 1);
+	assert_int_equal(h->answer.r, 0);
+}
+
+/* The door is being opened when the manager freezes; who waits for it is told once. */
+static void who_asked_is_answered_once_when_the_manager_freezes_at_the_open_door(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(drill(h, "bay8"), 0);
+	run_until_state(h, "bay8", FABRIC_HOST_FENCED);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 0);
+	run(h, 100);
+	freeze(h->fabric, "the test says so");
+	run(h, 60 * BEAT);
+
+	assert_int_equal(h->answer.count, 1);
+	assert_int_equal(h->answer.r, REFUSE_FROZEN);
+}
+
 /* ---- whatever happens to the manager ---- */
 
 static void a_manager_that_dies_at_any_moment_of_a_drill_leaves_it_safe(void **state)
@@ -510,6 +590,10 @@ int main(void)
 		TEST(what_somebody_else_bound_is_not_drilled),
 		TEST(nobody_is_drilled_in_a_storm_or_while_an_incident_is_open),
 		TEST(nobody_is_drilled_behind_a_switch_that_is_lost_or_by_a_frozen_manager),
+		TEST(power_is_taken_only_where_it_is_on_and_can_be_given_back),
+		TEST(nobody_is_drilled_before_a_restored_database_is_adopted),
+		TEST(who_asked_is_answered_once_when_the_manager_freezes_at_the_open_door),
+		TEST(a_door_that_is_being_opened_is_not_opened_once_more),
 		TEST(while_it_runs_the_spare_is_given_nothing),
 		TEST(a_death_in_a_drill_takes_another_spare_at_once),
 		TEST(a_death_in_a_drill_of_the_only_spare_takes_it_when_it_is_back),

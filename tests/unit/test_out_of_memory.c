@@ -98,6 +98,15 @@ static void on_view(void *arg, const struct provider_config *config, const char 
 	(void)why;
 }
 
+static void drill(struct house *h)
+{
+	static const struct fabric_drill how = { .force = true };
+	struct fabric_problem problem;
+
+	may_fail(fabric_host_drill(h->fabric, "bay4", &how, 0, &problem, on_answer, h));
+	run(h, BEAT);
+}
+
 static void ask_much(struct house *h)
 {
 	struct fabric_request_op one = op(DB_OP_ASSIGN, VF3, "bay2", MAC2);
@@ -116,6 +125,7 @@ static void ask_much(struct house *h)
 		_exit(7); /* S12: there is no spare, and that was not weighed */
 	may_fail(fabric_host_set_spare(h->fabric, "bay8", true, 0, on_answer, h));
 	run(h, 10);
+	drill(h);
 	may_fail(ask(h, DB_OP_ASSIGN, VF1, "bay1", MAC1));
 	may_fail(ask(h, DB_OP_ASSIGN, GPU0, "bay1", 0));
 	if (!fabric_change_request(h->fabric, &keyed, &problem, on_answer, h))

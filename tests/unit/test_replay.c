@@ -782,6 +782,16 @@ static struct replay_change same(const struct night *w)
 				       .settings.rate_window_ms = w->settings.rate_window_ms };
 }
 
+/* A beat later: all beat that do, and then it looks. */
+static void look_once(struct night *w)
+{
+	w->now += BEAT;
+	for (size_t n = 0; n < HOSTS; n++)
+		if (!w->is_silent[n])
+			beat(w, n);
+	judge(w);
+}
+
 static void two_fall_silent(struct night *w, uint64_t busy_ms)
 {
 	night_begin(w);
@@ -798,6 +808,7 @@ static void the_second_waits_as_long_as_the_first_kept_their_switch(void **state
 	two_fall_silent(&w, 3000);
 	pass(&w, 5500);
 	w.is_silent[2] = false; /* heard, and its door is closed */
+	witness(&w, 2, LIVE_SAYS_DEAD);
 	pass(&w, 4500);
 	assert_was(&w, "bay3 suspected 21.70, bay4 suspected 21.80, "
 		       "bay3 judged-dead 24.20, bay4 waits-for-switch 24.30, "
@@ -812,6 +823,7 @@ static void the_second_waits_as_long_as_the_first_kept_their_switch(void **state
 		     "bay4 judged-dead 27.20");
 	/* It is let in, dies once more, and keeps its switch for less. */
 	w.busy_ms = 500;
+	witness(&w, 2, LIVE_CANNOT_TELL);
 	door_open(&w, 2);
 	pass(&w, 3000);
 	w.is_silent[2] = true;
@@ -826,16 +838,17 @@ static void the_second_waits_as_long_as_the_first_kept_their_switch(void **state
 
 static void another_switch_is_not_waited_for(void **state)
 {
+	struct replay_change change = missed(4);
 	struct night w;
 
 	(void)state;
 	night_begin(&w);
-	w.busy_ms = 3000;
 	w.recorder.hosts[3].group = 1;
 	pass(&w, 20000);
 	w.is_silent[2] = w.is_silent[3] = true;
 	pass(&w, 4950);
-	assert_might(&w, missed(4),
+	change.busy_ms = 3000;
+	assert_might(&w, change,
 		     "bay3 suspected 21.70, bay4 suspected 21.80, "
 		     "bay3 judged-dead 23.20, bay4 judged-dead 23.30");
 	night_end(&w);
@@ -934,6 +947,8 @@ static void how_long_is_not_told_of_what_had_begun_before(void **state)
 	assert_might(&w, missed(4),
 		     "bay3 readmitted 2.00, bay3 suspected 21.70, bay4 suspected 21.80, "
 		     ""
+		     ""
+		     ""
 		     "bay3 judged-dead 23.20, bay4 waits-for-switch 23.30, "
 		     "bay4 judged-dead 23.40");
 	night_end(&w);
@@ -979,6 +994,8 @@ static void a_leave_is_denied_in_a_storm_and_before_judging(void **state)
 	assert_true(w.chassis.hold);
 	leave(&w, 5, true, false);
 	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
+		       ""
+		       ""
 		       ""
 		       "bay1 suspected 22.50, all breaker-on 23.30, "
 		       "bay2 held-by-breaker 24.10, bay3 held-by-breaker 24.20, "
@@ -1141,6 +1158,8 @@ static void what_lasts_is_told_once(void **state)
 	pass(&w, 7000);
 	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
 		       ""
+		       ""
+		       ""
 		       "bay2 told-only 24.10, bay3 judged-dead 24.20, "
 		       "bay4 waits-for-switch 24.30, bay4 waits-for-rate 24.40");
 	night_end(&w);
@@ -1199,15 +1218,59 @@ static void a_storm_names_who_is_held_and_since_when(void **state)
 	pass(&w, 7000);
 	assert_was(&w, "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
 		       ""
+		       ""
+		       ""
 		       "bay6 suspected 22.00, bay1 suspected 22.50, all breaker-on 23.30, "
+		       ""
+		       ""
 		       ""
 		       "bay2 held-by-breaker 24.10, bay3 held-by-breaker 24.20, "
 		       "bay4 held-by-breaker 24.30, bay1 held-by-breaker 25.00");
 	assert_might(&w, all,
 		     "bay2 suspected 21.60, bay3 suspected 21.70, bay4 suspected 21.80, "
 		     ""
+		     ""
+		     ""
 		     "bay6 suspected 22.00, bay1 suspected 22.50, all breaker-on 23.30");
 	night_end(&w);
+}
+
+/* Looks are a beat apart: who is suspected is overdue already, and that is told with the next. */
+static void one_look_tells_one_thing_of_a_host(void **state)
+{
+	struct night w;
+
+	(void)state;
+	night_begin(&w);
+	w.settings.live.missed = 3;
+	pass(&w, 20000);
+	w.is_silent[1] = w.is_silent[2] = w.is_silent[3] = true;
+	pass(&w, 500);
+	for (int i = 0; i < 3; i++)
+		look_once(&w);
+	assert_was(&w, "all breaker-on 21.50, bay2 suspected 22.50, bay3 suspected 22.50, "
+		       "bay4 suspected 22.50, bay2 held-by-breaker 23.50, "
+		       "bay3 held-by-breaker 23.50, bay4 held-by-breaker 23.50");
+	night_end(&w);
+}
+
+/* What the record says of a look is held against the run by its host and by its word. */
+static void who_was_another_and_what_was_another_is_found_out(void **state)
+{
+	struct night w;
+
+	(void)state;
+	for (int host = 0; host < 2; host++) {
+		night_begin(&w);
+		pass(&w, 20000);
+		record_judge(&w.recorder, &w.settings, &w.view, w.now + 10, 0);
+		record_witness(&w.recorder, 5, LIVE_SAYS_DEAD, w.now + 10);
+		record_judge(&w.recorder, &w.settings, &w.view, w.now + 20, 0);
+		record_say(&w.recorder, host ? 6 : 5, host ? RECORD_PROVED : RECORD_FENCED);
+		assert_differs(&w, host ? "bay7 was proved dead; now bay6 is proved dead"
+					: "bay6 was judged dead; now bay6 is proved dead");
+		night_end(&w);
+	}
 }
 
 /* ---- looks that the night has not made ---- */
@@ -1237,13 +1300,8 @@ static void a_manager_that_looked_once_a_beat_would_have_looked_when_it_was_due(
 	night_begin(&w);
 	pass(&w, 20000);
 	w.is_silent[2] = true;
-	for (int i = 0; i < 4; i++) {
-		w.now += BEAT;
-		for (size_t n = 0; n < HOSTS; n++)
-			if (!w.is_silent[n])
-				beat(&w, n);
-		judge(&w);
-	}
+	for (int i = 0; i < 4; i++)
+		look_once(&w);
 	assert_might(&w, missed(3), "bay3 suspected 21.70, bay3 judged-dead 22.20");
 	night_end(&w);
 }
@@ -1402,6 +1460,8 @@ int main(void)
 		cmocka_unit_test(
 			a_manager_that_looked_once_a_beat_would_have_looked_when_it_was_due),
 		cmocka_unit_test(a_beat_that_comes_when_it_is_due_comes_in_time),
+		cmocka_unit_test(one_look_tells_one_thing_of_a_host),
+		cmocka_unit_test(who_was_another_and_what_was_another_is_found_out),
 		cmocka_unit_test(who_has_been_silent_for_two_beats_and_a_half_stays_silent),
 		cmocka_unit_test(who_waits_at_the_end_is_followed_for_one_beat_more),
 		cmocka_unit_test(every_cut_and_every_changed_byte_is_refused_or_run),
