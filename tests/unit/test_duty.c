@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the person on duty is told, and may vouch for: time lines, hooks, what to type next, and
  * fence-confirm against what the witnesses have seen. */
+#include "fabricd/state.h"
 #include "house_fixture.h"
 
 enum { RETRY = 60 * BEAT };
@@ -173,6 +174,23 @@ static void what_was_seen_before_the_power_went_is_over(void **state)
 	assert_int_not_equal(confirm(h, &problem), 0);
 	power(h, false);
 	assert_int_equal(confirm(h, &problem), 0);
+}
+
+static void a_switch_that_says_nothing_of_its_power_has_not_seen_it_go(void **state)
+{
+	const struct provider_event unsaid = { .kind = PROVIDER_EVENT_HOST,
+					       .host = { .host = BAY1 } };
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	block(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 0);
+	beat(h, "socket");
+	run(h, 10);
+	h->reach[0].sink.told(h->reach[0].sink.arg, &unsaid);
+	run(h, 10);
+	assert_int_not_equal(confirm(h, &problem), 0);
+	assert_holds(problem.reason, "it beat by socket");
 }
 
 static void power_that_was_on_all_the_time_cannot_tell_and_is_written_down(void **state)
@@ -506,6 +524,46 @@ static void what_waits_names_each_host_that_could_become_a_spare(void **state)
 	assert_true(is_next_of_host(h, "bay1", "fabricctl host readmit bay1"));
 }
 
+/* Eight at most, and each once. */
+static void no_more_is_to_be_typed_than_there_is_room_for(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX + 1];
+	size_t count;
+
+	usual(h);
+	assign(h, VF3, "bay2", 0);
+	assert_int_equal(fabric_host_set_spare(h->fabric, "bay8", false, 0, on_answer, h), 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(fabric_health_next(h->fabric, next), 6); /* what both wait for, once */
+	h->agents[BAY1 - 1].beats = h->agents[BAY2 - 1].beats = true;
+	run(h, 2 * BEAT);
+	/* Six hosts that may be spares, two to be let in, and a database to be adopted. */
+	h->fabric->restored = true;
+	memset(next, '#', sizeof(next));
+	count = fabric_health_next(h->fabric, next);
+
+	assert_int_equal(count, FABRIC_NEXT_MAX);
+	assert_int_equal(next[FABRIC_NEXT_MAX].command[0], '#');
+}
+
+static void a_host_that_is_not_known_any_more_is_nobody_to_be_let_in(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+	struct fabric_incident *of;
+
+	block(h);
+	of = (struct fabric_incident *)incident(h, "bay1");
+	of->host = NULL;
+	assert_int_equal(fabric_incident_next(h->fabric, of, next), 0);
+	of->host = (struct fabric_host *)host(h, "bay1");
+	assert_int_not_equal(fabric_incident_next(h->fabric, of, next), 0);
+}
+
 static void nothing_is_to_be_typed_where_all_is_well(void **state)
 {
 	struct house *h = *state;
@@ -526,6 +584,7 @@ int main(void)
 		TEST(a_beat_just_before_the_last_try_speaks_for_a_window),
 		TEST(power_that_comes_is_life_and_power_that_was_there_is_none),
 		TEST(what_was_seen_before_the_power_went_is_over),
+		TEST(a_switch_that_says_nothing_of_its_power_has_not_seen_it_go),
 		TEST(power_that_was_on_all_the_time_cannot_tell_and_is_written_down),
 		TEST(an_agent_that_tells_its_view_lives),
 		TEST(an_agent_that_answers_lives),
@@ -539,6 +598,8 @@ int main(void)
 		TEST(steps_of_before_a_restart_are_not_told_again),
 		TEST(a_blocked_host_is_to_be_vouched_for_and_one_that_beats_let_in),
 		TEST(what_waits_names_each_host_that_could_become_a_spare),
+		TEST(no_more_is_to_be_typed_than_there_is_room_for),
+		TEST(a_host_that_is_not_known_any_more_is_nobody_to_be_let_in),
 		TEST(nothing_is_to_be_typed_where_all_is_well),
 	};
 

@@ -22,6 +22,24 @@
 
 enum { LONG_MS = 120000, TOLD_MAX = 512 };
 
+/* The allocation of the project's own code that fails, counted from 1; 0: none. */
+static unsigned fails_in;
+
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails_in && !--fails_in ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+	return fails_in && !--fails_in ? NULL : __real_realloc(at, size);
+}
+
 struct rig {
 	struct event_base *base;
 	struct hooks *hooks;
@@ -146,6 +164,35 @@ static void a_step_is_in_words_environment_and_on_standard_input(void **state)
 			       "\"host\":\"bay1\",\"what\":\"fenced\",\"detail\":"));
 }
 
+/* What the first step leaves empty. */
+static void a_step_says_why_where_to_and_that_it_is_a_drill(void **state)
+{
+	struct rig *rig = *state;
+	const struct hooks_step told = { .incident = 7,
+					 .n = 4,
+					 .host = "bay1",
+					 .state = "moving",
+					 .cause = "silent",
+					 .what = "move",
+					 .target = "bay8",
+					 .change = 12,
+					 .drill = true };
+
+	put(rig, "a", "echo \"$FABRIC_CAUSE/$FABRIC_TARGET/$FABRIC_DRILL/\"", 0700);
+	put(rig, "b", "cat", 0700);
+	assert_int_equal(hooks_run(rig->hooks, rig->folder, LONG_MS, &told), 0);
+	step(rig, 8, 1, LONG_MS);
+	wait_for(rig, 4);
+
+	for (unsigned i = 0; i < 4; i++)
+		if (rig->incidents[i] == 8 && rig->told[i][0] == 'a')
+			assert_ends(rig->told[i], ": silent for 5 beats///");
+		else if (rig->incidents[i] == 7 && rig->told[i][0] == 'a')
+			assert_ends(rig->told[i], ": silent/bay8/1/");
+		else if (rig->incidents[i] == 7)
+			assert_non_null(strstr(rig->told[i], "\"what\":\"move\""));
+}
+
 static void they_run_in_the_order_of_their_names_and_others_do_not(void **state)
 {
 	struct rig *rig = *state;
@@ -243,6 +290,36 @@ static void no_more_steps_wait_than_there_is_room_for(void **state)
 	assert_int_equal(n, HOOKS_WAITING);
 	wait_for(rig, HOOKS_WAITING); /* and none of those is lost */
 	assert_int_equal(hooks_run(rig->hooks, rig->folder, LONG_MS, &one), 0);
+}
+
+static void a_step_that_memory_has_no_room_for_is_refused_and_leaves_none(void **state)
+{
+	struct rig *rig = *state;
+	const struct hooks_step one = {
+		.incident = 1, .n = 1, .host = "bay1", .state = "", .cause = "", .what = "x"
+	};
+
+	put(rig, "a", "exit 0", 0700);
+	for (unsigned n = 1; n < 3; n++) { /* the step itself, its input */
+		fails_in = n;
+		assert_int_equal(hooks_run(rig->hooks, rig->folder, LONG_MS, &one), -ENOMEM);
+		assert_int_equal(fails_in, 0);
+	}
+	for (unsigned n = 0; n < HOOKS_WAITING; n++) /* none of those waits */
+		assert_int_equal(hooks_run(rig->hooks, rig->folder, LONG_MS, &one), 0);
+}
+
+static void without_memory_there_are_no_hooks(void **state)
+{
+	struct rig *rig = *state;
+	struct hooks *none = NULL;
+
+	for (unsigned n = 1; n < 3; n++) { /* they, and what runs them */
+		fails_in = n;
+		assert_int_equal(hooks_new(rig->base, on_told, rig, &none), -ENOMEM);
+		assert_int_equal(fails_in, 0);
+		assert_null(none);
+	}
 }
 
 /* ---- what is not run ---- */
@@ -413,6 +490,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_step_is_in_words_environment_and_on_standard_input),
+		TEST(a_step_says_why_where_to_and_that_it_is_a_drill),
+		TEST(a_step_that_memory_has_no_room_for_is_refused_and_leaves_none),
+		TEST(without_memory_there_are_no_hooks),
 		TEST(they_run_in_the_order_of_their_names_and_others_do_not),
 		TEST(one_incident_does_not_wait_for_another),
 		TEST(one_that_fails_is_told_and_the_next_runs_all_the_same),
