@@ -544,6 +544,35 @@ static void assert_not_taken_in(struct house *h, struct db_batch *batch)
 	fabric_free(next);
 }
 
+static void a_database_that_cannot_be_read_is_not_taken_in(void **state)
+{
+	const struct fabric_io io = { .now_ms = io_now, .wall_ms = io_wall, .arg = *state };
+	struct house *h = *state;
+	char folder[] = "/tmp/test_fabric.XXXXXX";
+	char text[64];
+	char why[DB_TEXT_MAX] = "";
+	struct fabric *next = NULL;
+	struct db *db = NULL;
+	FILE *file;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(text, sizeof(text), "%s/db", folder);
+	assert_int_equal(db_open_fast(text, why, &db), 0);
+	assert_int_equal(fabric_new(&h->config, &io, &next), 0);
+	file = fopen(text, "r+e");
+	assert_non_null(file);
+	for (int i = 0; i < 256 << 10; i++)
+		(void)fputc('#', file);
+	assert_int_equal(fclose(file), 0);
+	assert_true(fabric_load(next, db, why) < 0);
+	assert_string_not_equal(why, "");
+	fabric_free(next);
+	db_close(db);
+	(void)snprintf(text, sizeof(text), "rm -r %s", folder);
+	assert_int_equal(system(text), 0);
+	manager_start(h); /* for house_end() */
+}
+
 /* Though changes are read behind it that say nothing wrong. */
 static void an_assignment_to_a_vport_that_cannot_be_is_not_taken_in(void **state)
 {
@@ -609,6 +638,7 @@ int main(void)
 		T(s15_an_answer_out_of_order_freezes),
 		T(attempts_are_asked_for_once),
 		T(no_event_is_the_last_before_the_first),
+		T(a_database_that_cannot_be_read_is_not_taken_in),
 		T(an_assignment_to_a_vport_that_cannot_be_is_not_taken_in),
 		T(a_change_to_a_vport_that_cannot_be_is_not_taken_in),
 		T(a_view_is_passed_through_from_the_switches_that_have_one),
