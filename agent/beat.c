@@ -32,10 +32,9 @@ static const struct step steps[BEAT_LINKS][BEAT_EVENTS] = {
 	},
 };
 
-void beat_init(struct beat *b, uint64_t interval_ms, uint64_t seq, uint64_t now_ms)
+void beat_init(struct beat *b, uint64_t interval_ms, uint64_t now_ms)
 {
 	*b = (struct beat){ .interval_ms = interval_ms,
-			    .seq = seq,
 			    .link = BEAT_AWAY,
 			    .due_ms = now_ms,
 			    .connect_ms = now_ms };
@@ -53,7 +52,6 @@ static void beat_send(struct beat *b, uint64_t now_ms)
 {
 	uint64_t pace = b->fenced ? FENCED_SLOWER * b->interval_ms : b->interval_ms;
 
-	b->seq++;
 	b->answer_ms = now_ms + 2 * b->interval_ms;
 	b->due_ms += pace;
 	if (b->due_ms <= now_ms) /* beats were missed: they stay missed */

@@ -41,7 +41,7 @@ enum beat_event {
 enum beat_action {
 	BEAT_DO_NOTHING,
 	BEAT_CONNECT,
-	BEAT_SEND, /* one beat, numbered beat.seq */
+	BEAT_SEND, /* one beat */
 	BEAT_DROP, /* close the connection */
 	BEAT_SEND_VIEW,
 };
@@ -57,7 +57,6 @@ enum beat_news {
 
 struct beat {
 	uint64_t interval_ms;
-	uint64_t seq; /* of the latest beat */
 	enum beat_link link;
 	uint64_t due_ms;     /* the next beat leaves */
 	uint64_t connect_ms; /* the next connection is tried */
@@ -67,8 +66,7 @@ struct beat {
 	bool fenced;
 };
 
-/* @seq: the first beat has the next number. */
-void beat_init(struct beat *b, uint64_t interval_ms, uint64_t seq, uint64_t now_ms);
+void beat_init(struct beat *b, uint64_t interval_ms, uint64_t now_ms);
 enum beat_action beat_step(struct beat *b, enum beat_event event, uint64_t now_ms);
 /* When BEAT_TIMER is due. */
 uint64_t beat_wake_ms(const struct beat *b);

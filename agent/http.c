@@ -299,7 +299,7 @@ static int http_open(struct event_base *base, const struct transport_config *con
 		return -ENOMEM;
 	h->base = (struct transport){ .ops = &transport_http, .config = *config, .sink = *sink };
 	h->loop = base;
-	beat_init(&h->beat, config->interval_ms, 0, clock_boot_ms());
+	beat_init(&h->beat, config->interval_ms, clock_boot_ms());
 	h->timer = evtimer_new(base, on_timer, h);
 	if (!h->timer) {
 		free(h);

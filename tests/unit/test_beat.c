@@ -14,7 +14,7 @@ static struct beat beating(void)
 {
 	struct beat b;
 
-	beat_init(&b, INTERVAL, 40, START);
+	beat_init(&b, INTERVAL, START);
 	assert_int_equal(beat_step(&b, BEAT_TIMER, START), BEAT_CONNECT);
 	assert_int_equal(beat_step(&b, BEAT_CONNECTED, START), BEAT_DO_NOTHING);
 	return b;
@@ -27,12 +27,10 @@ static void the_first_beat_leaves_at_once_and_the_next_an_interval_later(void **
 	(void)state;
 	assert_int_equal(beat_wake_ms(&b), START);
 	assert_int_equal(beat_step(&b, BEAT_TIMER, START), BEAT_SEND);
-	assert_int_equal(b.seq, 41);
 	assert_int_equal(beat_step(&b, BEAT_ANSWERED, START + 3), BEAT_DO_NOTHING);
 
 	assert_int_equal(beat_wake_ms(&b), START + INTERVAL);
 	assert_int_equal(beat_step(&b, BEAT_TIMER, START + INTERVAL), BEAT_SEND);
-	assert_int_equal(b.seq, 42);
 }
 
 static void beats_that_were_missed_are_not_sent_later(void **state)
@@ -65,7 +63,7 @@ static void connecting_never_gives_up_and_never_waits_longer_than_two_beats(void
 	uint64_t now = START;
 
 	(void)state;
-	beat_init(&b, INTERVAL, 0, now);
+	beat_init(&b, INTERVAL, now);
 	for (int i = 0; i < 100000; i++) {
 		uint64_t wake;
 
