@@ -434,33 +434,6 @@ int body_on_parse(const char *text, size_t length, bool *on, struct problem *p)
 	return r;
 }
 
-static int drain_to_take(json_object *value, const char *path, void *out, struct problem *p)
-{
-	struct body_drain *drain = out;
-
-	return value ? text_take(value, path, drain->to, sizeof(drain->to), p) : 0;
-}
-
-static int drain_dry_run_take(json_object *value, const char *path, void *out, struct problem *p)
-{
-	struct body_drain *drain = out;
-
-	return bool_take(value, path, &drain->dry_run, p);
-}
-
-int body_drain_parse(const char *text, size_t length, struct body_drain *out, struct problem *p)
-{
-	static const struct member members[] = { { "to", false, drain_to_take },
-						 { "dry_run", false, drain_dry_run_take },
-						 { 0 } };
-	struct body_drain drain = { 0 };
-	int r = length ? body_take(text, length, members, &drain, p) : 0;
-
-	if (!r)
-		*out = drain;
-	return r;
-}
-
 /* ---- profiles ---- */
 
 static int member_function_take(json_object *value, const char *path, void *out, struct problem *p)
@@ -557,6 +530,11 @@ static int place_host_take(json_object *value, const char *path, void *out, stru
 	return text_take(value, path, place->host, sizeof(place->host), p);
 }
 
+static int place_to_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	return value ? place_host_take(value, path, out, p) : 0;
+}
+
 static int place_dry_run_take(json_object *value, const char *path, void *out, struct problem *p)
 {
 	struct body_place *place = out;
@@ -564,16 +542,19 @@ static int place_dry_run_take(json_object *value, const char *path, void *out, s
 	return bool_take(value, path, &place->dry_run, p);
 }
 
-int body_place_parse(const char *text, size_t length, bool has_host, struct body_place *out,
-		     struct problem *p)
+int body_place_parse(const char *text, size_t length, enum body_place_form form,
+		     struct body_place *out, struct problem *p)
 {
-	static const struct member members[] = { { "host", true, place_host_take },
-						 { "dry_run", false, place_dry_run_take },
-						 { 0 } };
+	static const struct member members[BODY_PLACE_FORMS][3] = {
+		[BODY_PLACE_HOST] = { { "host", true, place_host_take },
+				      { "dry_run", false, place_dry_run_take } },
+		[BODY_PLACE_TO] = { { "to", false, place_to_take },
+				    { "dry_run", false, place_dry_run_take } },
+		[BODY_PLACE_NONE] = { { "dry_run", false, place_dry_run_take } },
+	};
 	struct body_place place = { 0 };
-	/* A release names no host: the table from its second entry on. */
-	int r = has_host || length
-			? body_take(text, length, has_host ? members : members + 1, &place, p)
+	int r = length || form == BODY_PLACE_HOST
+			? body_take(text, length, members[form], &place, p)
 			: 0;
 
 	if (!r)

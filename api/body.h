@@ -37,13 +37,6 @@ MUST_USE int body_beat_parse(const char *text, size_t length, struct body_beat *
 MUST_USE int body_spare_parse(const char *text, size_t length, bool *spare, struct problem *p);
 /* POST maintenance: {"on":true} */
 MUST_USE int body_on_parse(const char *text, size_t length, bool *on, struct problem *p);
-/* POST drain: {"to":HOST,"dry_run":true}, {}, or nothing at all */
-struct body_drain {
-	char to[FABRIC_NAME_MAX]; /* "": not told */
-	bool dry_run;
-};
-MUST_USE int body_drain_parse(const char *text, size_t length, struct body_drain *out,
-			      struct problem *p);
 /* PUT /v1/profiles/ID */
 struct body_profile {
 	unsigned priority; /* FABRIC_PRIORITY unless told */
@@ -54,13 +47,14 @@ void body_profile_done(struct body_profile *profile);
 OWNED_BY_VALUE(struct body_profile, body_profile_done)
 MUST_USE int body_profile_parse(const char *text, size_t length, struct body_profile *out,
 				struct problem *p);
-/* POST assign, move: {"host":ID,"dry_run":true}; release: {"dry_run":true}, {}, or nothing at all
- */
+/* Where to: of a profile's assign and move {"host":ID,"dry_run":true}; of a drain {"to":ID,...};
+ * of a release no host. {} or nothing at all where none must be told. */
+enum body_place_form { BODY_PLACE_HOST, BODY_PLACE_TO, BODY_PLACE_NONE, BODY_PLACE_FORMS };
 struct body_place {
-	char host[FABRIC_NAME_MAX];
+	char host[FABRIC_NAME_MAX]; /* "": not told */
 	bool dry_run;
 };
-MUST_USE int body_place_parse(const char *text, size_t length, bool has_host,
+MUST_USE int body_place_parse(const char *text, size_t length, enum body_place_form form,
 			      struct body_place *out, struct problem *p);
 /* POST drill: {"force":true,"power":true}, {}, or nothing at all */
 MUST_USE int body_drill_parse(const char *text, size_t length, struct fabric_drill *out,

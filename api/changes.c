@@ -382,18 +382,18 @@ const struct api_command api_change_post = {
 
 /* ---- all that a host has ---- */
 
-static void drain_plan(struct api_call *call, const struct body_drain *body)
+static void drain_plan(struct api_call *call, const struct body_place *body)
 {
 	OWNED(fabric_plan_done) struct fabric_plan plan = { 0 };
 	struct fabric_problem why = { .op = SIZE_MAX };
-	int r = fabric_host_drain_plan(call->fabric, call->id, body->to, &why, &plan);
+	int r = fabric_host_drain_plan(call->fabric, call->id, body->host, &why, &plan);
 
 	plan_answer(call, r, &why, false, &plan);
 }
 
 /* A key was heard of before, or what the host has moves, or there is nothing to do: that is said.
  */
-static void drain_begin(struct api_call *call, const struct body_drain *body, const char *key,
+static void drain_begin(struct api_call *call, const struct body_place *body, const char *key,
 			uint32_t wait_s)
 {
 	struct fabric_problem why = { .op = SIZE_MAX };
@@ -405,7 +405,7 @@ static void drain_begin(struct api_call *call, const struct body_drain *body, co
 		return;
 	who.hash = api_hash(api_hash(api_hash(0, "drain", 5), call->id, strlen(call->id)),
 			    call->request->body, call->request->body_length);
-	r = fabric_host_drain(call->fabric, call->id, body->to, &who, &why, ticket_answered, t);
+	r = fabric_host_drain(call->fabric, call->id, body->host, &who, &why, ticket_answered, t);
 	if (r != REFUSE_FUNCTION_FREE) {
 		ticket_asked(t, call, r, &why, false);
 		return;
@@ -417,7 +417,7 @@ static void drain_begin(struct api_call *call, const struct body_drain *body, co
 static void host_drain(struct api_call *call)
 {
 	const struct fabric_host *host = fabric_host_find(call->fabric, call->id);
-	struct body_drain body = { 0 };
+	struct body_place body = { 0 };
 	char key[DB_KEY_MAX];
 	uint32_t wait_s = 0;
 	struct problem p;
@@ -431,7 +431,8 @@ static void host_drain(struct api_call *call)
 	if (!r)
 		r = change_key_get(call, key, &p);
 	if (!r)
-		r = body_drain_parse(call->request->body, call->request->body_length, &body, &p);
+		r = body_place_parse(call->request->body, call->request->body_length, BODY_PLACE_TO,
+				     &body, &p);
 	if (r > 0)
 		call_refuse_with(call, &p);
 	else if (r)

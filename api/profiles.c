@@ -326,7 +326,8 @@ static void profile_change(struct api_call *call, enum db_op op)
 	r = call_seconds(call, "wait", WAIT_MAX_S, &wait_s, &p);
 	if (!r)
 		r = body_place_parse(call->request->body, call->request->body_length,
-				     op != DB_OP_RELEASE, &body, &p);
+				     op == DB_OP_RELEASE ? BODY_PLACE_NONE : BODY_PLACE_HOST, &body,
+				     &p);
 	if (r > 0)
 		call_refuse_with(call, &p);
 	else if (r)

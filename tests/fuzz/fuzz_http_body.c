@@ -69,6 +69,9 @@ static void try_bodies(const char *text, size_t length)
 	struct body_place place;
 	struct body_beat beat;
 	struct problem p;
+	struct body_replay replay;
+	struct fabric_drill drill;
+	char file[DB_TEXT_MAX];
 	uint64_t incident = 0;
 	bool flag = false;
 
@@ -79,8 +82,14 @@ static void try_bodies(const char *text, size_t length)
 	if (!body_profile_parse(text, length, &profile, &p))
 		must(profile.members && profile.member_count <= PROVIDER_VPORTS_MAX &&
 		     profile.priority <= FABRIC_PRIORITY_MAX);
-	(void)!body_place_parse(text, length, true, &place, &p);
-	(void)!body_place_parse(text, length, false, &place, &p);
+	for (int form = 0; form < BODY_PLACE_FORMS; form++)
+		(void)!body_place_parse(text, length, (enum body_place_form)form, &place, &p);
+	if (!body_replay_parse(text, length, &replay, &p))
+		must(replay.count <= BODY_SETS_MAX);
+	(void)!body_drill_parse(text, length, &drill, &p);
+	if (!body_file_parse(text, length, file, &p))
+		must(file[0] == '/' && strlen(file) < sizeof(file));
+	(void)!body_on_parse(text, length, &flag, &p);
 	(void)!body_spare_parse(text, length, &flag, &p);
 	(void)!body_confirm_parse(text, length, &incident, &p);
 	(void)!body_dry_run_parse(text, length, &flag, &p);
