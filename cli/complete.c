@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/complete.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/resource.h"
+#include "common/night_key.h"
 
 static void candidate(struct buf *out, const char *begun, const char *text, size_t length)
 {
@@ -106,15 +108,31 @@ static void walk_word(struct walk *w, struct complete *c, const char *word)
 	}
 }
 
+/* "heartbeat.missed=", "failover.witness=any" */
+static void settings_add(struct buf *out, const char *begun)
+{
+	for (size_t i = 0; i < NIGHT_KEYS; i++) {
+		const struct night_key *key = &night_keys[i];
+		const char *choice = key->choices ? key->choices : "";
+
+		do {
+			char text[128];
+			int n = snprintf(text, sizeof(text), "%s.%s=%.*s", key->section, key->name,
+					 (int)strcspn(choice, " "), choice);
+
+			if (key->may_be_set)
+				candidate(out, begun, text, (size_t)n);
+			choice += strcspn(choice, " ");
+		} while (*choice++);
+	}
+}
+
 static void value_add(struct buf *out, const struct complete *c)
 {
 	if (c->kind == KIND_ON_OFF)
 		candidates_of(out, c->begun, "on|off");
 	if (c->kind == KIND_SETTING)
-		candidates_of(out, c->begun,
-			      "heartbeat.missed=|failover.witness=none|failover.witness=any|"
-			      "failover.witness=all|failover.storm-percent=|failover.storm-min=|"
-			      "failover.rate-count=|failover.rate-window=");
+		settings_add(out, c->begun);
 	if (c->kind == KIND_SOURCE)
 		candidates_of(out, c->begun, "dump:|sysfs:|pci");
 	if (c->kind == KIND_OUTPUT)

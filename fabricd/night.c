@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/defect.h"
+#include "common/night_key.h"
 #include "fabricd/state.h"
 
 enum {
@@ -179,21 +180,15 @@ static const char *place_name(const void *arg, size_t n)
 	return c->hosts[n]->name;
 }
 
-/* The keys that a verdict depends on: all but the first may be set in a replay. */
-static const struct {
-	const char *section;
-	const char *name;
-	unsigned which;
-} night_keys[] = {
-	{ "heartbeat", "interval", 0 },
-	{ "heartbeat", "missed", REPLAY_SET_MISSED },
-	{ "failover", "witness", REPLAY_SET_POLICY },
-	{ "failover", "storm-percent", REPLAY_SET_STORM_PERCENT },
-	{ "failover", "storm-min", REPLAY_SET_STORM_MIN },
-	{ "failover", "rate-count", REPLAY_SET_RATE_COUNT },
-	{ "failover", "rate-window", REPLAY_SET_RATE_WINDOW },
+/* REPLAY_SET_...; 0: it may not be set. */
+static const unsigned set_bits[NIGHT_KEYS] = {
+	[NIGHT_MISSED] = REPLAY_SET_MISSED,
+	[NIGHT_WITNESS] = REPLAY_SET_POLICY,
+	[NIGHT_STORM_PERCENT] = REPLAY_SET_STORM_PERCENT,
+	[NIGHT_STORM_MIN] = REPLAY_SET_STORM_MIN,
+	[NIGHT_RATE_COUNT] = REPLAY_SET_RATE_COUNT,
+	[NIGHT_RATE_WINDOW] = REPLAY_SET_RATE_WINDOW,
 };
-enum { NIGHT_KEYS = sizeof(night_keys) / sizeof(night_keys[0]) };
 
 static void key_name(size_t n, char out[static FABRIC_NAME_MAX])
 {
@@ -207,21 +202,22 @@ bool fabric_replay_setting(size_t n, const struct record_settings *settings,
 		[LIVE_WITNESS_NONE] = "none", [LIVE_WITNESS_ANY] = "any", [LIVE_WITNESS_ALL] = "all"
 	};
 	const uint32_t numbers[NIGHT_KEYS] = {
-		settings->live.interval_ms,   settings->live.missed,    0,
-		settings->live.storm_percent, settings->live.storm_min, settings->rate_count,
-		settings->rate_window_ms,
+		[NIGHT_INTERVAL] = settings->live.interval_ms,
+		[NIGHT_MISSED] = settings->live.missed,
+		[NIGHT_STORM_PERCENT] = settings->live.storm_percent,
+		[NIGHT_STORM_MIN] = settings->live.storm_min,
+		[NIGHT_RATE_COUNT] = settings->rate_count,
+		[NIGHT_RATE_WINDOW] = settings->rate_window_ms,
 	};
-	bool is_time;
 
 	if (n >= NIGHT_KEYS)
 		return false;
-	is_time = !night_keys[n].which || night_keys[n].which == REPLAY_SET_RATE_WINDOW;
 	key_name(n, name);
-	if (night_keys[n].which == REPLAY_SET_POLICY)
+	if (n == NIGHT_WITNESS)
 		(void)snprintf(value, FABRIC_NAME_MAX, "%s", policies[settings->live.policy]);
 	else
 		(void)snprintf(value, FABRIC_NAME_MAX, "%" PRIu32 "%s", numbers[n],
-			       is_time ? "ms" : "");
+			       night_keys[n].is_time ? "ms" : "");
 	return true;
 }
 
@@ -347,14 +343,16 @@ static int set_refuse(struct fabric_problem *problem, const struct fabric_replay
 	char text[DB_TEXT_MAX] = "";
 	size_t at = 0;
 
-	if (!n)
+	if (n == NIGHT_INTERVAL)
 		return problem_say(problem, REFUSE_FIELD,
 				   "%s is what the agents sent by that night; beats that were not "
 				   "sent cannot be judged",
 				   set->key);
-	for (size_t i = 1; i < NIGHT_KEYS; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s.%s", i > 1 ? ", " : "",
-				       night_keys[i].section, night_keys[i].name);
+	for (size_t i = 0; i < NIGHT_KEYS; i++)
+		if (night_keys[i].may_be_set)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s.%s",
+					       at ? ", " : "", night_keys[i].section,
+					       night_keys[i].name);
 	return problem_say(problem, REFUSE_FIELD,
 			   "%.64s does not enter a verdict; what may be set: %.300s", set->key,
 			   text);
@@ -408,7 +406,7 @@ static int set_take(const struct fabric_replay_set *set, struct replay_change *c
 		    struct fabric_problem *problem)
 {
 	size_t n = key_find(set->key);
-	unsigned which = n < NIGHT_KEYS ? night_keys[n].which : 0;
+	unsigned which = n < NIGHT_KEYS ? set_bits[n] : 0;
 	struct config *config;
 	int r;
 

@@ -294,6 +294,9 @@ class Words(Case):
         self.assertEqual(candidates("function", "list", "--host", "bay2"), ["bay2"])
         self.assertIn("--dry-run", candidates("function", "move", "--"))
         self.assertEqual(candidates("topology", "-o", ""), ["tree", "json", "dot"])
+        self.assertEqual(candidates("incident", "replay", "3", "--set", "failover.w"),
+                         [f"failover.witness={word}" for word in ("none", "any", "all")])
+        self.assertEqual(candidates("incident", "replay", "3", "--set", "heart"), ["heartbeat.missed="])
 
     def test_bash_completes(self):
         self.daemon({"GET /v1/hosts?limit=1000": page(HOSTS)})

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/night_key.h"
 #include "fabricd/config.h"
 
 static struct config config;
@@ -407,9 +408,36 @@ static void a_file_is_read(void **unused)
 	unlink(path);
 }
 
+static const struct config_key *key_called(const char *section, const char *name)
+{
+	size_t count = 0;
+	const struct config_key *keys = config_keys(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(keys[i].section, section) && !strcmp(keys[i].name, name))
+			return &keys[i];
+	fail_msg("no key %s.%s", section, name);
+	return NULL;
+}
+
+static void what_a_replay_may_set_is_a_key_with_the_same_choices(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < NIGHT_KEYS; i++) {
+		const struct config_key *key =
+			key_called(night_keys[i].section, night_keys[i].name);
+
+		assert_int_equal(key->type == CONFIG_DURATION, night_keys[i].is_time);
+		assert_int_equal(key->type == CONFIG_CHOICE, night_keys[i].choices != NULL);
+		if (night_keys[i].choices)
+			assert_string_equal(key->choices, night_keys[i].choices);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_replay_may_set_is_a_key_with_the_same_choices),
 		cmocka_unit_test(an_empty_file_gives_every_default),
 		cmocka_unit_test(every_key_takes_its_own_default_and_says_it_again),
 		cmocka_unit_test(every_number_is_held_to_its_range),
