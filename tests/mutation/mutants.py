@@ -106,8 +106,9 @@ class Reader:
             tables = [(a, self.pair[a]) for _, a in self.tables(first, last)]
             loops = [(i + 1, self.pair[i + 1]) for i in range(first, last)
                      if self.text(i) == "for"]
+            dead = list(self.dead(first, last))
             for i in range(first, last):
-                if any(a <= i <= b for a, b in tables):
+                if any(a <= i <= b for a, b in tables + dead):
                     continue
                 text = self.text(i)
                 if text == "if":
@@ -116,6 +117,24 @@ class Reader:
                     self.operands(name, i)
                 elif text in FLIP and not any(a <= i <= b for a, b in loops):
                     self.add(name, "comparison", i, i, FLIP[text])
+
+    def dead(self, first, last):
+        """What only a planted defect reaches, behind `DEFECT(x) &&` and `!DEFECT(x) ||`; and what is
+        asserted, for nothing follows from it."""
+        for i in range(first, last):
+            if self.text(i) == "assert":
+                yield i, self.pair[i + 1]
+            if self.text(i) != "DEFECT":
+                continue
+            a = self.pair[i + 1] + 1
+            if self.text(a) != ("||" if self.text(i - 1) == "!" else "&&"):
+                continue
+            b = a + 1
+            while self.text(b) not in {";", "?", ":", ","} and self.text(b) not in CLOSE:
+                if self.text(b) == "||" and self.text(a) == "&&":
+                    break
+                b = self.pair[b] + 1 if self.text(b) in OPEN else b + 1
+            yield a + 1, b - 1
 
     def guard(self, name, i):
         begin, end = i + 1, self.pair[i + 1]

@@ -302,10 +302,16 @@ static void what_is_stored_for_good_is_not_stored_again_with_the_next(void **sta
 	size_t length;
 	uint8_t *bytes;
 
-	two_incidents(h);
+	usual(h);
+	assign(h, VF3, "bay2", 0);
+	spare(h, "bay7");
+	silence(h, BAY1);
+	run(h, MOVED + 4 * WINDOW);
 	bytes = fabric_incident_find(h->fabric, 1)->record;
 	length = fabric_incident_find(h->fabric, 1)->record_length;
-	run(h, 4 * WINDOW);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_non_null(fabric_incident_find(h->fabric, 2)->record);
 	assert_ptr_equal(fabric_incident_find(h->fabric, 1)->record, bytes);
 	assert_int_equal(fabric_incident_find(h->fabric, 1)->record_length, length);
 }
