@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "fabricd/state.h"
 #include "house_fixture.h"
 
 /* ---- S1 ---- */
@@ -1927,6 +1928,33 @@ static void s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled(void
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
 }
 
+/* Another host's fence is proved meanwhile: its read-back says nothing of what this one has sent.
+ */
+static void s19_a_fence_lets_go_only_of_what_it_has_unbound_itself(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	h->config.repair = false;
+	usual(h);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
+	scan_again(h);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
+	from = h->sent_count;
+	assert_int_equal(failover(h, "bay2"), 0);
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	assert_int_equal(failover(h, "bay4"), 0);
+	run(h, BEAT / 2);
+	assert_int_equal(host(h, "bay4")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCING);
+
+	assert_ptr_equal(function(h, VF1)->unbound_from, host(h, "bay2"));
+	run(h, 30 * BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	assert_null(function(h, VF1)->unbound_from);
+}
+
 /* A person vouches for its host while the switch has not answered yet. */
 static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_it(void **state)
 {
@@ -1958,6 +1986,36 @@ static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_
 	run(h, 30 * BEAT);
 	assert_int_equal(at_switch(h, VF1), BAY3);
 	assert_null(function(h, VF1)->item);
+}
+
+/* A blocked host lives after all, and is let in while its next fence waits at a busy switch. */
+static void s14_what_a_fence_had_waiting_does_not_leave_for_a_host_that_is_let_in(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run_until_state(h, "bay1", FABRIC_HOST_BLOCKED);
+	sim_model_fault_clear(h->reach[0].model);
+	from = h->sent_count;
+	while (!host(h, "bay1")->fence)
+		house_step(h, h->now_ms + 1);
+	h->reach[0].is_full = true;
+	run(h, 10);
+	assert_int_equal(effects(h, from), 0);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 10);
+	h->reach[0].is_full = false;
+	run(h, 5 * BEAT);
+
+	for (size_t i = from; i < h->sent_count; i++)
+		assert_false(h->sent[i].verb == PROVIDER_ISOLATE && h->sent[i].value == 1);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(at_switch(h, VF1), BAY1);
 }
 
 /* ---- S20 ---- */
@@ -2261,6 +2319,8 @@ int main(void)
 		TEST(s19_after_no_answer_nothing_is_read_before_the_switch_has_settled),
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
 		TEST(s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled),
+		TEST(s19_a_fence_lets_go_only_of_what_it_has_unbound_itself),
+		TEST(s14_what_a_fence_had_waiting_does_not_leave_for_a_host_that_is_let_in),
 		TEST(s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_it),
 		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
 		TEST(s20_whatever_the_virtual_switch_shows_is_unbound_whoever_bound_it),
