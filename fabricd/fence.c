@@ -540,8 +540,13 @@ static void opening_read(struct fabric *f, struct fabric_fence *fence,
 			 const struct provider_completion *done)
 {
 	if (done->binding_count && !fence->keeps) {
+		struct fabric_host *host = fence->host;
+
 		if (!too_often(f, fence, 0, "its virtual switch is not empty"))
 			fence_unbind(f, fence, done);
+		/* Nobody who is fenced has that, but who is so by somebody's word. */
+		else if (!host->off_ms && fence_start(f, host))
+			freeze(f, "out of memory");
 		return;
 	}
 	if (done->host.isolated) {

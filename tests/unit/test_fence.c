@@ -794,6 +794,29 @@ static void one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew
 	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
 }
 
+/* Its switch has gone back to an older map, say, while it was being let in. */
+static void one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, QEMU_LIKE);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	brain_run(&rig->b, 10 * BEAT);
+	power(rig, true);
+	brain_run(&rig->b, 10 * BEAT);
+	rig->b.silent[BAY1 - 1] = false;
+	brain_run(&rig->b, 2 * BEAT);
+	foreign_bind(rig);
+	assert_int_equal(readmit(rig), 0);
+	brain_run(&rig->b, 20 * BEAT);
+
+	assert_int_equal(rig->answer, REFUSE_IN_DOUBT);
+	assert_int_equal(said(rig, "fence again: its virtual switch holds 1 function"), 1);
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+	assert_false(has_power(rig));
+}
+
 /* As a provider tells of a host that may have more than it can say. */
 static void read_unknown(struct brain *b, struct provider_completion *done)
 {
@@ -1087,6 +1110,7 @@ int main(void)
 		TEST(a_fenced_host_that_comes_up_with_a_function_is_fenced_anew),
 		TEST(a_fenced_host_that_waits_to_be_let_in_keeps_its_power),
 		TEST(one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew),
+		TEST(one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew),
 		TEST(what_cannot_be_told_is_never_empty),
 		TEST(the_plan_names_the_rungs),
 		TEST(s7_a_witness_that_is_not_asked_cuts_nothing_short),
