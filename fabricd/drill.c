@@ -29,13 +29,16 @@ static bool is_idle(const struct fabric_host *host)
 	return !host->functions;
 }
 
-/* One that may need @host, or is a drill itself; NULL: none. */
+/* One that may need @host, or is a drill itself; NULL: none. A drill is under way until who asked
+ * for it is on the way to being answered: its host is let in a moment before. */
 static const struct fabric_incident *incident_open(const struct fabric *f,
 						   const struct fabric_host *host)
 {
 	for (size_t i = 0; i < f->incident_count; i++) {
 		const struct fabric_incident *o = f->incidents[i];
 
+		if (o->row.id == f->drill.incident)
+			return o;
 		if (o->row.state != DB_INCIDENT_DONE &&
 		    (o->row.drill || !o->host || o->host->provider == host->provider))
 			return o;

@@ -90,6 +90,27 @@ static void a_drill_proves_a_spares_fence_and_lets_it_in_again(void **state)
 	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
 }
 
+/* It is let in a moment before who asked is answered. */
+static void the_next_drill_begins_once_the_one_before_was_answered(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(drill(h, "bay8"), 0);
+	while (last_incident(h)->row.state != DB_INCIDENT_DONE)
+		house_step(h, h->now_ms + BEAT);
+	assert_int_equal(h->answer.count, 0);
+	assert_refused(h, "bay8", REFUSE_HOST_STATE, "one at a time");
+	run(h, BEAT);
+
+	assert_int_equal(h->answer.count, 1);
+	assert_int_equal(h->answer.r, 0);
+	assert_int_equal(drill(h, "bay8"), 0);
+	run(h, 2 * BEAT);
+	assert_int_equal(h->answer.r, 0);
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+}
+
 static void a_spare_that_was_drilled_takes_over_at_once(void **state)
 {
 	struct house *h = *state;
@@ -579,6 +600,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_drill_proves_a_spares_fence_and_lets_it_in_again),
+		TEST(the_next_drill_begins_once_the_one_before_was_answered),
 		TEST(a_spare_that_was_drilled_takes_over_at_once),
 		TEST(where_nothing_isolates_the_empty_read_back_is_the_proof),
 		TEST(with_power_it_is_taken_once_the_host_is_empty_and_given_back),
