@@ -49,6 +49,9 @@ enum fabric_defect {
 	DEFECT_FIRST_WAY_ALONE,      /* a host is silent when its first way is */
 	DEFECT_AGED_BY_READING,      /* a datagram is as old as its reading, not its receipt (S3) */
 	DEFECT_OLD_ANSWER,           /* an agent believes answers that it has had */
+	DEFECT_DRILL_UNPROVED,       /* a drill's fence counts as proved, unread (S20) */
+	DEFECT_DRILL_RESUMED,        /* whoever finds a drill lets its host in (S9) */
+	DEFECT_DRILL_BUSY,           /* a host that has functions is drilled */
 	DEFECTS,
 };
 

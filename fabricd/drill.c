@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/defect.h"
 #include "common/log.h"
 #include "fabricd/state.h"
 
@@ -86,7 +87,7 @@ static int host_check(struct fabric *f, const struct fabric_host *host,
 	if (host->state != FABRIC_HOST_ALIVE && !host_is_cold(f, host))
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s, not alive", host->name,
 				   fabric_host_state_text(host->state));
-	if (!is_idle(host))
+	if (!is_idle(host) && !DEFECT(DRILL_BUSY))
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s has functions, or is about to: a drill would take them",
 				   host->name);
@@ -202,7 +203,7 @@ void drill_fenced(struct fabric *f, struct fabric_incident *incident)
 
 	if (f->drill.incident == incident->row.id && f->drill.is_opening)
 		return; /* its answer comes */
-	if (f->drill.incident != incident->row.id) {
+	if (f->drill.incident != incident->row.id && !DEFECT(DRILL_RESUMED)) {
 		drill_give_up(f, incident,
 			      "the manager was restarted, or the fence was not proved at once");
 		return;

@@ -283,8 +283,10 @@ static void target_told(struct world *w, const char *detail)
 		struct actor *a = &w->actors[i];
 		size_t length = strlen(a->name);
 
-		if (!strncmp(to + 4, a->name, length) && !strchr("0123456789", to[4 + length]) &&
-		    !world_random(w, 6))
+		if (strncmp(to + 4, a->name, length) != 0 || strchr("0123456789", to[4 + length]))
+			continue;
+		check_drill_target(w, a);
+		if (!world_random(w, 6))
 			a->dies_ms = w->now_ms + world_random(w, 300);
 	}
 }
@@ -300,7 +302,7 @@ void actor_told(struct world *w, const struct db_event *event)
 			continue;
 		if (!strcmp(event->type, "host.fenced")) {
 			a->readmit_ms = w->now_ms + 5000 + world_random(w, 60000);
-			w->failovers++;
+			w->failovers += !a->drill.life;
 		}
 		if (!strcmp(event->type, "host.readmitted"))
 			a->readmit_ms = 0;
@@ -334,7 +336,7 @@ static void act(struct world *w)
 		{ act_card, 4, false },      { act_maintain, 4, true },
 		{ act_profile, 12, true },   { act_rest, 16, true },
 		{ act_attack, 4, false },    { act_agent, 3, false },
-		{ act_enroll, 4, true },
+		{ act_enroll, 4, true },     { act_drill, 12, true },
 	};
 	unsigned sum = 0;
 	uint64_t pick;

@@ -18,6 +18,7 @@ void act_cancel(struct world *w);
 /* An answer that nobody waits for. */
 void on_done(void *arg, int r, uint64_t id);
 void act_profile(struct world *w);
+void act_drill(struct world *w);
 /* A change that was asked for is known from here on. */
 void on_acknowledged(void *arg, int r, uint64_t id);
 /* What they come back for: the end of maintenance, a host that waits to be let in. */

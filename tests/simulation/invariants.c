@@ -112,6 +112,11 @@ static void check_powered_on(struct site *s, const struct provider_op *op)
 	s->w->power_ons++;
 	for (uint32_t i = 0; i < map->function_count; i++)
 		has_any |= map->functions[i].now.host == op->host;
+	if (a->drill.life && a->drill.power) {
+		if (has_any)
+			world_broken(s->w, "S9: %s is drilled, and has functions", a->name);
+		return; /* what the drill has taken it gives back */
+	}
 	if (a->fenced_ms)
 		world_broken(s->w, "S20: %s is fenced, and is powered on", a->name);
 	if (!has_any)
@@ -122,6 +127,7 @@ void check_sent(struct site *s, const struct provider_op *op)
 {
 	struct known *k = known_of(s, op->function);
 
+	check_drill_sent(s, actor_of(s, op->host), op);
 	check_cut_off(s, op);
 	check_may_send(s, op);
 	check_powered_on(s, op);
@@ -284,6 +290,7 @@ void check_effect(struct site *s, const struct sim_effect *e)
 			    provider_verb_text(op->verb), op->function, op->host, op->vport,
 			    op->generation, provider_outcome_text(e->outcome), e->why ? " " : "",
 			    e->why ? provider_why_text(e->why) : "", e->is_late ? " LATE" : "");
+	check_drill_effect(actor_of(s, op->host), e);
 	if (op->verb == PROVIDER_READ) {
 		read_effect(s, op);
 		return;
@@ -375,6 +382,7 @@ void known_forget(struct world *w)
 		a->epoch = 0;
 		a->fenced_ms = 0;
 		a->maintained = false;
+		drill_forget(a);
 	}
 }
 
@@ -417,7 +425,8 @@ void check_loaded(struct world *w)
 				     "S8: a command of epoch %" PRIu64 " has left for %s, and "
 				     "the journal does not know it",
 				     a->epoch, a->name);
-		if (a->fenced_ms && !a->readmitted && (!host || !host_is_shut(host)))
+		if (a->fenced_ms && !a->readmitted && !drill_is_let_in_untold(w, a) &&
+		    (!host || !host_is_shut(host)))
 			world_broken(w, "invariant 5: %s was told to be fenced, and is not",
 				     a->name);
 	}
@@ -587,6 +596,11 @@ static void check_verdict(struct world *w, struct actor *a, const char *cause)
 
 	if (!strncmp(cause, "adopted", 7))
 		return; /* it is cut off already */
+	if (!strncmp(cause, "a drill", 7)) {
+		if (!a->drill.life)
+			world_broken(w, "%s is drilled, and nobody asked", a->name);
+		return;
+	}
 	check_fencing(w, a, verdict_ms);
 	if (is_restored(w) && !a->by_hand)
 		world_broken(w, "a restored database fences %s", a->name);
@@ -632,6 +646,7 @@ void check_event(struct world *w, const struct db_event *event)
 			a->agent.is_shut = true;
 			check_verdict(w, a, event->detail);
 		}
+		check_drill_event(w, a, event);
 		if (!strcmp(event->type, "host.fencing") && a->maintained && !a->by_hand &&
 		    strncmp(event->detail, "adopted", 7) != 0)
 			world_broken(w, "S13: %s is in maintenance, and is fenced", a->name);
@@ -831,6 +846,7 @@ void check_end(struct world *w)
 		if (functions[i]->present)
 			check_placed(w, functions[i]);
 	check_nights(w);
+	check_drills_end(w);
 	changes = fabric_changes(w->fabric, &count);
 	for (size_t i = 0; i < count; i++)
 		if (changes[i]->row.state == DB_CHANGE_RUNNING)

@@ -168,10 +168,12 @@ void manager_start(struct world *w)
 	for (unsigned n = 0; n < w->site_count; n++)
 		site_connect(&w->sites[n]);
 	heard_start(w, &config);
+	w->lives++;
 	fabric_start(w->fabric);
 	check_loaded(w);
 	for (size_t i = 0; i < w->actor_count; i++)
 		w->actors[i].counted.told_ms = 0;
 	actors_know(w);
+	drills_know(w);
 	w->start_ms = 0;
 }

@@ -89,6 +89,12 @@ void act_profile(struct world *w)
 
 /* ---- they stay whole ---- */
 
+/* A repair puts it back to where it belongs: that is no other place. */
+static bool is_mended(const struct fabric_change *change)
+{
+	return change->row.kind == DB_CHANGE_REPAIR && change->row.state == DB_CHANGE_DONE;
+}
+
 /* The last that was tried with it came to nothing, or nothing can be tried: its card is away, its
  * host is fenced and waits for a spare. */
 static bool is_excused(const struct world *w, const struct fabric_function *fn)
@@ -100,7 +106,7 @@ static bool is_excused(const struct world *w, const struct fabric_function *fn)
 		return true;
 	for (size_t c = count; c-- > 0;)
 		for (size_t i = 0; i < changes[c]->item_count; i++)
-			if (changes[c]->items[i].fn == fn)
+			if (changes[c]->items[i].fn == fn && !is_mended(changes[c]))
 				return changes[c]->items[i].row.state != DB_CHANGE_DONE;
 	return false;
 }

@@ -59,6 +59,9 @@ static const struct {
 	{ "first-way-alone", DEFECT_FIRST_WAY_ALONE },
 	{ "aged-by-reading", DEFECT_AGED_BY_READING },
 	{ "old-answer", DEFECT_OLD_ANSWER },
+	{ "drill-unproved", DEFECT_DRILL_UNPROVED },
+	{ "drill-resumed", DEFECT_DRILL_RESUMED },
+	{ "drill-busy", DEFECT_DRILL_BUSY },
 };
 
 struct options {
@@ -124,6 +127,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 	uint64_t kills = 0;
 	uint64_t failovers = 0;
 	uint64_t power_ons = 0;
+	uint64_t drills = 0;
 	uint64_t replayed = 0;
 	uint64_t unrecorded = 0;
 	struct heard heard = { 0 };
@@ -140,6 +144,7 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		kills += world.kills;
 		failovers += world.failovers;
 		power_ons += world.power_ons;
+		drills += world.drills;
 		replayed += world.replayed;
 		unrecorded += world.unrecorded;
 		heard_add(&heard, &world);
@@ -155,11 +160,12 @@ static uint64_t run_seeds(const struct options *o, bool quietly, char *broken)
 		(void)printf("seeds %" PRIu64 "-%" PRIu64
 			     ": no invariant broken; %.1f hours simulated, "
 			     "%" PRIu64 " kills, %" PRIu64 " fences, %" PRIu64
-			     " cold spares turned on, %" PRIu64 " incidents run again (%" PRIu64
+			     " cold spares turned on, %" PRIu64 " drills, %" PRIu64
+			     " incidents run again (%" PRIu64
 			     " have no record), %.1f minutes per second of CPU, "
 			     "%.1f while faults are on\n",
 			     o->first, o->last, (double)simulated / 3600000, kills, failovers,
-			     power_ons, replayed, unrecorded,
+			     power_ons, drills, replayed, unrecorded,
 			     (double)simulated / 60000 / (cpu_seconds() - start + 1e-9),
 			     (double)(o->last - o->first + 1) * o->minutes / trouble_s);
 		heard_print(&heard);

@@ -17,6 +17,7 @@
  * attacker.c   who replays and forges both
  * actors.c     hosts, their agents and fence programs; what happens next, chosen by the seed
  * operators.c  what people ask for
+ * drills.c     drills of spares, and what must be true of them
  * profiles.c   profiles that people define, and that they stay whole
  * trouble.c    what goes wrong
  * invariants.c docs/safety.md, "The invariants", checked at every step
@@ -49,6 +50,14 @@ enum {
 #define WORLD_EPOCH_MS 1700000000000u
 
 struct world;
+
+/* A drill of one host, from its being asked for to its being let in. */
+struct drilled {
+	unsigned life;      /* of the manager that was asked; 0: there is none */
+	unsigned proved_by; /* life that has told it to be fenced; 0: none */
+	uint64_t asked_ms;
+	bool power; /* its power is taken too */
+};
 
 /* One agent, and its blade. */
 struct actor {
@@ -91,9 +100,11 @@ struct actor {
 	bool readmitted;   /* an operator asked for it, since it was fenced */
 	bool cut_off;      /* the switch was told to isolate it, since it was let in last */
 	uint64_t heard_ms; /* last beat that the manager took, by when it came */
-	uint64_t run;      /* its fence program: cookie; 0: none runs */
-	uint64_t run_ms;   /* when it ends */
-	bool run_is_off;   /* action off; else status */
+	struct drilled drill;
+	uint64_t empty_read_ms; /* when the switch last looked, and it had nothing */
+	uint64_t run;           /* its fence program: cookie; 0: none runs */
+	uint64_t run_ms;        /* when it ends */
+	bool run_is_off;        /* action off; else status */
 };
 
 /* Something from the switch on its way to the manager. */
@@ -189,6 +200,7 @@ struct world {
 	uint64_t start_ms; /* when it is started again */
 	unsigned kill_in;  /* points until it is killed; 0: not at all */
 	uint64_t kills;
+	unsigned lives;             /* how often it was started */
 	enum world_program program; /* of every host */
 	struct net net;
 
@@ -208,6 +220,8 @@ struct world {
 	uint64_t replayed;   /* incidents whose record was run again at the end */
 	uint64_t unrecorded; /* incidents without one */
 	uint64_t moves;
+	uint64_t drills;
+	bool drill_waits; /* who has asked for one waits for its end */
 	struct trial trial;
 
 	char broken[DB_TEXT_MAX]; /* the invariant that was broken; "": none */
@@ -287,6 +301,17 @@ void check_loaded(struct world *w);
 /* An older database takes the place of what was known. */
 void known_forget(struct world *w);
 void check_end(struct world *w);
+/* drills.c */
+void drills_know(struct world *w);
+void drill_forget(struct actor *a);
+void check_drill_sent(struct site *s, const struct actor *a, const struct provider_op *op);
+void check_drill_effect(struct actor *a, const struct sim_effect *e);
+void check_drill_event(struct world *w, struct actor *a, const struct db_event *event);
+/* @a is to take over. */
+void check_drill_target(struct world *w, const struct actor *a);
+void check_drills_end(struct world *w);
+/* The manager that was killed has let it in, and did not come to telling it. */
+bool drill_is_let_in_untold(const struct world *w, const struct actor *a);
 /* profiles.c: of a manager that runs */
 void check_profiles(struct world *w);
 /* What profiles say, and what their functions are, is of two different times: until they are whole.
