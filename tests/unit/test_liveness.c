@@ -383,6 +383,29 @@ static void s4_two_silent_of_two_are_a_storm_and_one_of_two_is_not(void **unused
 	}
 }
 
+/* Neither among the silent nor among those that are watched. */
+static void s4_who_is_set_aside_is_no_part_of_a_storm(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_init(&w);
+	world_run(&w, 2 * WINDOW);
+	w.host[5].aside = true;
+	world_silence(&w, 0, 6); /* five of fifteen */
+	world_run(&w, 3 * WINDOW);
+	assert_false(w.chassis.hold);
+	assert_int_equal(w.dead[0], 1);
+
+	world_init(&w);
+	world_run(&w, 2 * WINDOW);
+	w.host[14].aside = w.host[15].aside = true;
+	world_silence(&w, 0, 5); /* five of fourteen */
+	world_run(&w, 3 * WINDOW);
+	assert_true(w.chassis.hold);
+	assert_int_equal(world_deaths(&w), 0);
+}
+
 /* Second fault of the prototype: who is just short of its first beat is not evicted. */
 static void s4_leaving_hold_gives_everybody_a_full_fresh_window(void **unused)
 {
@@ -932,6 +955,7 @@ int main(void)
 		cmocka_unit_test(
 			s4_hosts_within_one_beat_of_the_verdict_count_before_any_is_evicted),
 		cmocka_unit_test(s4_two_silent_of_two_are_a_storm_and_one_of_two_is_not),
+		cmocka_unit_test(s4_who_is_set_aside_is_no_part_of_a_storm),
 		cmocka_unit_test(s4_leaving_hold_gives_everybody_a_full_fresh_window),
 		cmocka_unit_test(s4_a_stall_during_hold_does_not_end_it),
 		cmocka_unit_test(s4_proved_deaths_pass_through_hold),
