@@ -238,10 +238,35 @@ static void s10_where_nobody_counts_nothing_is_stored(void **state)
 	assert_int_equal(stored(h).kinds[DB_TURN_FLAP], 0);
 }
 
+static void each_goes_from_the_database_when_its_own_window_is_over(void **state)
+{
+	struct house *h = *state;
+
+	for (int longer = 0; longer < 2; longer++) {
+		if (longer) {
+			(void)house_end(state);
+			assert_int_equal(house_begin(state), 0);
+			h = *state;
+		}
+		h->config.rate_window_ms = longer ? 300000 : 100000;
+		h->config.flap_window_ms = longer ? 100000 : 300000;
+		usual(h);
+		dies_and_is_let_in(h, BAY2, "bay2");
+		assert_int_equal(stored(h).kinds[DB_TURN_FAILOVER], 1);
+		flap(h, BAY3);
+		run(h, BEAT);
+		assert_int_not_equal(stored(h).kinds[DB_TURN_FLAP], 0);
+		run(h, 150000);
+		assert_int_equal(stored(h).kinds[DB_TURN_FAILOVER] != 0, longer);
+		assert_int_equal(stored(h).kinds[DB_TURN_FLAP] != 0, !longer);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 	const struct CMUnitTest tests[] = {
+		TEST(each_goes_from_the_database_when_its_own_window_is_over),
 		TEST(s5_a_restart_does_not_begin_the_count_anew),
 		TEST(s5_half_before_a_restart_and_half_after_it_are_as_many),
 		TEST(s5_what_another_boot_of_the_machine_has_seen_counts_as_just_now),
