@@ -337,7 +337,7 @@ Everything still runs. To try next:
   fabricctl function move \$(fabricctl function list --host bay15 -o ids | head -n 1) bay3 --wait 10
   fabricctl event follow
 
-To end it: kill \$(cat $dir/pids); rm -r $dir
+To end it: kill \$(cat $dir/pids); sleep 1; rm -r $dir
 END
 fi
 exit 0
