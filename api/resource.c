@@ -233,9 +233,22 @@ static int limit_parse(const char *text, size_t *limit, struct problem *p)
 	return 0;
 }
 
+/* "id, state, spare": what a list may be asked for by. */
+static void filters_say(const struct resource *resource, char *out, size_t size)
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (const struct field *field = resource->fields; field->name && used < size; field++)
+		if (field->get)
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+						 field->name);
+}
+
 static int filter_add(struct page *page, const char *name, const char *value, struct problem *p)
 {
 	char path[128];
+	char names[DB_TEXT_MAX];
 
 	for (const struct field *field = page->resource->fields; field->name; field++) {
 		if (strcmp(field->name, name) != 0 || !field->get)
@@ -245,7 +258,9 @@ static int filter_add(struct page *page, const char *name, const char *value, st
 		return 0;
 	}
 	(void)snprintf(path, sizeof(path), "?%s", name);
-	problem_field(p, REFUSE_FIELD, path, "%s cannot be filtered by that", page->resource->name);
+	filters_say(page->resource, names, sizeof(names));
+	problem_field(p, REFUSE_FIELD, path, "%s cannot be filtered by that, but by %.400s",
+		      page->resource->name, names);
 	return REFUSE_FIELD;
 }
 

@@ -67,7 +67,7 @@ static const struct {
 	[REFUSE_TOO_LARGE] = { 413, "too-large", "body is larger than 1 MiB" },
 	[REFUSE_METHOD] = { 405, "bad-method", "method is not allowed here" },
 	[REFUSE_RIGHT] = { 403, "forbidden", "caller's role does not allow this" },
-	[REFUSE_PRECONDITION] = { 412, "precondition", "resource has changed (If-Match)" },
+	[REFUSE_PRECONDITION] = { 412, "precondition", "resource is not as If-Match or If-None-Match says" },
 	[REFUSE_KEY_REUSED] = { 409, "key-reused",
 				"Idempotency-Key was used with another request" },
 	[REFUSE_LIMIT] = { 503, "limit", "too many at once; try again later" },

@@ -370,6 +370,9 @@ static void queries_that_mean_nothing_are_refused_by_name(void **state)
 		    strcmp(text_at(rig, "errors.0.path"), bad[i].path) != 0)
 			fail_msg("%s: %d %s", bad[i].target, rig->r.status, rig->r.body);
 	}
+	assert_int_equal(get(rig, "/v1/functions?colour=red"), 400);
+	assert_non_null(strstr(text_at(rig, "errors.0.reason"),
+			       "functions cannot be filtered by that, but by id, kind, adapter, "));
 }
 
 static void methods_that_do_not_stand_on_a_path_get_405_with_allow(void **state)
