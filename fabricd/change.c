@@ -144,7 +144,7 @@ void item_goal(struct fabric *f, const struct fabric_item *item, struct handover
 
 bool item_is_leaving(const struct fabric_item *item)
 {
-	return item->run.at == ITEM_ASKING ||
+	return item->run.at == ITEM_ASKING || item->run.has_left ||
 	       (item->run.at == ITEM_EFFECT && item->run.last == HANDOVER_UNBIND);
 }
 
@@ -204,8 +204,11 @@ static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_
 	item->step = fabric_change_state_text(state);
 	if (reason != item->row.reason)
 		(void)snprintf(item->row.reason, sizeof(item->row.reason), "%s", reason);
+	item->change->run.has_failed |= state == DB_CHANGE_FAILED;
 	items_add(&item->change->run.ended, item);
 	wake(f);
+	if (item->fn->profile)
+		look(f); /* the others of it may wait for this one */
 }
 
 /* No more tries: held where nobody can reach it if the switch shows it nowhere. */
@@ -525,6 +528,16 @@ static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
 	return !host || !host_is_open(host) || host->epoch != item->row.epoch;
 }
 
+/* It leaves a host whose door is closed and which is not proved fenced yet. */
+static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *host =
+		item->row.from_host[0] ? host_get(f, item->row.from_host) : NULL;
+
+	return host && (host->fence || host->state == FABRIC_HOST_FENCING ||
+			host->state == FABRIC_HOST_BLOCKED);
+}
+
 /* ---- managed removal: a host that is alive takes part ---- */
 
 /* Asked is who has it by right, and is alive: not for a failover, not where a fence or the host's
@@ -680,6 +693,7 @@ void item_answered(struct fabric *f, const struct fabric_host *host, uint64_t id
 			return;
 		}
 		item->run.asked = true;
+		item->run.has_left = true;
 		item_ready(f, item);
 		return;
 	}
@@ -709,6 +723,94 @@ static bool unanswered_ends(struct fabric *f, struct fabric_item *item, enum han
 	return true;
 }
 
+/* ---- profiles: all of it goes, or all of it stays ---- */
+
+/* A failover has no choice, and where a card leaves its functions go with it. */
+static bool goes_with_profile(const struct fabric_item *item)
+{
+	return item->fn->profile && item->change->row.kind == DB_CHANGE_ASKED &&
+	       !DEFECT(SPLIT_PROFILE);
+}
+
+static struct fabric_item *mate_of(const struct fabric_item *item, size_t n)
+{
+	struct fabric_item *mate = item->fn->profile->members[n].fn->item;
+
+	return mate && mate != item && mate->change == item->change ? mate : NULL;
+}
+
+/* Who cannot be told when it comes is not waited for: the others would be with nobody meanwhile. */
+static bool is_awaited(struct fabric *f, const struct fabric_item *mate)
+{
+	return mate->row.state == DB_CHANGE_RUNNING && mate->fn->present &&
+	       provider_is_usable(provider_of_function(f, mate->fn)) && !origin_is_fencing(f, mate);
+}
+
+/* The one of its profile that stays for good where it was, as far as is known for a reason of its
+ * own; NULL: none does. */
+static const struct fabric_item *item_stayer(const struct fabric_item *item)
+{
+	const struct fabric_change *change = item->change;
+	const struct fabric_item *found = NULL;
+
+	if (!change->run.has_failed || !goes_with_profile(item))
+		return NULL;
+	for (size_t i = 0; i < change->item_count && (!found || found->run.follows); i++)
+		if (change->items[i].fn->profile == item->fn->profile &&
+		    change->items[i].row.state == DB_CHANGE_FAILED)
+			found = &change->items[i];
+	return found;
+}
+
+/* Nothing of a profile is unbound before all of it may leave, nor anything of it given away, or
+ * done with, before all of it is out. Return: true when another one is waited for. */
+static bool item_awaits_mates(struct fabric *f, struct fabric_item *item, bool is_out)
+{
+	const struct fabric_profile *profile = item->fn->profile;
+	bool is_new = !item->run.may_leave || (is_out && !item->run.is_out);
+
+	if (!goes_with_profile(item))
+		return false;
+	item->run.may_leave = true;
+	item->run.is_out = item->run.is_out || is_out;
+	if (is_new)
+		look(f); /* those that wait for this one */
+	for (size_t i = 0; i < profile->member_count; i++) {
+		const struct fabric_item *mate = mate_of(item, i);
+
+		if (!mate || !is_awaited(f, mate) ||
+		    (is_out ? mate->run.is_out : mate->run.may_leave))
+			continue;
+		(void)snprintf(item->run.text, sizeof(item->run.text), "waits for %.64s of %.32s",
+			       mate->fn->name, profile->name);
+		item_pause(item, item->run.text);
+		return true;
+	}
+	return false;
+}
+
+/* One of its profile stays: so does this one. What is out, or was let go by its host already, is
+ * plugged in there anew: by repair, which asks whether that host is as it was. Return: true when it
+ * has ended. */
+static bool item_stays(struct fabric *f, struct fabric_item *item, enum handover_next next)
+{
+	const struct fabric_item *stayer = item_stayer(item);
+	const struct fabric_host *host = item->fn->host;
+	bool is_bound = next == HANDOVER_UNBIND;
+	char why[DB_TEXT_MAX];
+
+	if (!stayer || next == HANDOVER_READ || next == HANDOVER_DONE ||
+	    (is_bound && item->run.has_left && f->config.repair))
+		return false;
+	(void)snprintf(why, sizeof(why), "profile %.64s stays, for %.64s does: %.200s%s%.64s",
+		       item->fn->profile->name, stayer->fn->name, stayer->row.reason,
+		       !is_bound && host ? "; it goes back to " : "",
+		       !is_bound && host ? host->name : "");
+	item->run.follows = true;
+	item_end(f, item, DB_CHANGE_FAILED, why);
+	return true;
+}
+
 static void lane_add(struct flow *flow, enum flow_lane lane, struct fabric_item *item)
 {
 	item->run.next = NULL;
@@ -723,7 +825,7 @@ static void item_effect(struct fabric *f, struct fabric_item *item, enum handove
 
 	if (!effect_is_allowed(f, item))
 		return;
-	if (next == HANDOVER_UNBIND && item_asks(f, item))
+	if (next == HANDOVER_UNBIND && (item_asks(f, item) || item_awaits_mates(f, item, false)))
 		return;
 	if (flow_has_room(flow, lane)) {
 		item_submit(f, item, next);
@@ -981,16 +1083,6 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 
 /* ---- deciding ---- */
 
-/* It leaves a host whose door is closed and which is not proved fenced yet. */
-static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
-{
-	const struct fabric_host *host =
-		item->row.from_host[0] ? host_get(f, item->row.from_host) : NULL;
-
-	return host && (host->fence || host->state == FABRIC_HOST_FENCING ||
-			host->state == FABRIC_HOST_BLOCKED);
-}
-
 /* Bound at a host that this change has nothing to do with: not ours to unbind. */
 static bool is_foreign(struct fabric *f, const struct fabric_item *item)
 {
@@ -1183,12 +1275,15 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item->run.reset_done = true;
 		next = handover_next(&goal, &seen, true);
 	}
-	if (next == HANDOVER_DONE) {
-		item_done(f, item);
-		return;
-	}
 	if (next == HANDOVER_READ) {
 		item_want_read(f, item);
+		return;
+	}
+	if (item_stays(f, item, next) ||
+	    (next != HANDOVER_UNBIND && item_awaits_mates(f, item, true)))
+		return;
+	if (next == HANDOVER_DONE) {
+		item_done(f, item);
 		return;
 	}
 	if (is_foreign(f, item)) {
@@ -1426,6 +1521,7 @@ void change_resume(struct fabric *f, struct fabric_change *change)
 
 		item->change = change;
 		item->step = fabric_change_state_text(item->row.state);
+		change->run.has_failed |= item->row.state == DB_CHANGE_FAILED;
 		if (item->row.state != DB_CHANGE_RUNNING) {
 			item->run.at = ITEM_STORED;
 			continue;

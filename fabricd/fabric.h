@@ -310,6 +310,10 @@ struct fabric_item {
 		bool asked;        /* its host's agent has had its say, or is not reached */
 		bool unanswered;   /* it was asked, and has not answered in time */
 		char ask_boot[FABRIC_NAME_MAX]; /* the boot of the host whose agent is asked */
+		bool has_left;  /* its host has let it go, or may have, its agent says */
+		bool may_leave; /* nobody keeps it from being unbound, or it is bound nowhere */
+		bool is_out;    /* bound no more where it was */
+		bool follows;   /* it has failed because another of its profile has */
 		bool reset_done;
 		bool begun;      /* an effect of it was handed over */
 		uint64_t stored; /* batch that tells of its end */
@@ -338,6 +342,7 @@ struct fabric_change {
 		struct fabric_items stored; /* in a batch that is not durable yet */
 		uint64_t end_stored;  /* batch that tells of its end, and of its last item's */
 		bool is_over;         /* its end is durable, its functions are unlocked */
+		bool has_failed;      /* some item of it has */
 		bool identities_move; /* an identity goes from one of its functions to another */
 		struct fabric_waiter *waiters;
 	} run;

@@ -107,7 +107,8 @@ static bool is_excused(const struct world *w, const struct fabric_function *fn)
 	for (size_t c = count; c-- > 0;)
 		for (size_t i = 0; i < changes[c]->item_count; i++)
 			if (changes[c]->items[i].fn == fn && !is_mended(changes[c]))
-				return changes[c]->items[i].row.state != DB_CHANGE_DONE;
+				return changes[c]->row.kind != DB_CHANGE_ASKED &&
+				       changes[c]->items[i].row.state != DB_CHANGE_DONE;
 	return false;
 }
 

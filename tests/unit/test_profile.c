@@ -130,6 +130,38 @@ static void web(struct house *h)
 	assert_int_equal(h->answer.r, 0);
 }
 
+/* Another manager gives @fn to a host, under @mac. */
+static void foreign_bind(struct house *h, const char *fn, unsigned bay, uint64_t mac)
+{
+	const struct provider_op set = { .attempt = 1ull << 60,
+					 .verb = PROVIDER_IDENTITY,
+					 .function = function(h, fn)->as.handle,
+					 .identity = { .mac = mac },
+					 .deadline_ms = h->now_ms + 1000 };
+	struct provider_sink none = { 0 };
+	struct provider *other = sim_model_provider(h->reach[0].model, &none);
+
+	(void)other->ops->submit(other, &set);
+	provider_close(other);
+	run(h, 20);
+	foreign(h, PROVIDER_BIND, fn, bay, 1, 1);
+}
+
+/* As adoption leaves it: VF1 is with bay2, VF2 with bay1. */
+static void web_split(struct house *h)
+{
+	static struct fabric_plan plan;
+
+	web(h);
+	foreign_bind(h, VF1, BAY2, MAC1);
+	foreign_bind(h, VF2, BAY1, MAC2);
+	scan_again(h);
+	assert_int_equal(fabric_adopt(h->fabric, false, 0, &plan, on_answer, h), 0);
+	fabric_plan_done(&plan);
+	run(h, 100);
+	assert_state(h, "web", "split");
+}
+
 /* ---- what it is ---- */
 
 static void a_profile_goes_to_a_host_whole_with_its_identities(void **state)
@@ -387,20 +419,350 @@ static void a_profile_that_was_split_is_gathered_by_a_move(void **state)
 	struct house *h = *state;
 	char why[DB_TEXT_MAX];
 
-	h->config.command_attempts = 1;
-	web(h);
-	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
-	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
-	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
-	run(h, 30 * BEAT);
-	/* The switch would not let one of them go. */
-	assert_state(h, "web", "split");
+	web_split(h);
 	assert_null(fabric_profile_host(profile(h, "web")));
 	(void)fabric_profile_state(profile(h, "web"), why);
 	assert_non_null(strstr(why, "fabricctl profile move web HOST"));
 	place_and_wait(h, "web", DB_OP_MOVE, "bay2");
 	assert_at(h, "web", BAY2);
 	assert_state(h, "web", "bound");
+}
+
+/* ---- all of it goes, or all of it stays ---- */
+
+static const struct db_item *last_row(const struct house *h, const char *fn)
+{
+	size_t count;
+	const struct fabric_change *const *changes = fabric_changes(h->fabric, &count);
+
+	for (size_t c = count; c-- > 0;)
+		for (size_t i = 0;
+		     changes[c]->row.kind == DB_CHANGE_ASKED && i < changes[c]->item_count; i++)
+			if (!strcmp(changes[c]->items[i].row.function, fn))
+				return &changes[c]->items[i].row;
+	fail_msg("no change has had %s", fn);
+	return NULL;
+}
+
+/* Both ended as failed; one says why, the other that it stays with it. */
+static void assert_stays(const struct house *h, const char *why)
+{
+	const struct db_item *one = last_row(h, VF1);
+	const struct db_item *other = last_row(h, VF2);
+	const struct db_item *led =
+		!strncmp(one->reason, "profile web stays, for ", 23) ? one : other;
+	char wanted[DB_TEXT_MAX];
+
+	assert_int_equal(one->state, DB_CHANGE_FAILED);
+	assert_int_equal(other->state, DB_CHANGE_FAILED);
+	(void)snprintf(wanted, sizeof(wanted), "profile web stays, for %s does: %s",
+		       led == one ? VF2 : VF1, why);
+	assert_memory_equal(led->reason, wanted, strlen(wanted));
+}
+
+static void a_profile_of_which_the_switch_keeps_one_back_stays_whole(void **state)
+{
+	static const enum db_op ops[] = { DB_OP_MOVE, DB_OP_RELEASE };
+	struct house *h = *state;
+
+	h->config.command_attempts = 1;
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	for (size_t i = 0; i < 2; i++) {
+		size_t from = h->sent_count;
+
+		fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+		assert_int_equal(place(h, "web", ops[i], "bay2"), 0);
+		run(h, 5 * BEAT);
+		assert_stays(h, "unbind: ");
+		assert_int_equal(sent(h, PROVIDER_UNBIND, from), 2);
+		/* The other one was out already, and is back. */
+		assert_int_equal(sent(h, PROVIDER_BIND, from), 1);
+		assert_at(h, "web", BAY1);
+		assert_state(h, "web", "bound");
+	}
+	place_and_wait(h, "web", DB_OP_MOVE, "bay2");
+	assert_at(h, "web", BAY2);
+}
+
+/* One is out, the other stays, and the manager dies as both are so. */
+static void what_is_out_goes_back_after_a_crash_as_well(void **state)
+{
+	struct house *h = *state;
+	const struct fabric_function *fn;
+
+	h->config.command_attempts = 1;
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LOST, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		house_step(h, h->now_ms + 1);
+		if (last_row(h, VF1)->state != DB_CHANGE_RUNNING ||
+		    last_row(h, VF2)->state != DB_CHANGE_RUNNING)
+			break;
+	}
+	run(h, 10); /* stored */
+	fn = function(h, last_row(h, VF1)->state == DB_CHANGE_RUNNING ? VF1 : VF2);
+	assert_int_equal(last_row(h, fn->name)->state, DB_CHANGE_RUNNING);
+	manager_kill(h);
+	manager_start(h);
+	run(h, 30 * BEAT);
+	assert_at(h, "web", BAY1);
+	assert_state(h, "web", "bound");
+}
+
+/* Nothing is said of where it is before it was read. */
+static void what_may_be_out_is_read_before_it_stays(void **state)
+{
+	struct house *h = *state;
+
+	h->config.command_attempts = 1;
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LOST, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 5 * BEAT);
+	assert_at(h, "web", BAY1);
+	assert_state(h, "web", "bound");
+}
+
+/* Neither has an identity to be cleared, nor is reset for nobody: out is all that there is to do.
+ */
+static void what_is_released_is_done_when_all_of_it_is_out(void **state)
+{
+	struct house *h = *state;
+
+	h->config.command_attempts = 1;
+	manager_start(h);
+	run(h, STEADY);
+	assert_int_equal(DEFINE(h, "web", 500, 0, GPU0, GPU1), 0);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
+	assert_int_equal(place(h, "web", DB_OP_RELEASE, ""), 0);
+	run(h, 10);
+	assert_int_equal(host(h, "bay1")->functions, 2);
+	run(h, 500);
+	assert_int_equal(last_row(h, GPU0)->state, DB_CHANGE_FAILED);
+	assert_int_equal(last_row(h, GPU1)->state, DB_CHANGE_FAILED);
+	assert_int_equal(host(h, "bay1")->functions, 2);
+}
+
+/* Of each host's agent: which function it was asked for, under which number. */
+static struct {
+	char function[FABRIC_NAME_MAX];
+	uint64_t id;
+} questions[16];
+
+static int on_ask(struct house *h, const char *name, const struct fabric_ask *question)
+{
+	size_t n = h->asks - 1;
+
+	(void)name;
+	assert_in_range(n, 0, 15);
+	(void)snprintf(questions[n].function, sizeof(questions[n].function), "%s",
+		       question->function);
+	questions[n].id = question->id;
+	return 0;
+}
+
+static void answer(struct house *h, const char *bay, const char *fn,
+		   enum fabric_ask_outcome outcome, const char *text)
+{
+	for (size_t n = h->asks; n-- > 0;)
+		if (!strcmp(questions[n].function, fn)) {
+			fabric_agent_answered(h->fabric, bay, questions[n].id, outcome, text);
+			run(h, 200);
+			return;
+		}
+	fail_msg("nobody was asked for %s", fn);
+}
+
+/* It can tell its agent which function is meant. */
+static void has_slots(struct house *h, const char *bay)
+{
+	for (size_t i = 0; i < h->fabric->hosts.count; i++) {
+		struct fabric_host *one = h->fabric->hosts.at[i];
+
+		if (!strcmp(one->name, bay))
+			one->as.first_slot = 17;
+	}
+}
+
+static void web_asked(struct house *h)
+{
+	h->on_ask = on_ask;
+	web(h);
+	has_slots(h, "bay1");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+}
+
+static void nothing_of_a_profile_is_unbound_before_all_of_it_may_leave(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	web_asked(h);
+	from = h->sent_count;
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 500);
+	assert_int_equal(h->asks, 2);
+	answer(h, "bay1", VF1, FABRIC_ASK_DONE, "");
+	assert_int_equal(sent(h, PROVIDER_UNBIND, from), 0);
+	assert_string_equal(function(h, VF1)->item->step, "waits for nic-0001/pf0/vf2 of web");
+	assert_true(item_is_leaving(function(h, VF1)->item)); /* it may not answer there */
+	answer(h, "bay1", VF2, FABRIC_ASK_DONE, "");
+	run(h, 500);
+	assert_at(h, "web", BAY2);
+	assert_state(h, "web", "bound");
+	assert_int_equal(h->asks, 2);
+}
+
+/* One has been let go by its host, which has to find it again. */
+static void a_profile_of_which_an_agent_keeps_one_back_stays_whole(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	web_asked(h);
+	from = h->sent_count;
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 500);
+	answer(h, "bay1", VF1, FABRIC_ASK_DONE, "");
+	answer(h, "bay1", VF2, FABRIC_ASK_REFUSED, "10-unmount: /srv is busy");
+	run(h, 5 * BEAT);
+	assert_stays(h, "bay1: 10-unmount: /srv is busy; it goes back to bay1");
+	assert_at(h, "web", BAY1);
+	assert_state(h, "web", "bound");
+	/* That one alone was plugged in anew. */
+	assert_int_equal(sent(h, PROVIDER_UNBIND, from), 1);
+	assert_int_equal(sent(h, PROVIDER_BIND, from), 1);
+}
+
+/* Refused before the other one has answered: that one has not left yet. */
+static void where_nothing_is_mended_nothing_is_unbound_to_be_bound_again(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	h->config.repair = false;
+	web_asked(h);
+	from = h->sent_count;
+	assert_int_equal(place(h, "web", DB_OP_RELEASE, ""), 0);
+	run(h, 500);
+	answer(h, "bay1", VF2, FABRIC_ASK_REFUSED, "no");
+	answer(h, "bay1", VF1, FABRIC_ASK_DONE, "");
+	run(h, 5 * BEAT);
+	assert_stays(h, "bay1: no");
+	assert_int_equal(effects(h, from), 0);
+	assert_state(h, "web", "bound");
+}
+
+/* Nobody has asked VF1's host for it yet. */
+static void what_was_not_let_go_is_left_alone(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	h->on_ask = on_ask;
+	web_split(h);
+	has_slots(h, "bay1");
+	from = h->sent_count;
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay3"), 0);
+	run(h, 500);
+	assert_int_equal(h->asks, 1);
+	answer(h, "bay1", VF2, FABRIC_ASK_REFUSED, "no");
+	run(h, 5 * BEAT);
+	assert_stays(h, "bay1: no");
+	assert_int_equal(effects(h, from), 0);
+}
+
+/* Those that follow name the one that does not. */
+static void each_that_stays_says_for_whom(void **state)
+{
+	struct house *h = *state;
+
+	h->on_ask = on_ask;
+	manager_start(h);
+	run(h, STEADY);
+	assert_int_equal(DEFINE(h, "web", 500, MAC1, VF1, VF2, VF3), 0);
+	has_slots(h, "bay1");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 500);
+	answer(h, "bay1", VF3, FABRIC_ASK_REFUSED, "no");
+	answer(h, "bay1", VF1, FABRIC_ASK_DONE, "");
+	run(h, BEAT);
+	answer(h, "bay1", VF2, FABRIC_ASK_DONE, "");
+	run(h, BEAT);
+	assert_string_equal(last_row(h, VF3)->reason, "bay1: no");
+	assert_string_equal(last_row(h, VF1)->reason,
+			    "profile web stays, for nic-0001/pf0/vf3 does: bay1: no; it goes back "
+			    "to bay1");
+	assert_string_equal(last_row(h, VF2)->reason, last_row(h, VF1)->reason);
+	assert_at(h, "web", BAY1);
+}
+
+static void what_one_profile_keeps_back_holds_no_other_up(void **state)
+{
+	struct house *h = *state;
+
+	web_asked(h);
+	assert_int_equal(DEFINE(h, "db", 500, MAC2 + 10, VF4, VF5), 0);
+	place_and_wait(h, "db", DB_OP_ASSIGN, "bay1");
+	assign(h, VF3, "bay1", 0);
+	assign(h, "nic-0001/pf0/vf6", "bay1", 0);
+	spare(h, "bay7");
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", "", &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
+			 0);
+	run(h, 500);
+	answer(h, "bay1", "nic-0001/pf0/vf6", FABRIC_ASK_REFUSED, "no");
+	answer(h, "bay1", VF1, FABRIC_ASK_REFUSED, "no");
+	answer(h, "bay1", VF2, FABRIC_ASK_DONE, "");
+	answer(h, "bay1", VF3, FABRIC_ASK_DONE, "");
+	answer(h, "bay1", VF4, FABRIC_ASK_DONE, "");
+	answer(h, "bay1", VF5, FABRIC_ASK_DONE, "");
+	run(h, 5 * BEAT);
+	assert_at(h, "web", BAY1);
+	assert_at(h, "db", BAY7);
+	assert_int_equal(at_switch(h, VF3), BAY7);
+}
+
+/* Its card is pulled; nobody knows whether it comes back. */
+static void who_is_not_there_any_more_is_not_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	h->on_ask = on_ask;
+	manager_start(h);
+	run(h, STEADY);
+	assert_int_equal(DEFINE(h, "web", 500, 0, VF1, GPU0), 0);
+	has_slots(h, "bay1");
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
+	run(h, 500);
+	answer(h, "bay1", VF1, FABRIC_ASK_DONE, "");
+	assert_int_equal(at_switch(h, VF1), BAY1);
+	assert_int_equal(sim_model_slot(h->reach[0].model, 2, SIM_SLOT_OUT, NULL), 0);
+	run(h, 500);
+	assert_int_equal(at_switch(h, VF1), BAY2);
+}
+
+/* From bay2 it can leave; from bay1, which is being fenced, nobody knows when. */
+static void who_leaves_a_host_that_is_being_fenced_is_not_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	web_split(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 1000);
+	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay3"), 0);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, 3 * BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY3);
+	assert_string_equal(function(h, VF2)->item->step, "waits for the fence");
 }
 
 static void a_profile_whose_function_carries_another_identity_is_split(void **state)
@@ -899,21 +1261,14 @@ static void what_has_arrived_waits_for_what_is_on_its_way(void **state)
 	assert_state(h, "web", "bound");
 }
 
-/* One of them could not be moved; it is tried again when the rest has been there for long. */
+/* It goes where the rest is, not to a spare. */
 static void what_was_left_behind_waits_for_room_where_the_rest_is(void **state)
 {
 	struct house *h = *state;
 
-	h->config.command_attempts = 1;
 	vports(h, BAY7, 2);
-	web(h);
-	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	web_split(h);
 	spare(h, "bay7");
-	/* The switch will not let one of them go to bay2, and then bay1 dies. */
-	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
-	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
-	run(h, 2 * BEAT);
-	assert_state(h, "web", "split");
 	silence(h, BAY1);
 	run(h, MOVED);
 	/* To its mate, and not to the spare. */
@@ -925,15 +1280,9 @@ static void what_was_left_behind_goes_to_no_other_spare_meanwhile(void **state)
 {
 	struct house *h = *state;
 
-	h->config.command_attempts = 1;
 	vports(h, BAY2, 2);
-	web(h);
-	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	web_split(h);
 	spare(h, "bay7");
-	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 1);
-	assert_int_equal(place(h, "web", DB_OP_MOVE, "bay2"), 0);
-	run(h, 2 * BEAT);
-	assert_state(h, "web", "split");
 	assign(h, VF3, "bay2", 0); /* the vport that it would need */
 	assign(h, VF4, "bay1", 0);
 	silence(h, BAY1);
@@ -988,6 +1337,18 @@ int main(void)
 		TEST(a_profile_survives_a_restart),
 		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),
 		TEST(a_profile_that_was_split_is_gathered_by_a_move),
+		TEST(a_profile_of_which_the_switch_keeps_one_back_stays_whole),
+		TEST(what_is_out_goes_back_after_a_crash_as_well),
+		TEST(nothing_of_a_profile_is_unbound_before_all_of_it_may_leave),
+		TEST(a_profile_of_which_an_agent_keeps_one_back_stays_whole),
+		TEST(where_nothing_is_mended_nothing_is_unbound_to_be_bound_again),
+		TEST(who_leaves_a_host_that_is_being_fenced_is_not_waited_for),
+		TEST(what_may_be_out_is_read_before_it_stays),
+		TEST(what_is_released_is_done_when_all_of_it_is_out),
+		TEST(what_was_not_let_go_is_left_alone),
+		TEST(each_that_stays_says_for_whom),
+		TEST(what_one_profile_keeps_back_holds_no_other_up),
+		TEST(who_is_not_there_any_more_is_not_waited_for),
 		TEST(a_profile_whose_function_carries_another_identity_is_split),
 		TEST(there_are_so_many_profiles_and_no_more),
 		TEST(a_host_is_drained_with_its_profiles_whole),
