@@ -73,6 +73,7 @@ struct fabric_fence {
 	unsigned isolate_tries;
 	unsigned pending; /* unbinds under way */
 	uint64_t attempt; /* of the one operation that is waited for; unbinds: the first */
+	uint16_t handle;  /* the host's, that it went to */
 	uint64_t run;     /* of the program that is waited for */
 	uint64_t said_ms; /* when the program said that the host is off; 0: it did not */
 	uint64_t wait_ms;
@@ -120,6 +121,7 @@ static bool fence_put(struct fabric *f, struct fabric_fence *fence, struct provi
 	op->attempt = attempt_next(f);
 	op->epoch = fence->host->epoch;
 	op->host = fence->host->as.handle;
+	fence->handle = op->host;
 	return op->attempt && !provider_queue_put(p->queue, switch_of(p, fence, op),
 						  PROVIDER_FOR_FENCE, op, provider_timeout(p));
 }
@@ -498,6 +500,13 @@ static void program_heard(struct fabric *f, struct fabric_fence *fence)
 	incident_fenced(f, host, proof);
 }
 
+static void opening_fail(struct fabric *f, struct fabric_fence *fence, const char *why)
+{
+	fence_end(f, fence);
+	log_err("host %s: cannot be let in again: %s", fence->host->name, why);
+	answer_soon(f, fence->fn, fence->arg, REFUSE_IN_DOUBT, 0);
+}
+
 /*
  * Something did not come out. False: it is to be tried again. Else the next rung has begun, after
  * @limit tries; where that is a person, after all that the configuration allows.
@@ -514,9 +523,7 @@ static bool too_often(struct fabric *f, struct fabric_fence *fence, unsigned lim
 							: fence->rung_tries < limit)
 		return false;
 	if (fence->opening) {
-		fence_end(f, fence);
-		log_err("host %s: cannot be let in again: %s", fence->host->name, why);
-		answer_soon(f, fence->fn, fence->arg, REFUSE_IN_DOUBT, 0);
+		opening_fail(f, fence, why);
 	} else if (fence->looking) {
 		ladder_again(f, fence, why);
 	} else if (may_listen) {
@@ -699,18 +706,42 @@ static void fence_read(struct fabric *f, struct fabric_fence *fence,
 		fence_not_empty(f, fence, done);
 }
 
+/* What was asked says nothing any more: from the first rung. */
+static void fence_anew(struct fabric_fence *fence)
+{
+	fence->at = FENCE_START;
+	fence->attempt = 0;
+	fence->rung = RUNG_ISOLATE;
+	fence->rung_tries = 0;
+	fence->isolate_tries = 0;
+	fence->said_ms = 0;
+}
+
+/* The switch shows no such host: nobody there can be asked, and that proves nothing. It is tried
+ * again as every blocked host is, and a person may vouch for it. */
+static void fence_gone(struct fabric *f, struct fabric_fence *fence)
+{
+	static const char why[] = "the switch does not show it";
+
+	if (fence->opening) {
+		opening_fail(f, fence, why);
+		return;
+	}
+	(void)snprintf(fence->why, sizeof(fence->why), "%s", why);
+	person_begin(f, fence);
+}
+
 /* It is time to go on. */
 static void fence_step(struct fabric *f, struct fabric_fence *fence)
 {
-	struct fabric_provider *p = provider_of_host(f, fence->host);
+	struct fabric_provider *p = f->providers[fence->host->provider];
 
 	if (!provider_is_usable(p)) {
-		/* It may come back as another: from the first rung. */
-		fence->at = FENCE_START;
-		fence->rung = RUNG_ISOLATE;
-		fence->rung_tries = 0;
-		fence->isolate_tries = 0;
-		fence->said_ms = 0;
+		fence_anew(fence); /* it may come back as another */
+		return;
+	}
+	if (!fence->host->present) {
+		fence_gone(f, fence);
 		return;
 	}
 	switch (fence->at) {
@@ -876,6 +907,21 @@ void fence_completed(struct fabric_provider *p, const struct provider_op *op,
 		fence_wait(f, fence, FENCE_START);
 	else
 		one_completed(f, fence, op, done);
+}
+
+void fences_scanned(struct fabric_provider *p)
+{
+	for (struct fabric_fence *fence = p->f->fences; fence; fence = fence->next) {
+		const struct fabric_host *host = fence->host;
+		bool is_asked = fence->at == FENCE_ISOLATING || fence->at == FENCE_SETTLING ||
+				fence->at == FENCE_READING || fence->at == FENCE_UNBINDING ||
+				fence->at == FENCE_POWERING;
+
+		/* The answer would not find it. */
+		if (host->provider == p->number && is_asked &&
+		    (!host->present || host->as.handle != fence->handle))
+			fence_anew(fence);
+	}
 }
 
 /* fence-agents: status ends with 0 for on, 2 for off; anything else tells nothing. */

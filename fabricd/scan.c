@@ -421,6 +421,7 @@ bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 	named_sort(&f->adapters);
 	named_sort(&f->functions);
 	chassis_fill(f);
+	fences_scanned(p);
 	log_debug("provider %s: %zu switches, %zu hosts, %zu adapters, %zu functions", p->name,
 		  scan->switch_count, scan->host_count, scan->adapter_count, scan->function_count);
 	return true;

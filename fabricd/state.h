@@ -428,6 +428,8 @@ void fence_look(struct fabric *f, struct fabric_host *host, const char *why);
 void fence_heard(struct fabric *f, struct fabric_host *host);
 /* A command that takes its power may still be carried out. */
 bool fence_is_powering(const struct fabric_host *host);
+/* After a scan: hosts that are gone, or have another handle, while one waits for an answer. */
+void fences_scanned(struct fabric_provider *p);
 /* Stops where it is; the door stays closed. */
 void fence_cancel(struct fabric *f, struct fabric_host *host);
 void fences_free(struct fabric *f);

@@ -817,6 +817,49 @@ static void one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew(void **st
 	assert_false(has_power(rig));
 }
 
+/* Its bay is another blade's now: the handle that bay1 had is bay9's. */
+static void is_replaced(struct brain *b, struct provider_scan *scan)
+{
+	(void)b;
+	(void)snprintf(scan->hosts[BAY1 - 1].bay, sizeof(scan->hosts[BAY1 - 1].bay), "bay9");
+}
+
+static void scan_again(struct rig *rig)
+{
+	const struct provider_event changed = { .kind = PROVIDER_EVENT_CHANGED };
+
+	rig->b.sink.told(rig->b.sink.arg, &changed);
+	brain_run(&rig->b, 100);
+}
+
+static void
+a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_back(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned n = 0; n < 20; n++) {
+		begin(rig, 0);
+		fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 300, 0);
+		silence(rig);
+		run_until(rig, FABRIC_HOST_FENCING);
+		brain_run(&rig->b, 30 * n);
+		rig->b.on_scan = is_replaced;
+		scan_again(rig);
+		run_until(rig, FABRIC_HOST_BLOCKED);
+		assert_int_equal(said(rig, "blocked: the switch does not show it"), 1);
+		assert_string_equal(fabric_function_find(rig->b.fabric, rig->held[0])->host->name,
+				    "bay1");
+
+		rig->b.on_scan = NULL;
+		scan_again(rig);
+		run_until(rig, FABRIC_HOST_FENCED);
+		brain_run(&rig->b, 10 * BEAT);
+		assert_all_at(rig, BAY4);
+		brain_done(&rig->b);
+	}
+	begin(rig, 0);
+}
+
 /* As a provider tells of a host that may have more than it can say. */
 static void read_unknown(struct brain *b, struct provider_completion *done)
 {
@@ -1111,6 +1154,7 @@ int main(void)
 		TEST(a_fenced_host_that_waits_to_be_let_in_keeps_its_power),
 		TEST(one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew),
 		TEST(one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew),
+		TEST(a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_back),
 		TEST(what_cannot_be_told_is_never_empty),
 		TEST(the_plan_names_the_rungs),
 		TEST(s7_a_witness_that_is_not_asked_cuts_nothing_short),
