@@ -376,11 +376,11 @@ static int boot_id_take(json_object *value, const char *path, void *out, struct 
 	if (r)
 		return r;
 	if (strlen(beat->boot_id) != strlen(form))
-		return wants(p, path, "a UUID");
+		return wants(p, path, "a UUID as 0edf50d0-b56b-46e8-a28c-91f39423f725");
 	for (size_t i = 0; form[i]; i++) {
 		if (form[i] == '-' ? beat->boot_id[i] != '-'
 				   : !strchr("0123456789abcdefABCDEF", beat->boot_id[i]))
-			return wants(p, path, "a UUID");
+			return wants(p, path, "a UUID as 0edf50d0-b56b-46e8-a28c-91f39423f725");
 	}
 	return 0;
 }

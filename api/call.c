@@ -131,7 +131,8 @@ static int refusal_for_now(const struct api *api, int refusal)
 	return health.ready || health.frozen ? refusal : REFUSE_PROVIDER_AWAY;
 }
 
-static void frozen_explain(const struct api *api, struct problem *p)
+/* What health says of it. */
+static void health_explain(const struct api *api, struct problem *p)
 {
 	struct fabric_health health;
 
@@ -151,8 +152,9 @@ void api_send_problem(struct api *api, struct server_conn *c, const struct probl
 		(void)snprintf(now.detail, sizeof(now.detail),
 			       "%.300s, as far as is known: not every switch has been read yet",
 			       *problem->detail ? problem->detail : refusal_text(problem->refusal));
-	if (now.refusal == REFUSE_FROZEN && !*now.detail && !*now.reason)
-		frozen_explain(api, &now);
+	if ((now.refusal == REFUSE_FROZEN || now.refusal == REFUSE_PROVIDER_AWAY) && !*now.detail &&
+	    !*now.reason)
+		health_explain(api, &now);
 	status = refusal_http_status(now.refusal);
 	if (p->allow) {
 		buf_text(headers, "Allow: ");

@@ -14,6 +14,8 @@ static void refuse(struct api *api, struct server_conn *conn, int r)
 	problem_init(&p, r);
 	if (r == REFUSE_BACKUP)
 		(void)snprintf(p.detail, sizeof(p.detail), "%s", fabric_backup_why(api->fabric));
+	if (r == REFUSE_LIMIT)
+		(void)snprintf(p.detail, sizeof(p.detail), "another copy is being made");
 	api_send_problem(api, conn, &p);
 }
 

@@ -497,19 +497,35 @@ const struct api_command api_host_seen = {
 
 /* ---- what a person may do ---- */
 
+/* What has come to nothing only after it was begun. */
+static void late_refuse(const struct ticket *t, int r)
+{
+	struct problem p;
+
+	problem_init(&p, r);
+	if (r == REFUSE_IN_DOUBT)
+		(void)snprintf(p.detail, sizeof(p.detail),
+			       "the switch did not let %s in: the log says why (journalctl -u "
+			       "fabricd)",
+			       t->subject);
+	if (r == REFUSE_HOST_FENCED)
+		(void)snprintf(p.detail, sizeof(p.detail),
+			       "%s was fenced anew meanwhile: fabricctl incident list --host %s",
+			       t->subject, t->subject);
+	api_send_problem(t->api, t->conn, &p);
+}
+
 /* Answers with the host as it is now. */
 static bool host_done(struct ticket *t, int r, uint64_t id)
 {
 	const struct fabric_host *host = fabric_host_find(t->api->fabric, t->subject);
 	uint64_t hash = 0;
-	struct problem p;
 
 	(void)id;
 	if (!r && !host)
 		r = REFUSE_NO_HOST;
 	if (r) {
-		problem_init(&p, r);
-		api_send_problem(t->api, t->conn, &p);
+		late_refuse(t, r);
 		return false;
 	}
 	resource_write(&resource_hosts, t->api->fabric, host, call_body(t->api), &hash);

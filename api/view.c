@@ -214,13 +214,24 @@ static void view_take(void *arg, const struct provider_config *config, const cha
 	}
 }
 
+static void view_limit_refuse(struct api_call *call)
+{
+	struct problem p;
+
+	problem_init(&p, call->api->view_count < VIEWS_MAX ? -ENOMEM : REFUSE_LIMIT);
+	if (p.refusal == REFUSE_LIMIT)
+		(void)snprintf(p.detail, sizeof(p.detail),
+			       "%u views are being read from the switches", call->api->view_count);
+	call_refuse_with(call, &p);
+}
+
 static void view_start(struct api_call *call, const char *host, enum view_format format)
 {
 	struct view *view = call->api->view_count < VIEWS_MAX ? calloc(1, sizeof(*view)) : NULL;
 	int r;
 
 	if (!view) {
-		call_refuse(call, call->api->view_count < VIEWS_MAX ? -ENOMEM : REFUSE_LIMIT);
+		view_limit_refuse(call);
 		return;
 	}
 	view->api = call->api;

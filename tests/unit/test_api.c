@@ -468,6 +468,22 @@ static void before_every_switch_is_read_nothing_is_said_to_be_missing(void **sta
 			    "been read yet");
 }
 
+static void what_comes_to_nothing_late_names_the_host(void **state)
+{
+	struct rig *rig = *state;
+
+	ask_with(rig, "POST", "/v1/hosts/bay1/readmit", "", "{}");
+	until_asked(rig);
+	fabric_answers(rig, REFUSE_IN_DOUBT, 0);
+	assert_int_equal(answer(rig), 409);
+	assert_non_null(strstr(text_at(rig, "detail"), "did not let bay1 in"));
+	ask_with(rig, "POST", "/v1/hosts/bay1/readmit", "", "{}");
+	until_asked(rig);
+	fabric_answers(rig, REFUSE_HOST_FENCED, 0);
+	assert_int_equal(answer(rig), 409);
+	assert_non_null(strstr(text_at(rig, "detail"), "fabricctl incident list --host bay1"));
+}
+
 static void a_frozen_manager_says_why(void **state)
 {
 	struct rig *rig = *state;
@@ -480,6 +496,11 @@ static void a_frozen_manager_says_why(void **state)
 	assert_string_equal(text_at(rig, "detail"), "the disk is full");
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay1/readmit", "{}"), 503);
 	assert_string_equal(text_at(rig, "detail"), "because"); /* where it has a reason */
+	(void)snprintf(rig->fabric.health.detail, sizeof(rig->fabric.health.detail),
+		       "provider a: connecting");
+	rig->fabric.result = REFUSE_PROVIDER_AWAY;
+	assert_int_equal(send_body(rig, "POST", "/v1/adopt", "{}"), 503);
+	assert_string_equal(text_at(rig, "detail"), "provider a: connecting");
 }
 
 static void head_is_get_without_the_body(void **state)
@@ -1718,6 +1739,7 @@ int main(void)
 		WITH_RIG(what_does_not_exist_is_404),
 		WITH_RIG(a_refusal_names_what_was_asked_for),
 		WITH_RIG(before_every_switch_is_read_nothing_is_said_to_be_missing),
+		WITH_RIG(what_comes_to_nothing_late_names_the_host),
 		WITH_RIG(a_frozen_manager_says_why),
 		WITH_RIG(head_is_get_without_the_body),
 		WITH_RIG(a_tag_holds_until_the_object_changes),
