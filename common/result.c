@@ -60,6 +60,8 @@ static const struct {
 				   "its card is not ready in its slot, or not scrubbed" },
 	[REFUSE_BACKUP] = { 409, "backup", "the copy of the database was not made" },
 	[REFUSE_IN_PROFILE] = { 409, "in-profile", "functions of a profile go together" },
+	[REFUSE_PROFILE_WAITS] = { 409, "profile-waits",
+				   "a function of the profile is parked, or its host is fenced" },
 	[REFUSE_DRILL] = { 409, "drill-failed",
 			   "its fence was not proved, or it was not let in again" },
 	[REFUSE_SYNTAX] = { 400, "bad-json", "body is not valid JSON" },

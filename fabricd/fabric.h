@@ -671,7 +671,8 @@ struct fabric_profile_request {
  */
 MUST_USE int fabric_profile_set(struct fabric *f, const struct fabric_profile_request *request,
 				struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
-/* Its functions stay where they are, and go where they like from here on. */
+/* Its functions stay where they are, and go where they like from here on. REFUSE_PROFILE_WAITS while
+ * one of them is parked, or with a host that is fenced or being fenced. */
 MUST_USE int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
 				   struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 /**

@@ -359,6 +359,48 @@ static int check_member(const struct defining *d, size_t n)
 	return check_identity(d, n);
 }
 
+/* What waits to be moved, or bound again, goes whole for as long as it does: it leaves its profile
+ * before or after that. */
+static int check_waits(const struct fabric_profile *profile, const struct fabric_function *fn,
+		       struct fabric_problem *problem)
+{
+	if (fn->host && host_is_shut(fn->host))
+		return problem_say(
+			problem, REFUSE_PROFILE_WAITS,
+			"%s is with %s, which is %s, and waits: fabricctl incident show %" PRIu64
+			" says for what%s%s",
+			fn->name, fn->host->name, fabric_host_state_text(fn->host->state),
+			fn->host->incident,
+			fn->host->state == FABRIC_HOST_FENCED
+				? "; or give it up: fabricctl profile release "
+				: "",
+			fn->host->state == FABRIC_HOST_FENCED ? profile->name : "");
+	if (fn->host && fn->assigned == DB_ASSIGNMENT_PARKED)
+		return problem_say(problem, REFUSE_PROFILE_WAITS,
+				   "%s is parked for %s: fabricctl profile move %s HOST, or "
+				   "fabricctl profile release %s, comes first",
+				   fn->name, fn->host->name, profile->name, profile->name);
+	return 0;
+}
+
+/* @kept: what it is to have from now on; NULL: it is to be no more. */
+static int check_leavers(const struct fabric_profile *profile, const struct fabric_profile *kept,
+			 struct fabric_problem *problem)
+{
+	for (size_t i = 0; i < profile->member_count; i++) {
+		const struct fabric_function *fn = profile->members[i].fn;
+		bool stays = false;
+		int r;
+
+		for (size_t k = 0; kept && k < kept->member_count; k++)
+			stays = stays || kept->members[k].fn == fn;
+		r = stays ? 0 : check_waits(profile, fn, problem);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int check_profile(struct defining *d)
 {
 	const struct fabric_profile_request *request = d->request;
@@ -389,7 +431,7 @@ static int check_profile(struct defining *d)
 		if (r)
 			return r;
 	}
-	return 0;
+	return d->old ? check_leavers(d->old, d->made, d->problem) : 0;
 }
 
 static void profile_store(struct fabric *f, const struct fabric_profile *profile)
@@ -456,6 +498,7 @@ int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
 {
 	struct fabric_profile *profile = profile_get(f, name);
 	const struct fabric_function *busy;
+	int r;
 
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!profile)
@@ -467,6 +510,9 @@ int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
 		return problem_say(problem, REFUSE_FUNCTION_LOCKED,
 				   "change %" PRIu64 " has %s locked; wait for it",
 				   busy->item->row.change, busy->name);
+	r = check_leavers(profile, NULL, problem);
+	if (r)
+		return r;
 	members_untie(profile);
 	list_remove(f, profile);
 	db_remove_profile(batch_open(f), profile->name);

@@ -377,6 +377,56 @@ static void a_profile_that_is_deleted_lets_its_functions_go_alone(void **state)
 			 REFUSE_NO_PROFILE);
 }
 
+/* No spare: it waits with its host. */
+static void a_profile_that_waits_is_not_deleted(void **state)
+{
+	struct house *h = *state;
+
+	web(h);
+	place_and_wait(h, "web", DB_OP_ASSIGN, "bay1");
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_FENCING);
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_PROFILE_WAITS);
+	assert_string_equal(problem.reason, "nic-0001/pf0/vf1 is with bay1, which is fencing, and "
+					    "waits: fabricctl incident show 1 says for what");
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_PROFILE_WAITS);
+	assert_string_equal(problem.reason, "nic-0001/pf0/vf1 is with bay1, which is fenced, and "
+					    "waits: fabricctl incident show 1 says for what; or "
+					    "give it up: fabricctl profile release web");
+	/* Nor does a part of it leave; its priority may change. */
+	assert_int_equal(DEFINE(h, "web", 500, MAC1, VF1), REFUSE_PROFILE_WAITS);
+	assert_int_equal(DEFINE(h, "web", 900, MAC1, VF1, VF2), 0);
+	/* As it was told. */
+	place_and_wait(h, "web", DB_OP_RELEASE, "");
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h), 0);
+}
+
+static void a_profile_of_which_something_is_parked_is_not_deleted(void **state)
+{
+	struct house *h = *state;
+	char why[DB_TEXT_MAX];
+
+	h->config.command_attempts = 1;
+	web(h);
+	fault(h, PROVIDER_BIND, SIM_FAULT_REFUSED, 0, 3); /* and while it is mended */
+	assert_int_equal(place(h, "web", DB_OP_ASSIGN, "bay1"), 0);
+	for (unsigned i = 0;
+	     i < 5000 && strcmp(fabric_profile_state(profile(h, "web"), why), "parked") != 0; i++)
+		house_step(h, h->now_ms + 1);
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h),
+			 REFUSE_PROFILE_WAITS);
+	assert_non_null(strstr(problem.reason,
+			       " is parked for bay1: fabricctl profile move web HOST, or fabricctl "
+			       "profile release web, comes first"));
+	run(h, 300 * BEAT);
+	assert_state(h, "web", "bound");
+	assert_int_equal(fabric_profile_delete(h->fabric, "web", 0, &problem, on_answer, h), 0);
+}
+
 static void a_profile_survives_a_restart(void **state)
 {
 	struct house *h = *state;
@@ -1334,6 +1384,8 @@ int main(void)
 		TEST(no_function_of_a_profile_goes_while_another_is_mended),
 		TEST(s15_no_profile_is_made_or_moved_in_a_frozen_fabric),
 		TEST(a_profile_that_is_deleted_lets_its_functions_go_alone),
+		TEST(a_profile_that_waits_is_not_deleted),
+		TEST(a_profile_of_which_something_is_parked_is_not_deleted),
 		TEST(a_profile_survives_a_restart),
 		TEST(a_profile_that_was_not_durable_is_not_there_after_a_crash),
 		TEST(a_profile_that_was_split_is_gathered_by_a_move),
