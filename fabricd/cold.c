@@ -199,7 +199,6 @@ void cold_completed(struct fabric_provider *p, const struct provider_op *op,
 {
 	struct fabric *f = p->f;
 	struct fabric_host *host = op->host <= p->host_count ? p->hosts[op->host - 1] : NULL;
-	char why[DB_TEXT_MAX];
 
 	if (!host || !host->cold.incident || host->cold.attempt != op->attempt)
 		return;
@@ -216,9 +215,9 @@ void cold_completed(struct fabric_provider *p, const struct provider_op *op,
 		break;
 	case PROVIDER_REFUSED:
 	case PROVIDER_FAILED:
-		(void)snprintf(why, sizeof(why), "the switch does not power it on: %s",
+		/* Whether it beats all the same is seen at the next look (S3). */
+		(void)snprintf(host->cold.refused, sizeof(host->cold.refused), "%s",
 			       done->text[0] ? done->text : provider_why_text(done->why));
-		cold_give_up(f, host, why);
 		break;
 	case PROVIDER_GATED:
 		break;
@@ -336,6 +335,14 @@ static void cold_listen(struct fabric *f, struct fabric_host *host)
 	cold_give_up(f, host, why);
 }
 
+static void cold_refused(struct fabric *f, struct fabric_host *host)
+{
+	char why[DB_TEXT_MAX];
+
+	(void)snprintf(why, sizeof(why), "the switch does not power it on: %s", host->cold.refused);
+	cold_give_up(f, host, why);
+}
+
 static void cold_advance(struct fabric *f, struct fabric_host *host)
 {
 	const struct fabric_provider *p = provider_of_host(f, host);
@@ -347,6 +354,8 @@ static void cold_advance(struct fabric *f, struct fabric_host *host)
 		cold_say(f, host, "left alone", "%s is %s", host->name,
 			 fabric_host_state_text(host->state));
 		cold_end(f, host);
+	} else if (host->cold.refused[0]) {
+		cold_refused(f, host);
 	} else if (!provider_is_usable(p) || !p->reconciled || host->cold.attempt) {
 		return;
 	} else if (host->cold.beat_by_ms) {

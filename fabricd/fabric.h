@@ -113,13 +113,14 @@ struct fabric_port {
 
 /* A cold spare that is being started; private to cold.c. */
 struct fabric_cold {
-	uint64_t incident;   /* for which it is; stored; 0: it is not */
-	uint64_t since_ms;   /* when that began, or was gone on with */
-	uint64_t attempt;    /* the power-on under way; 0: none */
-	uint64_t beat_by_ms; /* its first beat is waited for until then; 0: not yet */
-	unsigned unknowns;   /* power-ons that were not answered */
-	bool had_power;      /* while its first beat was waited for */
-	bool told;           /* that nothing is bound to it */
+	uint64_t incident;               /* for which it is; stored; 0: it is not */
+	uint64_t since_ms;               /* when that began, or was gone on with */
+	uint64_t attempt;                /* the power-on under way; 0: none */
+	uint64_t beat_by_ms;             /* its first beat is waited for until then; 0: not yet */
+	unsigned unknowns;               /* power-ons that were not answered */
+	bool had_power;                  /* while its first beat was waited for */
+	bool told;                       /* that nothing is bound to it */
+	char refused[PROVIDER_TEXT_MAX]; /* why the switch does not power it on; "": it does */
 };
 
 struct fabric_host {

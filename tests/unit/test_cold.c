@@ -215,6 +215,28 @@ static void s11_a_power_on_that_is_refused_leads_to_the_next(void **state)
 	assert_true(state_at_switch(h, BAY8)->power);
 }
 
+/* S3: its beat had come, and was not read yet, when the switch said that it does not turn it on. */
+static void s3_one_that_beats_is_not_given_up_for_what_the_switch_says(void **state)
+{
+	struct house *h = *state;
+	const struct provider_completion refused = { .outcome = PROVIDER_REFUSED };
+	struct provider_op op = { .verb = PROVIDER_HOST_POWER, .host = BAY8 };
+
+	cold(h);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	op.attempt = host(h, "bay8")->cold.attempt;
+	assert_int_not_equal(op.attempt, 0);
+	cold_completed(h->fabric->providers[0], &op, &refused);
+	beats_again(h, BAY8);
+	agent_beat(h, BAY8 - 1);
+	run(h, 2 * BEAT);
+
+	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
+	assert_null(step_of(h, "bay1", "given up"));
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
 static void s11_a_power_on_that_is_not_answered_is_said_again_unless_it_has_power(void **state)
 {
 	struct house *h = *state;
@@ -881,6 +903,7 @@ int main(void)
 		TEST(s11_a_first_beat_in_time_ends_the_incident),
 		TEST(s11_one_that_does_not_beat_in_time_is_fenced_and_the_next_takes_over),
 		TEST(s11_a_power_on_that_is_refused_leads_to_the_next),
+		TEST(s3_one_that_beats_is_not_given_up_for_what_the_switch_says),
 		TEST(s11_a_power_on_that_is_not_answered_is_said_again_unless_it_has_power),
 		TEST(s11_a_power_on_whose_answer_is_lost_is_not_said_again),
 		TEST(s11_a_spare_that_is_not_proved_off_does_not_take_over),
