@@ -160,15 +160,36 @@ static bool is_same_key(const struct host_keys *a, const struct host_keys *b)
 	return !memcmp(a->key, b->key, sizeof(a->key));
 }
 
+/* The agent has the new key: the old one is accepted no more. */
+static void key_settle(const struct sessions *s, struct key *key)
+{
+	int r;
+
+	if (DEFECT(OLD_KEY_KEPT))
+		return;
+	explicit_bzero(key->keys.old, sizeof(key->keys.old));
+	key->keys.has_old = false;
+	r = s->store->store(s->store->arg, &key->keys);
+	log_notice("host %s: beats under its new key; the old one is accepted no more",
+		   key->keys.host);
+	if (r)
+		log_err("host %s: its old key cannot be removed from where keys are kept: %s",
+			key->keys.host, strerror(-r));
+}
+
 /* @list takes the place of what was there. Whoever has proved himself with the same key need not do
- * so again. */
+ * so again, and an old one that was given up stays so: it could not be removed then. */
 static void keys_replace(struct sessions *s, struct key_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		const struct key *was = key_find(s, list->at[i].hash);
+		struct key *key = &list->at[i];
 
-		if (was && is_same_key(&was->keys, &list->at[i].keys))
-			list->at[i].session = was->session;
+		if (!was || !is_same_key(&was->keys, &key->keys))
+			continue;
+		key->session = was->session;
+		if (key->keys.has_old && !was->keys.has_old)
+			key_settle(s, key);
 	}
 	keys_free(s);
 	if (list->count)
@@ -242,23 +263,6 @@ int sessions_enroll(struct sessions *s, const char *host, char text[static HOST_
 	}
 	explicit_bzero(&keys, sizeof(keys));
 	return r;
-}
-
-/* The agent has the new key: the old one is accepted no more. */
-static void key_settle(const struct sessions *s, struct key *key)
-{
-	int r;
-
-	if (DEFECT(OLD_KEY_KEPT))
-		return;
-	explicit_bzero(key->keys.old, sizeof(key->keys.old));
-	key->keys.has_old = false;
-	r = s->store->store(s->store->arg, &key->keys);
-	log_notice("host %s: beats under its new key; the old one is accepted no more",
-		   key->keys.host);
-	if (r)
-		log_err("host %s: its old key cannot be removed from where keys are kept: %s",
-			key->keys.host, strerror(-r));
 }
 
 /* ---- what comes ---- */

@@ -574,6 +574,26 @@ static bool counts_under(struct rig *rig, uint64_t seq, const uint8_t *with)
 	return rig->beats > beats;
 }
 
+/* The file that has it could not be written when it was given up. */
+static void a_key_that_was_given_up_does_not_come_back(void **state)
+{
+	struct rig *rig = *state;
+	struct host_keys keys = { .host = "bay1", .has_old = true };
+	char text[HOST_KEY_TEXT];
+
+	prove(rig);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, keys.key), 0);
+	memcpy(keys.old, key, sizeof(keys.old));
+	assert_true(counts_under(rig, 10, keys.key));
+	assert_false(counts_under(rig, 11, key));
+	assert_int_equal(host_keys_store(rig->keys, &keys), 0);
+	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
+
+	assert_false(counts_under(rig, 12, key));
+	assert_true(counts_under(rig, 13, keys.key));
+}
+
 static void a_key_changes_without_a_gap(void **state)
 {
 	struct rig *rig = *state;
@@ -806,6 +826,7 @@ int main(void)
 		TEST(what_an_agent_claims_is_a_beat_and_is_passed_on),
 		TEST(each_network_is_heard_by_itself),
 		TEST(a_key_changes_without_a_gap),
+		TEST(a_key_that_was_given_up_does_not_come_back),
 		TEST(an_enrolled_key_is_its_owner_s_alone),
 		TEST(an_address_that_is_none_is_refused),
 		TEST(s3_what_lies_unread_is_taken_in_before_a_verdict),
