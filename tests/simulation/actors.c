@@ -325,7 +325,7 @@ static void act(struct world *w)
 		{ act_spare, 12, true },     { act_failover, 2, true },
 		{ act_cancel, 3, true },     { act_fault, 28, false },
 		{ act_die, 3, false },       { act_hang, 5, false },
-		{ act_network, 6, false },   { act_stop, 3, true },
+		{ act_network, 8, false },   { act_stop, 3, true },
 		{ act_kill, 10, true },      { act_reboot, 1, false },
 		{ act_disconnect, 3, true }, { act_dumb, 4, false },
 		{ act_hint, 4, true },       { act_tell, 20, true },

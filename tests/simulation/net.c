@@ -173,7 +173,8 @@ static bool net_carry(struct world *w, struct actor *a, struct packet *p, bool i
 	/* A stream, which carries all while it is there. */
 	bool is_line = p->way == NET_LINE;
 	uint64_t luck = w->quiet || is_line ? 99 : world_random(w, 200);
-	uint64_t delay_ms = w->quiet ? 0 : world_random(w, 5);
+	/* Mostly at once: each instant at which something happens takes time. */
+	uint64_t delay_ms = w->quiet || world_random(w, 4) ? 0 : world_random(w, 6);
 	bool is_lossy = w->now_ms < net->lossy_until_ms[p->way];
 	bool is_slow = w->now_ms < net->slow_until_ms[p->way];
 
@@ -234,11 +235,10 @@ void net_answer(struct world *w, const struct packet *to, const uint8_t *bytes)
 		packet_drop(w, p);
 }
 
-void net_inject(struct world *w, const struct packet *like, uint64_t delay_ms)
+void net_inject(struct world *w, const struct packet *like)
 {
-	if (!w->now_ms || w->now_ms < w->net.cut_until_ms[like->way])
-		return;
-	packet_fly(w, packet_new(w, like), w->now_ms + delay_ms);
+	if (w->now_ms >= w->net.cut_until_ms[like->way])
+		packet_fly(w, packet_new(w, like), w->now_ms);
 }
 
 void net_cut(struct world *w, struct actor *a, uint64_t until_ms)
@@ -334,16 +334,23 @@ static void queue_read(struct world *w, unsigned n)
 		net->ways[n].empty_ms = w->now_ms;
 }
 
+static bool is_arriving(const struct world *w)
+{
+	return w->net.flying && w->net.flying->at_ms <= w->now_ms;
+}
+
 void net_advance(struct world *w)
 {
-	while (w->net.flying && w->net.flying->at_ms <= w->now_ms) {
-		struct packet *p = w->net.flying;
+	do {
+		while (is_arriving(w)) {
+			struct packet *p = w->net.flying;
 
-		w->net.flying = p->next;
-		packet_arrive(w, p);
-	}
-	for (unsigned n = 0; n < NET_WAYS; n++)
-		queue_read(w, n);
+			w->net.flying = p->next;
+			packet_arrive(w, p);
+		}
+		for (unsigned n = 0; n < NET_WAYS; n++)
+			queue_read(w, n);
+	} while (is_arriving(w));
 }
 
 uint64_t net_next_ms(const struct world *w)
@@ -410,13 +417,28 @@ static void ways_cut(struct world *w, unsigned n, uint64_t until_ms, bool is_dea
 				 : w->actors[i].agent.cut_until_ms)[n] = until_ms;
 }
 
+/* One host has one way, for longer than its window. */
+static void ways_leave_one(struct world *w, unsigned left)
+{
+	struct actor *a = &w->actors[world_random(w, w->actor_count)];
+	uint64_t until_ms = w->now_ms + 5000 + world_random(w, 15000);
+
+	if (!(a->agent.ways & 1U << left))
+		return;
+	for (unsigned n = 0; n < NET_WAYS; n++)
+		if (n != left)
+			a->agent.cut_until_ms[n] = until_ms;
+	world_story(w, "%s is left with %s for %" PRIu64 " ms", a->name, w->net.ways[left].name,
+		    until_ms - w->now_ms);
+}
+
 void act_network(struct world *w)
 {
 	struct net *net = &w->net;
 	uint64_t until = w->now_ms + 1000 + world_random(w, 12000);
 	unsigned n = (unsigned)world_random(w, NET_NETWORKS);
 
-	switch (world_random(w, 10)) {
+	switch (world_random(w, 13)) {
 	case 0:
 		net->cut_until_ms[n] = until;
 		world_story(w, "%s is cut for %" PRIu64 " ms", net->ways[n].name,
@@ -439,6 +461,11 @@ void act_network(struct world *w)
 		break;
 	case 4:
 		ways_cut(w, n, until, true);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		ways_leave_one(w, (unsigned)world_random(w, NET_WAYS));
 		break;
 	default:
 		hosts_cut(w, until);

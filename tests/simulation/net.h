@@ -153,8 +153,8 @@ void net_say(struct world *w, struct actor *a, unsigned way, enum datagram_type 
 	     const uint8_t *bytes);
 /* The manager answers what came by @to. */
 void net_answer(struct world *w, const struct packet *to, const uint8_t *bytes);
-/* The attacker's: @like says where to, and as whom. Arrives after @delay_ms. */
-void net_inject(struct world *w, const struct packet *like, uint64_t delay_ms);
+/* The attacker's: @like says where to, and as whom. */
+void net_inject(struct world *w, const struct packet *like);
 /* All ways of @a are cut. */
 void net_cut(struct world *w, struct actor *a, uint64_t until_ms);
 /* Return: true the first time. */
