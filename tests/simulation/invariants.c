@@ -519,7 +519,8 @@ static void check_fencing(struct world *w, struct actor *a, uint64_t verdict_ms)
 	    (a->dark_ms && verdict_ms - a->dark_ms < 2 * INTERVAL_MS))
 		return;
 	for (unsigned i = 0; i < WORLD_LIVES && i < a->lives; i++)
-		if (a->live_ms[i] <= verdict_ms && a->live_ms[i] > last)
+		/* What came in the same millisecond may have come after it. */
+		if (a->live_ms[i] < verdict_ms && a->live_ms[i] > last)
 			last = a->live_ms[i];
 	if (verdict_ms - last < (MISSED - 1) * INTERVAL_MS)
 		world_broken(w,
@@ -658,10 +659,12 @@ void check_event(struct world *w, const struct db_event *event)
 		if (!strncmp(event->type, "host.fenced", 11) && !a->site->reboot_untold) {
 			a->fenced_ms = w->now_ms;
 			a->fence_void = false;
-			a->readmitted = false;
+			/* Somebody may have asked for it before it was fenced once more. */
+			a->readmitted = a->readmitted && strcmp(event->type, "host.fenced") != 0;
 			check_word(w, a, event->detail);
 		}
 		if (!strcmp(event->type, "host.readmitted")) {
+			a->counted.told_ms = 0; /* what its fence read is no witness */
 			a->agent.is_shut = false;
 			a->fenced_ms = 0;
 			a->cut_off = false;
