@@ -117,24 +117,18 @@ static void s5_a_machine_that_cannot_tell_its_boot_counts_as_another(void **stat
 {
 	struct house *h = *state;
 
-	h->boot_id = "";
 	six_failovers(h);
 	run(h, 400 * BEAT);
+	h->boot_id = NULL;
 	restart(h);
 	silence(h, BAY2);
 	run(h, 300 * BEAT);
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_SUSPECT);
 }
 
-/* A virtual machine that was set back to a snapshot, for one. */
-static void s5_a_time_that_is_yet_to_come_counts_as_just_now(void **state)
+/* A manager that begins with six times @row. */
+static void restart_with_six(struct house *h, struct db_turn row)
 {
-	struct house *h = *state;
-	struct db_turn row = { .host = "bay2",
-			       .provider = "sim0",
-			       .chassis = 1,
-			       .boot_id = "boot-1",
-			       .at_ms = START + 1000000 * BEAT };
 	struct db_batch *batch = NULL;
 
 	usual(h);
@@ -147,6 +141,57 @@ static void s5_a_time_that_is_yet_to_come_counts_as_just_now(void **state)
 	db_batch_free(batch);
 	manager_start(h);
 	run(h, 2 * WINDOW);
+}
+
+/* As the manager has just stored it. */
+static const struct db_turn a_failover = { .kind = DB_TURN_FAILOVER,
+					   .host = "bay2",
+					   .provider = "sim0",
+					   .chassis = 1,
+					   .boot_id = "boot-1",
+					   .at_ms = START };
+
+static void s5_failovers_count_in_their_chassis_and_are_no_flaps(void **state)
+{
+	struct house *h = *state;
+
+	restart_with_six(h, a_failover);
+	flap(h, BAY2);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+	silence(h, BAY3);
+	run(h, AGAIN);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_SUSPECT);
+}
+
+/* One of another kind, of another chassis of the same switches' provider, of another provider. */
+static void s5_what_is_no_failover_of_this_chassis_does_not_count(void **state)
+{
+	struct db_turn others[] = { a_failover, a_failover, a_failover };
+
+	others[0].kind = DB_TURN_FLAP;
+	others[1].chassis = 2;
+	(void)snprintf(others[2].provider, sizeof(others[2].provider), "sim1");
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		struct house *h;
+
+		assert_int_equal(house_end(state), 0);
+		assert_int_equal(house_begin(state), 0);
+		h = *state;
+		restart_with_six(h, others[i]);
+		silence(h, BAY3);
+		run(h, AGAIN);
+		assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_FENCED);
+	}
+}
+
+/* A virtual machine that was set back to a snapshot, for one. */
+static void s5_a_time_that_is_yet_to_come_counts_as_just_now(void **state)
+{
+	struct house *h = *state;
+	struct db_turn row = a_failover;
+
+	row.at_ms = START + 1000000 * BEAT;
+	restart_with_six(h, row);
 	silence(h, BAY2);
 	run(h, 300 * BEAT);
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_SUSPECT);
@@ -198,9 +243,18 @@ static void s10_what_a_readmission_has_ended_does_not_come_back_with_a_restart(v
 	flap(h, BAY3);
 	for (unsigned n = 0; n < 3; n++)
 		flap(h, BAY1);
+	silence(h, BAY1);
+	run(h, AGAIN);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	h->agents[BAY1 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, AGAIN);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_QUARANTINED);
 	assert_int_equal(readmit(h, "bay1"), 0);
 	run(h, BEAT);
-	assert_int_equal(stored(h).kinds[DB_TURN_FLAP], 1); /* bay3's */
+	assert_int_equal(stored(h).kinds[DB_TURN_FLAP], 1);     /* bay3's */
+	assert_int_equal(stored(h).kinds[DB_TURN_FAILOVER], 1); /* that counts in its chassis */
 	restart(h);
 	flap(h, BAY1);
 	flap(h, BAY1);
@@ -271,6 +325,8 @@ int main(void)
 		TEST(s5_half_before_a_restart_and_half_after_it_are_as_many),
 		TEST(s5_what_another_boot_of_the_machine_has_seen_counts_as_just_now),
 		TEST(s5_a_machine_that_cannot_tell_its_boot_counts_as_another),
+		TEST(s5_failovers_count_in_their_chassis_and_are_no_flaps),
+		TEST(s5_what_is_no_failover_of_this_chassis_does_not_count),
 		TEST(s5_a_time_that_is_yet_to_come_counts_as_just_now),
 		TEST(s5_what_was_in_one_chassis_counts_in_no_other),
 		TEST(s10_a_restart_forgets_no_turn),
