@@ -101,6 +101,20 @@ static int hook_start(struct hooks *h, uint32_t deadline_ms)
 	return children_start(h->children, &order, hook_done, h);
 }
 
+/* Whoever may write there would be root here. It counts as a hook that fails: what it was to guard
+ * is not given up unasked. Return: false, it has been refused. */
+static bool trust_check(struct hooks *h, const char *path, const char *name, const char *done)
+{
+	char why[HOOKS_WHY_MAX];
+	char reason[HOOK_WHY_MAX];
+
+	if (hook_is_trusted(path, reason))
+		return true;
+	(void)snprintf(why, sizeof(why), "%.64s is not %s: it %s", name, done, reason);
+	hooks_end(h, why);
+	return false;
+}
+
 static void hook_next(struct hooks *h)
 {
 	uint64_t now = clock_boot_ms();
@@ -113,6 +127,8 @@ static void hook_next(struct hooks *h)
 			    (int)sizeof(h->path) ||
 		    !hook_is_program(h->path))
 			continue;
+		if (!trust_check(h, h->path, name, "run"))
+			return;
 		if (!left)
 			hooks_end(h, "no time is left for the hooks");
 		else if (hook_start(h, left < h->order.each_ms ? (uint32_t)left : h->order.each_ms))
@@ -124,9 +140,12 @@ static void hook_next(struct hooks *h)
 
 static void on_now(evutil_socket_t fd, short what, void *arg)
 {
+	struct hooks *h = arg;
+
 	(void)fd;
 	(void)what;
-	hook_next(arg);
+	if (!h->names.count || trust_check(h, h->order.folder, h->order.folder, "used"))
+		hook_next(h);
 }
 
 int hooks_run(struct children *children, const struct hooks_order *order, hooks_done_fn *fn,

@@ -183,7 +183,7 @@ class Agent(Case):
         self.key = fabric.at("bay1.key")
         with open(os.open(self.key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(os.urandom(32).hex().encode() + b"\n")
-        os.makedirs(fabric.at("hooks"))
+        os.makedirs(fabric.at("hooks"), mode=0o700)
         with open(fabric.at("fabricd.conf"), "a", encoding="ascii") as file:
             file.write(f"[heartbeat]\nunix = {fabric.at('beats.sock')}\n")
             file.write(f"[host bay1]\nserial = {self.port.path}\nkey-file = {self.key}\n")

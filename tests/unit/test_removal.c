@@ -196,6 +196,32 @@ static void a_hook_that_fails_refuses_with_its_last_line(void **state)
 	assert_true(stands(rig, "bus/pci/slots/17/power", "1"));
 }
 
+static void a_hook_that_others_may_write_is_not_run_and_refuses(void **state)
+{
+	struct rig *rig = *state;
+	struct agent_line leave = leave_of(5, LONG_MS);
+	char path[256];
+
+	tree_slot(&rig->tree, "17", "0000:06:00\n");
+	hook(rig, "hooks/10-site", "");
+	(void)snprintf(path, sizeof(path), "%s/hooks/10-site", rig->tree.root);
+	assert_int_equal(chmod(path, 0757), 0);
+	removals_request(rig->removals, &leave, rig);
+	UNTIL(rig, rig->answers == 1);
+	assert_int_equal(rig->answer.outcome, AGENT_LEFT_REFUSED);
+	assert_string_equal(rig->answer.text, "10-site is not run: it may be written by everybody");
+
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_int_equal(chmod(rig->hooks, 0775), 0);
+	removals_request(rig->removals, &leave, rig);
+	UNTIL(rig, rig->answers == 2);
+	assert_int_equal(rig->answer.outcome, AGENT_LEFT_REFUSED);
+	assert_non_null(strstr(rig->answer.text, "is not used: it may be written by its group"));
+	assert_true(stands(rig, "bus/pci/slots/17/power", "1"));
+	(void)snprintf(path, sizeof(path), "%s/log", rig->tree.root);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void a_hook_that_hangs_is_killed_with_all_its_group(void **state)
 {
 	struct rig *rig = *state;
@@ -397,6 +423,7 @@ int main(void)
 		TEST(without_a_slot_the_function_is_removed_by_its_own_file),
 		TEST(a_slot_s_number_alone_says_which),
 		TEST(a_hook_that_fails_refuses_with_its_last_line),
+		TEST(a_hook_that_others_may_write_is_not_run_and_refuses),
 		TEST(a_hook_that_hangs_is_killed_with_all_its_group),
 		TEST(what_is_not_there_has_left),
 		TEST(a_slot_that_holds_another_function_is_left_alone),
