@@ -2,21 +2,7 @@
 /*
  * The items of changes, from intent to commit. Each item makes its own way (docs/safety.md,
  * "forward or parked"): a read-back, a step chosen from it (mriov/handover.h), its completion, the
- * next read-back. Read-backs of many items are joined into one command while effects are still
- * coming back; items that end together are committed together.
- *
- *   INTENT    its intent is not durable yet (S8)
- *   READY     in the list of those that are looked at next
- *   HOLD      waits for something that is looked at again by items_look(): a switch that is away,
- *             the fence of the host that it leaves, another item that must give an identity up
- *   EFFECT    a command is queued or under way
- *   SETTLING  its outcome is UNKNOWN; nothing is read before that has settled (S19)
- *   WANTING   wants to be read back
- *   READING   a read that covers it is under way
- *   BACKOFF   tries again at wait_ms
- *   ASKING    its host's agent is asked to let it go, until wait_ms
- *   ENDED     not stored yet
- *   STORED    the end: unlocked
+ * next read-back. Items that end together are committed together. Their states: item.h.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,31 +13,9 @@
 
 #include "common/defect.h"
 #include "common/log.h"
-#include "fabricd/state.h"
+#include "fabricd/item.h"
 
-enum {
-	ITEM_INTENT,
-	ITEM_READY,
-	ITEM_HOLD,
-	ITEM_QUEUED, /* waits for room among the switch's effects */
-	ITEM_EFFECT,
-	ITEM_SETTLING,
-	ITEM_WANTING,
-	ITEM_READING,
-	ITEM_BACKOFF,
-	ITEM_ASKING,
-	ITEM_ENDED,
-	ITEM_STORED,
-};
-
-enum {
-	READ_HOLD_MIN_MS = 5,
-	BACKOFF_MAX_MS = 5000,
-	UNKNOWN_WAIT_MS = 1000,
-	READ_GAP = 16,
-	ANSWER_GRACE_MS = 1000,
-	AGENT_WAIT_MS = 50
-};
+enum { BACKOFF_MAX_MS = 5000, UNKNOWN_WAIT_MS = 1000 };
 
 static const enum provider_verb verbs[HANDOVER_NEXTS] = {
 	[HANDOVER_READ] = PROVIDER_READ,      [HANDOVER_UNBIND] = PROVIDER_UNBIND,
@@ -62,36 +26,7 @@ static const enum provider_verb verbs[HANDOVER_NEXTS] = {
 
 /* ---- small things ---- */
 
-static struct flow *flow_of(struct fabric *f, const struct fabric_item *item)
-{
-	struct fabric_provider *p = provider_of_function(f, item->fn);
-
-	return &p->flows[item->fn->adapter->as.switch_handle];
-}
-
-static struct flow_part *part_of(struct fabric *f, const struct fabric_item *item)
-{
-	return &flow_of(f, item)->parts[item->run.urgency];
-}
-
-static bool is_of_shut(struct fabric *f, const char *name)
-{
-	const struct fabric_host *host = name[0] ? host_get(f, name) : NULL;
-
-	return host && host_is_shut(host);
-}
-
-/* What a dead host had, or was to get, is missing: also where its change was asked for before, or
- * has to end before the failover can begin. */
-static enum provider_urgency urgency_of(struct fabric *f, const struct fabric_item *item)
-{
-	return item->change->row.kind == DB_CHANGE_FAILOVER || is_of_shut(f, item->row.host) ||
-			       is_of_shut(f, item->row.from_host)
-		       ? PROVIDER_FOR_FAILOVER
-		       : PROVIDER_FOR_REST;
-}
-
-static void item_ready(struct fabric *f, struct fabric_item *item)
+void item_ready(struct fabric *f, struct fabric_item *item)
 {
 	assert(item->run.at != ITEM_READY); /* it would cut off those behind it */
 	item->run.at = ITEM_READY;
@@ -100,20 +35,19 @@ static void item_ready(struct fabric *f, struct fabric_item *item)
 	f->ready_last = &item->run.next;
 }
 
-/* What was read back still counts when it goes on. */
-static void item_pause(struct fabric_item *item, const char *step)
+void item_pause(struct fabric_item *item, const char *step)
 {
 	item->run.at = ITEM_HOLD;
 	item->step = step;
 }
 
-static void item_hold(struct fabric_item *item, const char *step)
+void item_hold(struct fabric_item *item, const char *step)
 {
 	item_pause(item, step);
 	item->run.seen_valid = false;
 }
 
-static void item_wait(struct fabric *f, struct fabric_item *item, uint64_t wait_ms)
+void item_wait(struct fabric *f, struct fabric_item *item, uint64_t wait_ms)
 {
 	item->run.at = ITEM_BACKOFF;
 	item->run.wait_ms = f->now_ms + wait_ms;
@@ -121,7 +55,7 @@ static void item_wait(struct fabric *f, struct fabric_item *item, uint64_t wait_
 		f->backoff_ms = item->run.wait_ms;
 }
 
-static void item_back_off(struct fabric *f, struct fabric_item *item)
+void item_back_off(struct fabric *f, struct fabric_item *item)
 {
 	uint64_t wait = 20u << (item->run.tries < 8 ? item->run.tries : 8);
 
@@ -192,8 +126,8 @@ static struct fabric_item *items_take(struct fabric_items *list)
 	return item;
 }
 
-static void item_end(struct fabric *f, struct fabric_item *item, enum db_change_state state,
-		     const char *reason)
+void item_end(struct fabric *f, struct fabric_item *item, enum db_change_state state,
+	      const char *reason)
 {
 	/* What it was to carry lives elsewhere still: it cannot be held under that name. */
 	if (state == DB_CHANGE_PARKED && identity_elsewhere(item) != ELSEWHERE_NOT)
@@ -389,24 +323,6 @@ bool item_gate(const struct fabric_item *item, const struct fabric_host *host,
 	       (host && host_is_open(host) && host->epoch == op->epoch && !item->fn->unbound_from);
 }
 
-static void part_begin(struct fabric *f, struct flow_part *part)
-{
-	if (!part->effects++) {
-		part->progress_ms = f->now_ms;
-		part->gap_ms = 0;
-	}
-}
-
-static void part_end(struct fabric *f, struct flow_part *part)
-{
-	uint64_t gap = f->now_ms - part->progress_ms;
-
-	part->effects--;
-	part->progress_ms = f->now_ms;
-	if (gap > part->gap_ms)
-		part->gap_ms = gap;
-}
-
 /* The first effect of a change is announced in the journal: from then on it cannot be cancelled. */
 static bool effect_is_allowed(struct fabric *f, struct fabric_item *item)
 {
@@ -484,41 +400,10 @@ static void item_submit(struct fabric *f, struct fabric_item *item, enum handove
 		item_back_off(f, item);
 		return;
 	}
-	part_begin(f, part_of(f, item));
+	flow_begin(f, item);
 }
 
-static enum flow_lane lane_of(struct fabric *f, const struct fabric_item *item)
-{
-	if (urgency_of(f, item) == PROVIDER_FOR_FAILOVER)
-		return FLOW_FAILOVER;
-	return item->run.begun ? FLOW_BEGUN : FLOW_NEW;
-}
-
-static enum provider_urgency urgency_of_lane(enum flow_lane lane)
-{
-	return lane == FLOW_FAILOVER ? PROVIDER_FOR_FAILOVER : PROVIDER_FOR_REST;
-}
-
-static size_t flow_under_way(const struct flow *flow)
-{
-	size_t n = flow->reading;
-
-	for (int u = 0; u < PROVIDER_URGENCIES; u++)
-		n += flow->parts[u].effects + flow->parts[u].want_count;
-	return n;
-}
-
-/* Room for effects at one switch is kept small, so that what is decided anew finds the queue short.
- */
-static bool flow_has_room(const struct flow *flow, enum flow_lane lane)
-{
-	if (flow->parts[urgency_of_lane(lane)].effects >= FABRIC_FLIGHT)
-		return false;
-	return lane != FLOW_NEW || flow_under_way(flow) < FABRIC_UNDER_WAY;
-}
-
-/* The host that the item leads to is not the one that it was planned for any more. */
-static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
+bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
 {
 	const struct fabric_host *host;
 
@@ -528,8 +413,7 @@ static bool goal_is_lost(struct fabric *f, const struct fabric_item *item)
 	return !host || !host_is_open(host) || host->epoch != item->row.epoch;
 }
 
-/* It leaves a host whose door is closed and which is not proved fenced yet. */
-static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
+bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
 {
 	const struct fabric_host *host =
 		item->row.from_host[0] ? host_get(f, item->row.from_host) : NULL;
@@ -538,362 +422,16 @@ static bool origin_is_fencing(struct fabric *f, const struct fabric_item *item)
 			host->state == FABRIC_HOST_BLOCKED);
 }
 
-/* ---- managed removal: a host that is alive takes part ---- */
-
-/* Asked is who has it by right, and is alive: not for a failover, not where a fence or the host's
- * silence forces it, nor for a card that is not the one that was given (S17). */
-const struct fabric_host *removal_host(const struct fabric *f, const struct fabric_item *item,
-				       const struct provider_binding *at)
-{
-	const struct fabric_function *fn = item->fn;
-	const struct fabric_host *host = fn->host;
-
-	if (!f->io.agent_ask || item->change->row.kind == DB_CHANGE_FAILOVER || !host ||
-	    !host_takes_part(host) || fn->dirty)
-		return NULL;
-	if (at->host != host->as.handle || at->vport != fn->vport || !at->generation ||
-	    at->generation != fn->generation)
-		return NULL;
-	return host;
-}
-
-static void removal_event(struct fabric *f, const struct fabric_item *item, const char *type,
-			  const char *host, const char *what, const char *text)
-{
-	log_notice("function %s: %s: %s%s%s", item->row.function, host, what, text[0] ? ": " : "",
-		   text);
-	history_event(f, type, item->row.function, "%s: %s%s%s", host, what, text[0] ? ": " : "",
-		      text);
-}
-
-/* Its agent can be asked, once it is heard. */
-static bool has_agent_port(const struct fabric *f, const struct fabric_host *host)
-{
-	const struct config_host *of = config_host_find(&f->config, host->name);
-
-	return of && of->serial[0];
-}
-
-/* Looks again soon; what is waited for stands in run.text. */
-static void item_wait_for_agent(struct fabric *f, struct fabric_item *item)
-{
-	item_wait(f, item, AGENT_WAIT_MS);
-	item->step = item->run.text;
-}
-
-/* A manager that has just started has not heard yet of agents that it may have asked before: what a
- * hook forbids is not done because of that. Return: true when it is waited for. */
-static bool item_awaits_agent(struct fabric *f, struct fabric_item *item,
-			      const struct fabric_host *host)
-{
-	if (!has_agent_port(f, host) || f->now_ms >= f->started_ms + f->config.removal_deadline_ms)
-		return false;
-	item->run.asked = false;
-	(void)snprintf(item->run.text, sizeof(item->run.text), "waits to hear %s's agent",
-		       host->name);
-	item_wait_for_agent(f, item);
-	return true;
-}
-
-/* An agent cannot take part in the removal of what its host has not found yet: it would say that it
- * is gone, and the host would find it, use it, and lose it without a word to the site's hooks. */
-static bool item_awaits_sight(struct fabric *f, struct fabric_item *item,
-			      const struct fabric_host *host, const struct fabric_joined *joined)
-{
-	if (joined->condition != FABRIC_JOIN_AWAITED || !has_agent_port(f, host))
-		return false;
-	(void)snprintf(item->run.text, sizeof(item->run.text), "waits until %s shows it",
-		       host->name);
-	item_wait_for_agent(f, item);
-	return true;
-}
-
-/* Return: true when the answer is waited for. */
-static bool item_asks(struct fabric *f, struct fabric_item *item)
-{
-	const struct fabric_host *host = removal_host(f, item, &item->run.seen);
-	struct fabric_joined joined;
-	struct fabric_ask ask = { .deadline_ms = f->config.removal_deadline_ms };
-
-	if (!host || item->run.asked)
-		return false;
-	fabric_function_joined(f, item->fn, &joined);
-	if (item_awaits_sight(f, item, host, &joined))
-		return true;
-	ask.slot = function_slot(host, item->fn->vport);
-	if (!ask.slot && joined.row)
-		ask.slot = joined.row->slot;
-	(void)snprintf(ask.address, sizeof(ask.address), "%s",
-		       joined.row ? joined.row->address : "");
-	(void)snprintf(ask.function, sizeof(ask.function), "%s", item->fn->name);
-	item->run.asked = true;
-	if (!ask.slot && !ask.address[0]) /* nobody would know which is meant */
-		return joined.condition == FABRIC_JOIN_UNREPORTED &&
-		       item_awaits_agent(f, item, host);
-	ask.id = attempt_next(f);
-	if (!ask.id) {
-		item->run.asked = false;
-		item_pause(item, "waits for the journal");
-		return true;
-	}
-	if (f->io.agent_ask(f->io.arg, host->name, &ask))
-		return item_awaits_agent(f, item, host);
-	item->run.asked = false;
-	item->run.attempt = ask.id;
-	item_wait(f, item, (uint64_t)ask.deadline_ms + ANSWER_GRACE_MS);
-	item->run.at = ITEM_ASKING;
-	(void)snprintf(item->run.ask_boot, sizeof(item->run.ask_boot), "%s", host->boot_id);
-	(void)snprintf(item->run.text, sizeof(item->run.text), "waits for %s's agent to let go",
-		       host->name);
-	item->step = item->run.text;
-	removal_event(f, item, "function.asked", host->name, "its agent is asked to let go",
-		      ask.address);
-	return true;
-}
-
-/* It was asked, and the host that was asked is as it was then. */
-static bool ask_stands(struct fabric *f, const struct fabric_item *item)
-{
-	const struct fabric_host *host = item->fn->host;
-
-	return host && !host_is_shut(host) && !strcmp(host->boot_id, item->run.ask_boot) &&
-	       !goal_is_lost(f, item);
-}
-
-/* Nothing was done, and what the site's hooks forbid is not forced. */
-static void removal_refused(struct fabric *f, struct fabric_item *item,
-			    const struct fabric_host *host, const char *says)
-{
-	char why[DB_TEXT_MAX];
-
-	(void)snprintf(why, sizeof(why), "%s: %s", host->name, says); /* cut when longer */
-	item_end(f, item, DB_CHANGE_FAILED, why);
-}
-
-void item_answered(struct fabric *f, const struct fabric_host *host, uint64_t id,
-		   enum fabric_ask_outcome outcome, const char *text)
-{
-	static const char *const words[FABRIC_ASK_OUTCOMES] = {
-		[FABRIC_ASK_DONE] = "has let go",
-		[FABRIC_ASK_REFUSED] = "refuses to let go",
-		[FABRIC_ASK_FAILED] = "may have let go",
-	};
-
-	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
-		const struct fabric_function *fn = host->vports[v];
-		struct fabric_item *item = fn && fn->host == host ? fn->item : NULL;
-
-		if (!item || item->run.at != ITEM_ASKING || item->run.attempt != id)
-			continue;
-		removal_event(f, item, "function.answered", host->name, words[outcome], text);
-		wake(f);
-		if (outcome == FABRIC_ASK_REFUSED) {
-			removal_refused(f, item, host,
-					text[0] ? text : "its agent refuses to let go");
-			return;
-		}
-		item->run.asked = true;
-		item->run.has_left = true;
-		item_ready(f, item);
-		return;
-	}
-}
-
-/* Whether it has let go all the same is read back before the change is given up. */
-static void ask_is_over(struct fabric *f, struct fabric_item *item)
-{
-	item->run.asked = true;
-	item->run.unanswered = true;
-	item->run.seen_valid = false;
-	item_ready(f, item);
-}
-
-static bool unanswered_ends(struct fabric *f, struct fabric_item *item, enum handover_next next)
-{
-	const struct fabric_host *host = removal_host(f, item, &item->run.seen);
-	uint32_t ms = f->config.removal_deadline_ms;
-	char text[128];
-
-	if (!item->run.unanswered || next != HANDOVER_UNBIND || !host)
-		return false;
-	(void)snprintf(text, sizeof(text),
-		       "its agent was asked to let go and has not answered within %" PRIu32 " %s",
-		       ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
-	removal_refused(f, item, host, text);
-	return true;
-}
-
-/* ---- profiles: all of it goes, or all of it stays ---- */
-
-/* A failover has no choice, and where a card leaves its functions go with it. */
-static bool goes_with_profile(const struct fabric_item *item)
-{
-	return item->fn->profile && item->change->row.kind == DB_CHANGE_ASKED &&
-	       !DEFECT(SPLIT_PROFILE);
-}
-
-static struct fabric_item *mate_of(const struct fabric_item *item, size_t n)
-{
-	struct fabric_item *mate = item->fn->profile->members[n].fn->item;
-
-	return mate && mate != item && mate->change == item->change ? mate : NULL;
-}
-
-/* Who cannot be told when it comes is not waited for: the others would be with nobody meanwhile. */
-static bool is_awaited(struct fabric *f, const struct fabric_item *mate)
-{
-	return mate->row.state == DB_CHANGE_RUNNING && mate->fn->present &&
-	       provider_is_usable(provider_of_function(f, mate->fn)) && !origin_is_fencing(f, mate);
-}
-
-/* The one of its profile that stays for good where it was, as far as is known for a reason of its
- * own; NULL: none does. */
-static const struct fabric_item *item_stayer(const struct fabric_item *item)
-{
-	const struct fabric_change *change = item->change;
-	const struct fabric_item *found = NULL;
-
-	if (!change->run.has_failed || !goes_with_profile(item))
-		return NULL;
-	for (size_t i = 0; i < change->item_count && (!found || found->run.follows); i++)
-		if (change->items[i].fn->profile == item->fn->profile &&
-		    change->items[i].row.state == DB_CHANGE_FAILED)
-			found = &change->items[i];
-	return found;
-}
-
-/* Nothing of a profile is unbound before all of it may leave, nor anything of it given away, or
- * done with, before all of it is out. Return: true when another one is waited for. */
-static bool item_awaits_mates(struct fabric *f, struct fabric_item *item, bool is_out)
-{
-	const struct fabric_profile *profile = item->fn->profile;
-	bool is_new = !item->run.may_leave || (is_out && !item->run.is_out);
-
-	if (!goes_with_profile(item))
-		return false;
-	item->run.may_leave = true;
-	item->run.is_out = item->run.is_out || is_out;
-	if (is_new)
-		look(f); /* those that wait for this one */
-	for (size_t i = 0; i < profile->member_count; i++) {
-		const struct fabric_item *mate = mate_of(item, i);
-
-		if (!mate || !is_awaited(f, mate) ||
-		    (is_out ? mate->run.is_out : mate->run.may_leave))
-			continue;
-		(void)snprintf(item->run.text, sizeof(item->run.text), "waits for %.64s of %.32s",
-			       mate->fn->name, profile->name);
-		item_pause(item, item->run.text);
-		return true;
-	}
-	return false;
-}
-
-/* One of its profile stays: so does this one. What is out, or was let go by its host already, is
- * plugged in there anew: by repair, which asks whether that host is as it was. Return: true when it
- * has ended. */
-static bool item_stays(struct fabric *f, struct fabric_item *item, enum handover_next next)
-{
-	const struct fabric_item *stayer = item_stayer(item);
-	const struct fabric_host *host = item->fn->host;
-	bool is_bound = next == HANDOVER_UNBIND;
-	char why[DB_TEXT_MAX];
-
-	if (!stayer || next == HANDOVER_READ || next == HANDOVER_DONE ||
-	    (is_bound && item->run.has_left && f->config.repair))
-		return false;
-	(void)snprintf(why, sizeof(why), "profile %.64s stays, for %.64s does: %.200s%s%.64s",
-		       item->fn->profile->name, stayer->fn->name, stayer->row.reason,
-		       !is_bound && host ? "; it goes back to " : "",
-		       !is_bound && host ? host->name : "");
-	item->run.follows = true;
-	item_end(f, item, DB_CHANGE_FAILED, why);
-	return true;
-}
-
-static void lane_add(struct flow *flow, enum flow_lane lane, struct fabric_item *item)
-{
-	item->run.next = NULL;
-	*flow->waiting[lane].last = item;
-	flow->waiting[lane].last = &item->run.next;
-}
-
 static void item_effect(struct fabric *f, struct fabric_item *item, enum handover_next next)
 {
-	struct flow *flow = flow_of(f, item);
-	enum flow_lane lane = lane_of(f, item);
-
 	if (!effect_is_allowed(f, item))
 		return;
 	if (next == HANDOVER_UNBIND && (item_asks(f, item) || item_awaits_mates(f, item, false)))
 		return;
-	if (flow_has_room(flow, lane)) {
+	if (item_has_room(f, item))
 		item_submit(f, item, next);
-		return;
-	}
-	item->run.at = ITEM_QUEUED;
-	item->step = "waits for the switch";
-	lane_add(flow, lane, item);
-}
-
-static bool flow_may_refill(const struct flow *flow)
-{
-	for (enum flow_lane lane = 0; lane < FLOW_LANES; lane++)
-		if (flow->waiting[lane].first && flow_has_room(flow, lane))
-			return true;
-	return false;
-}
-
-static struct fabric_item *lane_take(struct flow *flow, enum flow_lane lane)
-{
-	struct fabric_item *item = flow->waiting[lane].first;
-
-	flow->waiting[lane].first = item->run.next;
-	if (!item->run.next)
-		flow->waiting[lane].last = &flow->waiting[lane].first;
-	return item;
-}
-
-/* Those that waited for room look again, in their order. */
-static void flow_refill(struct fabric *f, struct flow *flow)
-{
-	size_t room[PROVIDER_URGENCIES];
-
-	for (int u = 0; u < PROVIDER_URGENCIES; u++)
-		room[u] = flow->parts[u].effects < FABRIC_FLIGHT
-				  ? FABRIC_FLIGHT - flow->parts[u].effects
-				  : 0;
-	for (enum flow_lane lane = 0; lane < FLOW_LANES; lane++) {
-		enum provider_urgency u = urgency_of_lane(lane);
-
-		while (flow->waiting[lane].first && room[u] && flow_has_room(flow, lane)) {
-			room[u]--;
-			item_ready(f, lane_take(flow, lane));
-		}
-	}
-}
-
-static void item_want_read(struct fabric *f, struct fabric_item *item)
-{
-	struct flow_part *part;
-
-	item->run.urgency = urgency_of(f, item);
-	part = part_of(f, item);
-	if (part->want_count == part->want_room) {
-		size_t room = part->want_room ? part->want_room * 2 : 64;
-		struct fabric_item **want = realloc(part->want, room * sizeof(*want));
-
-		if (!want) {
-			item_back_off(f, item);
-			return;
-		}
-		part->want = want;
-		part->want_room = room;
-	}
-	part->want[part->want_count++] = item;
-	item->run.at = ITEM_WANTING;
-	if (!item->run.unknowns)
-		item->step = "read back";
+	else
+		item_queue(f, item);
 }
 
 static void item_settle(struct fabric *f, struct fabric_item *item)
@@ -991,7 +529,7 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 		return;
 	}
 	assert(item->run.at == ITEM_EFFECT);
-	part_end(f, part_of(f, item));
+	flow_end(f, item);
 	switch (outcome_of(done)) {
 	case PROVIDER_DONE:
 		effect_done(f, item, op->verb);
@@ -1022,18 +560,6 @@ void item_completed(struct fabric *f, struct fabric_item *item, const struct pro
 	}
 }
 
-static void read_is_over(struct fabric_provider *p, const struct provider_op *op)
-{
-	const struct fabric_function *fn =
-		op->function <= p->function_count ? p->functions[op->function - 1] : NULL;
-	struct flow *flow;
-
-	if (!fn || !fn->adapter)
-		return; /* gone with the last scan, which has begun to count anew */
-	flow = &p->flows[fn->adapter->as.switch_handle];
-	flow->reading -= op->value < flow->reading ? op->value : flow->reading;
-}
-
 /* S1: it has not been read. Nobody gives up for that; a host that hangs is fenced at last. */
 static void read_is_unknown(struct fabric *f, struct fabric_item *item)
 {
@@ -1053,7 +579,7 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 {
 	struct fabric *f = p->f;
 
-	read_is_over(p, op);
+	flow_read_over(p, op);
 	for (uint32_t i = 0; i < op->value; i++) {
 		uint32_t handle = op->function + i;
 		struct fabric_function *fn =
@@ -1319,183 +845,6 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		return;
 	}
 	item_effect(f, item, next);
-}
-
-/* ---- reads, joined ---- */
-
-static int compare_items(const void *a, const void *b)
-{
-	const struct fabric_item *x = *(struct fabric_item *const *)a;
-	const struct fabric_item *y = *(struct fabric_item *const *)b;
-
-	return x->fn->as.handle < y->fn->as.handle ? -1 : x->fn->as.handle > y->fn->as.handle;
-}
-
-static void read_run(struct fabric_provider *p, uint16_t switch_handle, struct fabric_item **items,
-		     size_t count)
-{
-	struct fabric *f = p->f;
-	struct provider_op op = { .verb = PROVIDER_READ,
-				  .attempt = attempt_next(f),
-				  .function = items[0]->fn->as.handle };
-	bool put;
-
-	op.value = items[count - 1]->fn->as.handle - op.function + 1;
-	put = op.attempt && !provider_queue_put(p->queue, switch_handle,
-						(enum provider_urgency)items[0]->run.urgency, &op,
-						provider_timeout(p));
-	if (put)
-		p->flows[switch_handle].reading += op.value;
-	for (size_t i = 0; i < count; i++) {
-		if (put) {
-			items[i]->run.at = ITEM_READING;
-			items[i]->run.attempt = op.attempt;
-			continue;
-		}
-		item_wait(f, items[i], 20);
-	}
-}
-
-/* While effects still come back, those that wait to read are joined by more of them; but not for
- * an answer that seems lost, nor for ever, nor beyond what one read gains by. */
-static uint64_t part_hold_until(const struct flow_part *part)
-{
-	uint64_t patience =
-		part->gap_ms * 4 > READ_HOLD_MIN_MS ? part->gap_ms * 4 : READ_HOLD_MIN_MS;
-
-	if (!part->effects || part->want_count >= FABRIC_FLIGHT)
-		return 0;
-	return part->progress_ms + patience;
-}
-
-/* Those whose card has gone have no handle any more. */
-static void part_read_absent(struct flow_part *part)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < part->want_count; i++) {
-		if (part->want[i]->fn->present)
-			part->want[kept++] = part->want[i];
-		else
-			item_hold(part->want[i], "waits for the switch");
-	}
-	part->want_count = kept;
-}
-
-static void part_read(struct fabric_provider *p, uint16_t switch_handle, struct flow_part *part)
-{
-	size_t from = 0;
-
-	if (!part->want_count || p->f->now_ms < part_hold_until(part))
-		return;
-	part_read_absent(part);
-	qsort(part->want, part->want_count, sizeof(*part->want), compare_items);
-	for (size_t i = 1; i <= part->want_count; i++) {
-		const struct fabric_function *first = part->want[from]->fn;
-
-		if (i < part->want_count &&
-		    part->want[i]->fn->as.handle - part->want[i - 1]->fn->as.handle <= READ_GAP &&
-		    part->want[i]->fn->as.handle - first->as.handle < PROVIDER_READ_MAX &&
-		    part->want[i]->fn->adapter == first->adapter)
-			continue;
-		read_run(p, switch_handle, part->want + from, i - from);
-		from = i;
-	}
-	part->want_count = 0;
-}
-
-static void flow_read(struct fabric_provider *p, uint16_t switch_handle)
-{
-	for (int u = 0; u < PROVIDER_URGENCIES; u++)
-		part_read(p, switch_handle, &p->flows[switch_handle].parts[u]);
-}
-
-/* When a read is due that waits to be joined. */
-static uint64_t flow_read_ms(const struct flow *flow)
-{
-	uint64_t next = UINT64_MAX;
-
-	for (int u = 0; u < PROVIDER_URGENCIES; u++) {
-		const struct flow_part *part = &flow->parts[u];
-
-		if (part->want_count && part_hold_until(part) < next)
-			next = part_hold_until(part);
-	}
-	return next;
-}
-
-/* ---- what waited before its host died ---- */
-
-static bool item_is_of(const struct fabric_item *item, const struct fabric_host *host)
-{
-	return item &&
-	       (!strcmp(item->row.from_host, host->name) || !strcmp(item->row.host, host->name));
-}
-
-struct dead {
-	const struct fabric_provider *p;
-	const struct fabric_host *host;
-};
-
-static bool is_op_of(const struct provider_op *op, void *arg)
-{
-	const struct dead *dead = arg;
-	const struct fabric_provider *p = dead->p;
-	bool is_read = op->verb == PROVIDER_READ;
-	uint32_t count = is_read ? op->value : 1;
-
-	/* Owner generations start at 1: what carries none is a fence's. */
-	if (!op->function || op->verb == PROVIDER_SETTLE || (!is_read && !op->generation))
-		return false;
-	for (uint32_t handle = op->function; handle < op->function + count; handle++)
-		if (handle <= p->function_count && p->functions[handle - 1] &&
-		    item_is_of(p->functions[handle - 1]->item, dead->host))
-			return true;
-	return false;
-}
-
-static void lane_hasten(struct fabric *f, struct flow *flow, enum flow_lane lane,
-			const struct fabric_host *host)
-{
-	struct fabric_item *item = flow->waiting[lane].first;
-
-	flow->waiting[lane].first = NULL;
-	flow->waiting[lane].last = &flow->waiting[lane].first;
-	while (item) {
-		struct fabric_item *next = item->run.next;
-
-		if (item_is_of(item, host))
-			item_ready(f, item);
-		else
-			lane_add(flow, lane, item);
-		item = next;
-	}
-}
-
-static void part_hasten(struct fabric *f, struct flow_part *part, const struct fabric_host *host)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < part->want_count; i++) {
-		if (item_is_of(part->want[i], host))
-			item_ready(f, part->want[i]);
-		else
-			part->want[kept++] = part->want[i];
-	}
-	part->want_count = kept;
-}
-
-void items_hasten(struct fabric *f, const struct fabric_host *host)
-{
-	struct fabric_provider *p = provider_of_host(f, host);
-	struct dead dead = { p, host };
-
-	provider_queue_withdraw(p->queue, is_op_of, &dead);
-	for (size_t s = 1; s <= p->switch_count; s++) {
-		for (enum flow_lane lane = FLOW_FAILOVER + 1; lane < FLOW_LANES; lane++)
-			lane_hasten(f, &p->flows[s], lane, host);
-		part_hasten(f, &p->flows[s].parts[PROVIDER_FOR_REST], host);
-	}
 }
 
 /* ---- the loop over them ---- */
