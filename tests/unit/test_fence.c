@@ -945,6 +945,60 @@ static void a_suspect_whose_switch_was_lost_meanwhile_is_alive_with_its_next_bea
 	assert_int_equal(bay1(rig)->state, FABRIC_HOST_ALIVE);
 }
 
+/* ---- what a fence must not do ---- */
+
+/* Nor is its power taken by the site's program. */
+static void a_drill_runs_no_program(void **state)
+{
+	const struct fabric_drill how = { .force = true };
+	struct fabric_problem problem;
+	struct rig *rig = *state;
+	struct config config;
+
+	begin(rig, HAS_PROGRAM);
+	config = *fabric_config(rig->b.fabric);
+	(void)snprintf(config.fences[0].host, CONFIG_TEXT_MAX, "bay3");
+	fabric_configure(rig->b.fabric, &config);
+	fault(rig, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_LOST, 0, 0);
+	assert_int_equal(
+		fabric_host_drill(rig->b.fabric, "bay3", &how, 0, &problem, on_answer, rig), 0);
+	for (unsigned n = 0;
+	     n < 60 && fabric_host_find(rig->b.fabric, "bay3")->state != FABRIC_HOST_BLOCKED; n++)
+		brain_run(&rig->b, BEAT);
+
+	assert_int_equal(fabric_host_find(rig->b.fabric, "bay3")->state, FABRIC_HOST_BLOCKED);
+	assert_int_equal(rig->b.program.runs, 0);
+}
+
+/* In what the switch shows of bay1. */
+static void name_no_function(struct brain *b, struct provider_binding *now)
+{
+	if (now->host == 1)
+		now->function = *(uint32_t *)b->arg;
+}
+
+/* Its words are checked before they are used (provider/), and are not trusted here either. */
+static void a_switch_that_shows_functions_that_there_are_not_proves_nothing(void **state)
+{
+	uint32_t handles[] = { 0, UINT32_MAX };
+	struct rig *rig = *state;
+
+	begin(rig, 0);
+	for (size_t i = 0; i < 2; i++) {
+		rig->b.arg = &handles[i];
+		rig->b.on_binding = name_no_function;
+		if (!i)
+			silence(rig);
+		brain_run(&rig->b, 10 * BEAT);
+		assert_int_not_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+	}
+	rig->b.on_binding = NULL;
+	for (unsigned n = 0; n < 120 && bay1(rig)->state != FABRIC_HOST_FENCED; n++)
+		brain_run(&rig->b, BEAT);
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 
 /* ---- what the time line and the plan say, and when ---- */
@@ -1124,6 +1178,8 @@ static void a_person_is_not_heard_for_a_host_that_is_not_blocked(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		TEST(a_drill_runs_no_program),
+		TEST(a_switch_that_shows_functions_that_there_are_not_proves_nothing),
 		TEST(where_the_switch_isolates_no_power_is_taken),
 		TEST(where_it_does_not_unbinding_suffices),
 		TEST(an_isolation_that_is_refused_leads_to_unbinding),
