@@ -67,9 +67,10 @@ struct reach {
 	struct sim_chassis *chassis;
 	struct sim_model *model;
 	unsigned views;
-	bool is_busy; /* takes no command now */
-	bool is_cut;  /* nothing of it gets through: neither time nor news */
-	bool is_full; /* it takes no more: what is put waits */
+	bool is_busy;      /* takes no command now */
+	bool is_cut;       /* nothing of it gets through: neither time nor news */
+	bool is_full;      /* it takes no more: what is put waits */
+	uint32_t full_for; /* likewise, of these verbs: 1 << verb */
 };
 
 struct house {
@@ -115,7 +116,7 @@ static inline int reach_submit(struct provider *p, const struct provider_op *op)
 	struct reach *reach = (struct reach *)p;
 	struct house *h = reach->house;
 
-	if (reach->is_full)
+	if (reach->is_full || (reach->full_for & 1u << op->verb))
 		return -ENOBUFS;
 	if (reach->is_busy)
 		return -EAGAIN;

@@ -170,6 +170,33 @@ static void with_power_it_is_taken_once_the_host_is_empty_and_given_back(void **
 	assert_int_equal(host(h, "bay8")->state, FABRIC_HOST_ALIVE);
 }
 
+/* Somebody has bound a function there, and nobody has told the manager. */
+static void with_power_what_is_there_goes_before_its_power(void **state)
+{
+	struct house *h = *state;
+	size_t unbind = 0;
+	size_t power = 0;
+	size_t from;
+
+	usual(h);
+	foreign(h, PROVIDER_BIND, VF3, BAY8, 20, 0);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+	from = h->sent_count;
+	assert_int_equal(drill_power(h), 0);
+	silence(h, BAY8);
+	run(h, 5 * BEAT);
+
+	for (size_t i = from; i < h->sent_count; i++) {
+		if (h->sent[i].verb == PROVIDER_UNBIND)
+			unbind = i;
+		if (h->sent[i].verb == PROVIDER_HOST_POWER && !h->sent[i].value)
+			power = i;
+	}
+	assert_int_not_equal(unbind, 0);
+	assert_true(power > unbind);
+	assert_int_equal(h->answer.r, 0);
+}
+
 static void a_cold_spare_is_drilled_and_stays_off(void **state)
 {
 	struct house *h = *state;
@@ -604,6 +631,7 @@ int main(void)
 		TEST(a_spare_that_was_drilled_takes_over_at_once),
 		TEST(where_nothing_isolates_the_empty_read_back_is_the_proof),
 		TEST(with_power_it_is_taken_once_the_host_is_empty_and_given_back),
+		TEST(with_power_what_is_there_goes_before_its_power),
 		TEST(a_cold_spare_is_drilled_and_stays_off),
 		TEST(power_that_is_not_taken_fails_the_drill),
 		TEST(a_real_fence_is_a_proof_too_and_outlives_the_manager),

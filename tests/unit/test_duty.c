@@ -525,6 +525,22 @@ static void what_waits_names_each_host_that_could_become_a_spare(void **state)
 }
 
 /* Eight at most, and each once. */
+/* It is fenced again and again, and each time in the same way. */
+static void a_host_that_stays_blocked_says_nothing_that_is_not_new(void **state)
+{
+	struct house *h = *state;
+	size_t count;
+	size_t from;
+
+	block(h);
+	run(h, 2 * RETRY);
+	count = incident(h, "bay1")->step_count;
+	from = h->sent_count;
+	run(h, 3 * RETRY);
+	assert_true(sent(h, PROVIDER_ISOLATE, from) >= 2);
+	assert_int_equal(incident(h, "bay1")->step_count, count);
+}
+
 static void no_more_is_to_be_typed_than_there_is_room_for(void **state)
 {
 	struct house *h = *state;
@@ -598,6 +614,7 @@ int main(void)
 		TEST(steps_of_before_a_restart_are_not_told_again),
 		TEST(a_blocked_host_is_to_be_vouched_for_and_one_that_beats_let_in),
 		TEST(what_waits_names_each_host_that_could_become_a_spare),
+		TEST(a_host_that_stays_blocked_says_nothing_that_is_not_new),
 		TEST(no_more_is_to_be_typed_than_there_is_room_for),
 		TEST(a_host_that_is_not_known_any_more_is_nobody_to_be_let_in),
 		TEST(nothing_is_to_be_typed_where_all_is_well),

@@ -1988,6 +1988,60 @@ static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_
 	assert_null(function(h, VF1)->item);
 }
 
+/* One command waits at a switch that takes no more, when bay2 is fenced. */
+static void s20_what_waits_to_lead_to_a_fenced_host_is_withdrawn_and_nothing_else(void **state)
+{
+	static const struct {
+		enum db_op op;
+		const char *to;
+		const char *step;
+		bool is_withdrawn;
+	} rows[] = {
+		{ DB_OP_ASSIGN, "bay2", "bind", true },
+		{ DB_OP_ASSIGN, "bay3", "bind", false },
+		{ DB_OP_MOVE, "bay3", "unbind", false }, /* away from it */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct house *h = *state;
+		uint64_t attempt;
+
+		usual(h);
+		if (rows[i].op == DB_OP_MOVE)
+			assign(h, VF3, "bay2", 0);
+		h->reach[0].full_for = 1u << PROVIDER_BIND | 1u << PROVIDER_UNBIND;
+		assert_int_equal(ask(h, rows[i].op, VF3, rows[i].to, 0), 0);
+		run(h, 200);
+		assert_string_equal(function(h, VF3)->item->step, rows[i].step);
+		attempt = function(h, VF3)->item->run.attempt;
+		assert_int_equal(failover(h, "bay2"), 0);
+		run(h, 20);
+		assert_int_equal(!function(h, VF3)->item ||
+					 function(h, VF3)->item->run.attempt != attempt,
+				 rows[i].is_withdrawn);
+		(void)house_end(state);
+		assert_int_equal(house_begin(state), 0);
+	}
+	manager_start(*state); /* for house_end() */
+}
+
+static void s9_who_is_let_in_is_not_powered_on_by_it(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	h->agents[BAY1 - 1].beats = true;
+	run(h, 2 * BEAT);
+	from = h->sent_count;
+	assert_int_equal(readmit(h, "bay1"), 0);
+	run(h, 2 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_int_equal(sent(h, PROVIDER_HOST_POWER, from), 0);
+}
+
 /* A blocked host lives after all, and is let in while its next fence waits at a busy switch. */
 static void s14_what_a_fence_had_waiting_does_not_leave_for_a_host_that_is_let_in(void **state)
 {
@@ -2320,6 +2374,8 @@ int main(void)
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
 		TEST(s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled),
 		TEST(s19_a_fence_lets_go_only_of_what_it_has_unbound_itself),
+		TEST(s20_what_waits_to_lead_to_a_fenced_host_is_withdrawn_and_nothing_else),
+		TEST(s9_who_is_let_in_is_not_powered_on_by_it),
 		TEST(s14_what_a_fence_had_waiting_does_not_leave_for_a_host_that_is_let_in),
 		TEST(s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_it),
 		TEST(s20_the_door_is_closed_durably_before_the_first_command_of_a_fence),
