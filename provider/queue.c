@@ -1,134 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "provider/queue.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "common/defect.h"
+#include "provider/queue_inside.h"
 
-/* Among those of one urgency. */
-enum lane { LANE_ISOLATE, LANE_UNBIND, LANE_BETWEEN, LANE_BIND, LANE_READ, LANES };
-
-static const enum lane lanes[PROVIDER_VERBS] = {
-	[PROVIDER_ISOLATE] = LANE_ISOLATE,        [PROVIDER_UNBIND] = LANE_UNBIND,
-	[PROVIDER_RESET] = LANE_BETWEEN,          [PROVIDER_IDENTITY] = LANE_BETWEEN,
-	[PROVIDER_NUM_VFS] = LANE_BETWEEN,        [PROVIDER_BIND] = LANE_BIND,
-	[PROVIDER_HOST_POWER] = LANE_ISOLATE,     [PROVIDER_READ] = LANE_READ,
-	[PROVIDER_READ_HOST] = LANE_UNBIND,       [PROVIDER_SLOT_POWER] = LANE_BETWEEN,
-	[PROVIDER_SLOT_ATTENTION] = LANE_BETWEEN,
-};
-
-enum {
-	BUCKETS = 8192,
-	BUCKET_BITS = 13,
-	RETRY_MS = 1,
-	SMOOTHING = 16,
-	SERVICE_FIRST_US = 1200,
-	SLOW_US = 5000
-};
-
-/* What an operation touches, and a settle waits for. */
-enum { TOUCH_FUNCTION = 1, TOUCH_HOST, TOUCH_ALL };
-#define KEY(kind, handle) ((uint64_t)(kind) << 32 | (handle)) /* handle 0: any */
-
-struct entry;
-
-/* One operation in flight, or one settle that waits, at one key. */
-struct link {
-	TAILQ_ENTRY(link) at;
-	struct key *key; /* NULL: not linked */
-	struct entry *entry;
-};
-TAILQ_HEAD(links, link);
-
-/* One function, one host, any of them, or all there is. */
-struct key {
-	LIST_ENTRY(key) chain;
-	TAILQ_ENTRY(key) by_tail;
-	uint64_t id;
-	struct links flying;  /* in the order in which they were sent */
-	struct links holding; /* settles, in the order in which they were put */
-	uint64_t tail_ms;     /* until then something UNKNOWN may be carried out; 0: nothing */
-};
-
-enum entry_state {
-	ENTRY_WAITING, /* in its lane */
-	ENTRY_HELD,    /* a settle; something that was sent before it is in flight */
-	ENTRY_READY,   /* a settle; nothing is, any more */
-	ENTRY_TIMED,   /* a settle, to be done by time alone */
-	ENTRY_SENT,
-	ENTRY_ENDING,
-};
-
-enum { LINKS = 4, NO_PLACE = -1 };
-
-struct entry {
-	TAILQ_ENTRY(entry) all;
-	TAILQ_ENTRY(entry) at; /* in a lane, in ready, or in ending */
-	LIST_ENTRY(entry) chain;
-	struct provider_op op;
-	uint64_t sequence; /* of a settle: when it was put; of any other: when it was sent */
-	uint64_t when_ms;  /* SENT: deadline; TIMED: done */
-	uint64_t sent_ms;
-	int place; /* in the heap, or NO_PLACE */
-	uint32_t timeout_ms;
-	uint16_t switch_index;
-	enum provider_urgency urgency;
-	uint8_t held; /* links that hold it */
-	enum entry_state state;
-	enum provider_outcome outcome; /* ENDING */
-	const char *text;              /* ENDING; static */
-	struct link links[LINKS];
-};
-TAILQ_HEAD(entries, entry);
-
-struct lane_set {
-	struct entries lanes[PROVIDER_URGENCIES][LANES];
-	size_t waiting[PROVIDER_URGENCIES];
-	unsigned in_a_row;  /* of fences and failovers, sent while others waited */
-	uint64_t linger_ms; /* so long the next one of these is waited for */
-	uint32_t flying;
-	uint32_t window;
-	int64_t service_us; /* smoothed: of the switch's own time, by one command */
-	bool has_learnt;    /* it has completed one: service_us says something */
-	uint64_t last_ms;   /* of the last completion */
-	uint64_t retry_ms;  /* the provider takes no more before */
-};
-
-struct provider_queue {
-	struct provider_queue_user user;
-	struct provider *provider; /* NULL: detached */
-	struct provider_hello hello;
-	uint64_t attached_ms;
-	uint64_t settle_retry_ms;
-	size_t switch_count;
-	struct lane_set switches[PROVIDER_SWITCHES_MAX];
-	struct entries all;
-	struct entries ready;
-	struct entries ending;
-	size_t count;
-	size_t ending_count;
-	uint64_t sequence;
-	struct entry **heap; /* by when_ms */
-	size_t heap_count;
-	TAILQ_HEAD(, key) tails; /* keys with a tail, oldest first as far as it matters */
-	LIST_HEAD(, entry) by_attempt[BUCKETS];
-	LIST_HEAD(, key) keys[BUCKETS];
-};
-
-static size_t bucket_of(uint64_t id)
-{
-	return (size_t)((id * 0x9e3779b97f4a7c15ull) >> (64 - BUCKET_BITS));
-}
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
+enum { RETRY_MS = 1 };
 
 /* The heap: what has a time. */
 
@@ -187,195 +67,6 @@ static void heap_remove(struct provider_queue *q, struct entry *e)
 		heap_down(q, place, last);
 }
 
-/* Keys: who touches what. */
-
-static struct key *key_find(const struct provider_queue *q, uint64_t id)
-{
-	struct key *key;
-
-	LIST_FOREACH (key, &q->keys[bucket_of(id)], chain)
-		if (key->id == id)
-			return key;
-	return NULL;
-}
-
-static struct key *key_get(struct provider_queue *q, uint64_t id)
-{
-	struct key *key = key_find(q, id);
-
-	if (key)
-		return key;
-	key = calloc(1, sizeof(*key));
-	if (!key)
-		return NULL;
-	key->id = id;
-	TAILQ_INIT(&key->flying);
-	TAILQ_INIT(&key->holding);
-	LIST_INSERT_HEAD(&q->keys[bucket_of(id)], key, chain);
-	return key;
-}
-
-static void key_drop_unused(struct key *key)
-{
-	/* "any" and "all" stay, so that a tail always has a place to be noted */
-	if (!(uint32_t)key->id || key->tail_ms || !TAILQ_EMPTY(&key->flying) ||
-	    !TAILQ_EMPTY(&key->holding))
-		return;
-	LIST_REMOVE(key, chain);
-	free(key);
-}
-
-static void key_tail_note(struct provider_queue *q, struct key *key, uint64_t until_ms)
-{
-	if (until_ms <= key->tail_ms)
-		return;
-	if (key->tail_ms)
-		TAILQ_REMOVE(&q->tails, key, by_tail);
-	key->tail_ms = until_ms;
-	TAILQ_INSERT_TAIL(&q->tails, key, by_tail);
-}
-
-static void tails_forget(struct provider_queue *q, uint64_t now_ms)
-{
-	struct key *key;
-
-	while ((key = TAILQ_FIRST(&q->tails)) && key->tail_ms <= now_ms) {
-		TAILQ_REMOVE(&q->tails, key, by_tail);
-		key->tail_ms = 0;
-		key_drop_unused(key);
-	}
-}
-
-/* The ids of what @op touches, or what a settle waits for. */
-static size_t keys_of(const struct provider_op *op, uint64_t ids[static LINKS])
-{
-	size_t n = 0;
-
-	switch (op->verb) {
-	case PROVIDER_VERB_NONE:
-	case PROVIDER_READ:
-	case PROVIDER_READ_HOST:
-	case PROVIDER_SLOT_ATTENTION:
-	case PROVIDER_VERBS:
-		return 0;
-	case PROVIDER_SLOT_POWER: /* the adapter there, whichever functions it has */
-		ids[n++] = KEY(TOUCH_FUNCTION, 0);
-		ids[n++] = KEY(TOUCH_HOST, 0);
-		ids[n++] = KEY(TOUCH_ALL, 0);
-		return n;
-	case PROVIDER_SETTLE:
-		if (op->function) {
-			ids[n++] = KEY(TOUCH_FUNCTION, op->function);
-			ids[n++] = KEY(TOUCH_FUNCTION, 0);
-		}
-		if (op->host) {
-			ids[n++] = KEY(TOUCH_HOST, op->host);
-			ids[n++] = KEY(TOUCH_HOST, 0);
-		}
-		if (!n)
-			ids[n++] = KEY(TOUCH_ALL, 0);
-		return n;
-	case PROVIDER_ISOLATE:
-	case PROVIDER_UNBIND:
-	case PROVIDER_RESET:
-	case PROVIDER_IDENTITY:
-	case PROVIDER_NUM_VFS:
-	case PROVIDER_BIND:
-	case PROVIDER_HOST_POWER:
-		if (op->function)
-			ids[n++] = KEY(TOUCH_FUNCTION,
-				       op->verb == PROVIDER_NUM_VFS ? 0 : op->function);
-		if (op->host || op->verb == PROVIDER_UNBIND)
-			ids[n++] = KEY(TOUCH_HOST, op->host);
-		ids[n++] = KEY(TOUCH_ALL, 0);
-		return n;
-	}
-	return 0;
-}
-
-static bool is_settle(const struct entry *e)
-{
-	return e->op.verb == PROVIDER_SETTLE;
-}
-
-static void settle_make_ready(struct provider_queue *q, struct entry *e)
-{
-	e->state = ENTRY_READY;
-	TAILQ_INSERT_TAIL(&q->ready, e, at);
-}
-
-/* The settles that only waited for what has left @key now. */
-static void key_release(struct provider_queue *q, struct key *key)
-{
-	const struct link *oldest = TAILQ_FIRST(&key->flying);
-	struct link *held;
-
-	while ((held = TAILQ_FIRST(&key->holding)) &&
-	       (!oldest || held->entry->sequence < oldest->entry->sequence)) {
-		TAILQ_REMOVE(&key->holding, held, at);
-		held->key = NULL;
-		if (!--held->entry->held)
-			settle_make_ready(q, held->entry);
-	}
-}
-
-static void entry_unlink(struct provider_queue *q, struct entry *e)
-{
-	for (size_t i = 0; i < LINKS; i++) {
-		struct key *key = e->links[i].key;
-
-		if (!key)
-			continue;
-		e->links[i].key = NULL;
-		TAILQ_REMOVE(is_settle(e) ? &key->holding : &key->flying, &e->links[i], at);
-		if (!is_settle(e))
-			key_release(q, key);
-		key_drop_unused(key);
-	}
-}
-
-/* Links @e to all keys that it touches, or to none. */
-static int entry_link(struct provider_queue *q, struct entry *e)
-{
-	uint64_t ids[LINKS];
-	struct key *keys[LINKS];
-	size_t n = keys_of(&e->op, ids);
-
-	for (size_t i = 0; i < n; i++) {
-		keys[i] = key_get(q, ids[i]);
-		if (!keys[i]) {
-			while (i--)
-				key_drop_unused(keys[i]);
-			return -ENOMEM;
-		}
-	}
-	e->sequence = ++q->sequence;
-	for (size_t i = 0; i < n; i++) {
-		if (is_settle(e) && TAILQ_EMPTY(&keys[i]->flying)) {
-			key_drop_unused(keys[i]);
-			continue;
-		}
-		e->links[i] = (struct link){ .key = keys[i], .entry = e };
-		TAILQ_INSERT_TAIL(is_settle(e) ? &keys[i]->holding : &keys[i]->flying, &e->links[i],
-				  at);
-		e->held = (uint8_t)(e->held + is_settle(e));
-	}
-	return 0;
-}
-
-/* UNKNOWN: until its deadline and the switch's lateness are over, it may still be carried out. */
-static void entry_tail_note(struct provider_queue *q, const struct entry *e)
-{
-	uint64_t until_ms = e->op.deadline_ms + q->hello.lateness_ms;
-
-	for (size_t i = 0; i < LINKS; i++)
-		if (!is_settle(e) && e->links[i].key)
-			key_tail_note(q, e->links[i].key, until_ms);
-	/* a reset may reach further than the function it names (S16) */
-	if (e->op.verb == PROVIDER_RESET)
-		key_tail_note(q, key_find(q, KEY(TOUCH_FUNCTION, 0)), until_ms);
-}
-
 static struct entry *entry_find(const struct provider_queue *q, uint64_t attempt)
 {
 	struct entry *e;
@@ -384,18 +75,6 @@ static struct entry *entry_find(const struct provider_queue *q, uint64_t attempt
 		if (e->op.attempt == attempt)
 			return e;
 	return NULL;
-}
-
-static void lane_add(struct lane_set *set, struct entry *e)
-{
-	TAILQ_INSERT_TAIL(&set->lanes[e->urgency][lanes[e->op.verb]], e, at);
-	set->waiting[e->urgency]++;
-}
-
-static void lane_remove(struct lane_set *set, struct entry *e)
-{
-	TAILQ_REMOVE(&set->lanes[e->urgency][lanes[e->op.verb]], e, at);
-	set->waiting[e->urgency]--;
 }
 
 /* Out of whatever it stands in; its attempt is free again, and what it held up goes on. */
@@ -471,48 +150,6 @@ static void entry_end_with(struct provider_queue *q, struct entry *e, enum provi
 
 	(void)snprintf(done.text, sizeof(done.text), "%s", text); /* cut is fine */
 	entry_end(q, e, &done);
-}
-
-/* The window: how many commands make PROVIDER_QUEUE_WINDOW_US of the switch's time. */
-static void window_set(const struct provider_queue *q, struct lane_set *set)
-{
-	int64_t window = PROVIDER_QUEUE_WINDOW_US / (set->service_us > 0 ? set->service_us : 1);
-
-	if (window < PROVIDER_QUEUE_WINDOW_MIN)
-		window = PROVIDER_QUEUE_WINDOW_MIN;
-	if (window > PROVIDER_QUEUE_WINDOW_MAX)
-		window = PROVIDER_QUEUE_WINDOW_MAX;
-	if (window > (int64_t)q->hello.depth)
-		window = q->hello.depth;
-	set->window = (uint32_t)window;
-}
-
-/*
- * A command has kept its switch busy since it was sent, or since the one before it was done. Times
- * are in whole milliseconds: what is below that shows only in the mean, what is far above shows at
- * once.
- */
-static void window_learn(struct provider_queue *q, const struct entry *e, uint64_t now_ms)
-{
-	struct lane_set *set = &q->switches[e->switch_index];
-	uint64_t since_ms = max64(e->sent_ms, set->last_ms);
-	int64_t sample_us = now_ms > since_ms ? (int64_t)(now_ms - since_ms) * 1000 : 0;
-	bool is_slow = sample_us >= SLOW_US && sample_us > 4 * set->service_us;
-
-	set->last_ms = now_ms;
-	set->has_learnt = true;
-	set->service_us += (sample_us - set->service_us) / (is_slow ? 2 : SMOOTHING);
-	window_set(q, set);
-}
-
-/* What stands before a new command in its switch may keep it waiting, without anything being wrong:
- * before anything is known of the switch, as long as each may take; then twice what each takes. */
-static uint64_t wait_allowed_ms(const struct lane_set *set, uint32_t timeout_ms)
-{
-	uint64_t each_us =
-		set->has_learnt ? 2 * (uint64_t)set->service_us : 1000 * (uint64_t)timeout_ms;
-
-	return set->flying * each_us / 1000;
 }
 
 /* Where time alone is the proof of settling, a later life must be able to tell how long the
@@ -654,73 +291,6 @@ static void settles_send(struct provider_queue *q, uint64_t now_ms)
 	}
 }
 
-/* A fence's or a failover's was sent, or has completed, and @flying are under way: until those
- * should have completed, and for a moment after that. An answer that is lost holds nobody up for
- * longer. */
-static void set_linger(struct lane_set *set, uint32_t flying, uint64_t now_ms)
-{
-	uint64_t each_us = 2 * (uint64_t)set->service_us;
-
-	set->linger_ms = now_ms + flying * each_us / 1000 + PROVIDER_QUEUE_LINGER_MS;
-}
-
-/* Nothing else has had its share. */
-static bool set_owes(const struct lane_set *set)
-{
-	return set->waiting[PROVIDER_FOR_REST] && set->in_a_row >= PROVIDER_QUEUE_SHARE - 1;
-}
-
-/* Whose turn it is; PROVIDER_URGENCIES: nothing waits. */
-static enum provider_urgency set_turn(const struct lane_set *set)
-{
-	if (set->waiting[PROVIDER_FOR_FENCE])
-		return PROVIDER_FOR_FENCE;
-	if (set->waiting[PROVIDER_FOR_FAILOVER] && !set_owes(set))
-		return PROVIDER_FOR_FAILOVER;
-	return set->waiting[PROVIDER_FOR_REST] ? PROVIDER_FOR_REST : PROVIDER_URGENCIES;
-}
-
-/* When the one whose turn it is may go. The steps of a failover follow each other closely: what
- * would be sent in between, each of the next would have to wait for. */
-static uint64_t set_turn_ms(const struct lane_set *set)
-{
-	if (set_turn(set) != PROVIDER_FOR_REST || set_owes(set))
-		return set->retry_ms;
-	return max64(set->retry_ms, set->linger_ms);
-}
-
-static void set_sent(struct lane_set *set, enum provider_urgency urgency, uint64_t now_ms)
-{
-	set->flying++;
-	if (urgency == PROVIDER_FOR_REST) {
-		set->in_a_row = 0;
-		return;
-	}
-	set->in_a_row += set->waiting[PROVIDER_FOR_REST] > 0;
-	set_linger(set, set->flying, now_ms);
-}
-
-static struct entry *set_first(struct lane_set *set)
-{
-	enum provider_urgency urgency = set_turn(set);
-
-	for (enum lane lane = 0; urgency < PROVIDER_URGENCIES && lane < LANES; lane++)
-		if (!TAILQ_EMPTY(&set->lanes[urgency][lane]))
-			return TAILQ_FIRST(&set->lanes[urgency][lane]);
-	return NULL;
-}
-
-/* Is there room for the first that waits? An isolate command may go beyond the window. */
-static bool set_has_room(const struct provider_queue *q, const struct lane_set *set)
-{
-	enum provider_urgency urgency = set_turn(set);
-
-	if (urgency == PROVIDER_URGENCIES)
-		return false;
-	return set->flying <
-	       (TAILQ_EMPTY(&set->lanes[urgency][LANE_ISOLATE]) ? set->window : q->hello.depth);
-}
-
 static void set_send(struct provider_queue *q, struct lane_set *set, uint64_t now_ms)
 {
 	while (q->provider && set_has_room(q, set) && set_turn_ms(set) <= now_ms) {
@@ -744,23 +314,6 @@ static void set_send(struct provider_queue *q, struct lane_set *set, uint64_t no
 	}
 }
 
-/* The locks of changes let no two of them command one function. Should it happen all the same, they
- * are sent in their order: @op waits with what waits already. */
-static enum provider_urgency urgency_allowed(const struct lane_set *set,
-					     const struct provider_op *op,
-					     enum provider_urgency urgency)
-{
-	const struct entry *e;
-
-	if (urgency != PROVIDER_FOR_FAILOVER || !op->function || lanes[op->verb] == LANE_READ)
-		return urgency;
-	for (enum lane lane = 0; lane < LANE_READ; lane++)
-		TAILQ_FOREACH (e, &set->lanes[PROVIDER_FOR_REST][lane], at)
-			if (e->op.function == op->function)
-				return PROVIDER_FOR_REST;
-	return urgency;
-}
-
 int provider_queue_new(const struct provider_queue_user *user, struct provider_queue **out)
 {
 	OWNED(provider_queue_free) struct provider_queue *q = calloc(1, sizeof(*q));
@@ -773,9 +326,7 @@ int provider_queue_new(const struct provider_queue_user *user, struct provider_q
 	TAILQ_INIT(&q->ending);
 	TAILQ_INIT(&q->tails);
 	for (size_t i = 0; i < PROVIDER_SWITCHES_MAX; i++)
-		for (int u = 0; u < PROVIDER_URGENCIES; u++)
-			for (enum lane lane = 0; lane < LANES; lane++)
-				TAILQ_INIT(&q->switches[i].lanes[u][lane]);
+		lanes_init(&q->switches[i]);
 	q->heap = calloc(PROVIDER_QUEUE_MAX, sizeof(q->heap[0]));
 	if (!q->heap || !key_get(q, KEY(TOUCH_FUNCTION, 0)) || !key_get(q, KEY(TOUCH_HOST, 0)) ||
 	    !key_get(q, KEY(TOUCH_ALL, 0)))
@@ -820,16 +371,8 @@ int provider_queue_attach(struct provider_queue *q, struct provider *p,
 	q->attached_ms = now_ms;
 	q->settle_retry_ms = 0;
 	q->switch_count = switches;
-	for (size_t i = 0; i < switches; i++) {
-		struct lane_set *set = &q->switches[i];
-
-		set->service_us = SERVICE_FIRST_US;
-		set->has_learnt = false;
-		set->last_ms = now_ms;
-		set->retry_ms = 0;
-		set->linger_ms = 0;
-		window_set(q, set);
-	}
+	for (size_t i = 0; i < switches; i++)
+		lanes_attach(q, &q->switches[i], now_ms);
 	return 0;
 }
 
@@ -908,7 +451,7 @@ static struct entry *entry_answered(const struct provider_queue *q, uint64_t att
 	if (e || !DEFECT(LATE_ANSWER))
 		return e;
 	TAILQ_FOREACH (e, &q->all, all)
-		if (e->state == ENTRY_SENT && !is_settle(e) && lanes[e->op.verb] != LANE_READ)
+		if (e->state == ENTRY_SENT && !is_settle(e) && !lane_is_read(e->op.verb))
 			break;
 	return e;
 }
