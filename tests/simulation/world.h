@@ -200,8 +200,9 @@ struct world {
 	uint64_t start_ms; /* when it is started again */
 	unsigned kill_in;  /* points until it is killed; 0: not at all */
 	uint64_t kills;
-	unsigned lives;             /* how often it was started */
-	enum world_program program; /* of every host */
+	unsigned lives;                /* how often it was started */
+	char boot_id[FABRIC_NAME_MAX]; /* of its machine */
+	enum world_program program;    /* of every host */
 	struct net net;
 
 	struct actor actors[WORLD_HOSTS];
