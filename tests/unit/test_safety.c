@@ -1988,6 +1988,50 @@ static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_
 	assert_null(function(h, VF1)->item);
 }
 
+static void s20_a_bind_that_waited_does_not_leave_for_a_host_that_is_quarantined(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	usual(h);
+	h->reach[0].full_for = 1u << PROVIDER_BIND;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay2", 0), 0);
+	run(h, 200);
+	assert_string_equal(function(h, VF3)->item->step, "bind");
+	host_get(h->fabric, "bay2")->state = FABRIC_HOST_QUARANTINED; /* under the same epoch */
+	from = h->sent_count;
+	h->reach[0].full_for = 0;
+	run(h, 5 * BEAT);
+	assert_int_equal(sent(h, PROVIDER_BIND, from), 0);
+	assert_int_equal(at_switch(h, VF3), 0);
+}
+
+/* Somebody else binds it where a fence finds it, while its own bind waits. */
+static void s19_a_bind_that_waited_does_not_leave_while_a_fence_unbinds_its_function(void **state)
+{
+	struct house *h = *state;
+	size_t from;
+
+	h->config.repair = false;
+	usual(h);
+	h->reach[0].full_for = 1u << PROVIDER_BIND;
+	assert_int_equal(ask(h, DB_OP_ASSIGN, VF3, "bay3", 0), 0);
+	run(h, 200);
+	assert_string_equal(function(h, VF3)->item->step, "bind");
+	foreign(h, PROVIDER_BIND, VF3, BAY2, 5, 1);
+	assert_int_equal(at_switch(h, VF3), BAY2);
+	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
+	from = h->sent_count;
+	assert_int_equal(failover(h, "bay2"), 0);
+	run_until_sent(h, PROVIDER_UNBIND, from);
+	h->reach[0].full_for = 0;
+	run(h, BEAT / 2);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCING);
+	assert_int_equal(sent(h, PROVIDER_BIND, from), 0);
+	run(h, 30 * BEAT);
+	assert_int_equal(at_switch(h, VF3), BAY3);
+}
+
 /* One command waits at a switch that takes no more, when bay2 is fenced. */
 static void s20_what_waits_to_lead_to_a_fenced_host_is_withdrawn_and_nothing_else(void **state)
 {
@@ -2374,6 +2418,8 @@ int main(void)
 		TEST(s19_a_manager_that_starts_settles_before_it_scans_or_does_anything),
 		TEST(s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled),
 		TEST(s19_a_fence_lets_go_only_of_what_it_has_unbound_itself),
+		TEST(s20_a_bind_that_waited_does_not_leave_for_a_host_that_is_quarantined),
+		TEST(s19_a_bind_that_waited_does_not_leave_while_a_fence_unbinds_its_function),
 		TEST(s20_what_waits_to_lead_to_a_fenced_host_is_withdrawn_and_nothing_else),
 		TEST(s9_who_is_let_in_is_not_powered_on_by_it),
 		TEST(s14_what_a_fence_had_waiting_does_not_leave_for_a_host_that_is_let_in),
