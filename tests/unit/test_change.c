@@ -9,6 +9,7 @@
 
 #include "brain_fixture.h"
 #include "common/log.h"
+#include "fabricd/item.h"
 #include "fabricd/state.h"
 
 enum { OPS_MAX = 256, START_MS = 60000, PATIENCE_MS = 1 << 30, SWITCHES = 2 };
@@ -383,10 +384,32 @@ static void what_was_on_its_way_to_a_dead_host_passes_others_too(void **state)
 	}
 }
 
+/* The scan that comes next has counted anew, and has fewer functions. */
+static void a_read_that_ends_when_its_function_is_gone_counts_for_none(void **state)
+{
+	static struct brain b;
+	struct provider_op op = { .verb = PROVIDER_READ, .value = 1 };
+	struct fabric_provider *p;
+	size_t reading;
+
+	(void)state;
+	brain_start(&b, 1, 4, 1);
+	p = b.fabric->providers[0];
+	p->flows[1].reading += 5;
+	reading = p->flows[1].reading;
+	op.function = (uint32_t)p->function_count + 1;
+	flow_read_over(p, &op);
+	op.function = UINT32_MAX;
+	flow_read_over(p, &op);
+	assert_int_equal(p->flows[1].reading, reading);
+	brain_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_over_only_when_its_last_function_is_durable),
+		cmocka_unit_test(a_read_that_ends_when_its_function_is_gone_counts_for_none),
 		cmocka_unit_test(a_function_that_waits_long_for_its_switch_is_not_given_up),
 		cmocka_unit_test(a_fence_lets_two_switches_unbind_side_by_side),
 		cmocka_unit_test(what_stands_in_the_queue_of_a_switch_is_bounded),

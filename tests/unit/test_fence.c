@@ -945,6 +945,30 @@ static void a_suspect_whose_switch_was_lost_meanwhile_is_alive_with_its_next_bea
 	assert_int_equal(bay1(rig)->state, FABRIC_HOST_ALIVE);
 }
 
+static void a_host_that_vanishes_while_it_is_let_in_stays_fenced_and_that_is_answered(void **state)
+{
+	struct rig *rig = *state;
+	struct fabric_problem problem;
+
+	begin(rig, 0);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	brain_run(&rig->b, 10 * BEAT);
+	assert_all_at(rig, BAY4);
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 300, 0);
+	rig->answers = 0;
+	assert_int_equal(fabric_host_readmit(rig->b.fabric, "bay1", 0, &problem, on_answer, rig),
+			 0);
+	brain_run(&rig->b, 100);
+	rig->b.on_scan = is_replaced;
+	scan_again(rig);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->answer, REFUSE_IN_DOUBT);
+	assert_int_equal(bay1(rig)->state, FABRIC_HOST_FENCED);
+}
+
 /* ---- what a fence must not do ---- */
 
 /* Nor is its power taken by the site's program. */
@@ -1178,6 +1202,7 @@ static void a_person_is_not_heard_for_a_host_that_is_not_blocked(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		TEST(a_host_that_vanishes_while_it_is_let_in_stays_fenced_and_that_is_answered),
 		TEST(a_drill_runs_no_program),
 		TEST(a_switch_that_shows_functions_that_there_are_not_proves_nothing),
 		TEST(where_the_switch_isolates_no_power_is_taken),
