@@ -51,7 +51,9 @@ bool hook_is_program(const char *path)
 {
 	struct stat st;
 
-	return !stat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR);
+	if (stat(path, &st))
+		return !lstat(path, &st) && S_ISLNK(st.st_mode);
+	return S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR);
 }
 
 static bool is_ours(const char *path, char *why)

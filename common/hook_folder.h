@@ -23,7 +23,8 @@ OWNED_BY_VALUE(struct hook_names, hook_names_done)
 
 /* The names in @folder, whatever they are. Return: 0; -errno, and @out has none. */
 MUST_USE int hook_names_read(const char *folder, struct hook_names *out);
-/* A plain file that its owner may run. */
+/* A plain file that its owner may run; or a link that leads nowhere: somebody counts on it, and it
+ * is not trusted. */
 bool hook_is_program(const char *path);
 
 /**

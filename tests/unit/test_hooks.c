@@ -351,7 +351,7 @@ static void a_link_is_run_where_nobody_else_may_change_what_it_leads_to(void **s
 	struct rig *rig = *state;
 	char why[HOOKS_TEXT_MAX];
 	char folder[128];
-	char link[128];
+	char link[160];
 
 	(void)snprintf(folder, sizeof(folder), "%s/elsewhere.d",
 		       rig->folder); /* no name of a hook */
@@ -377,6 +377,13 @@ static void a_link_is_run_where_nobody_else_may_change_what_it_leads_to(void **s
 	step(rig, 1, 3, LONG_MS);
 	wait_for(rig, 3);
 	assert_string_equal(rig->told[2], "a is not run: it may be written by its group");
+
+	(void)snprintf(link, sizeof(link), "%s/page", folder);
+	assert_int_equal(unlink(link), 0); /* and nobody is paged any more: that is told */
+	step(rig, 1, 4, LONG_MS);
+	wait_for(rig, 4);
+	assert_string_equal(rig->told[3],
+			    "a is not run: it cannot be read: No such file or directory");
 }
 
 static void a_folder_that_others_may_write_is_not_used(void **state)
