@@ -43,6 +43,7 @@ enum fabric_defect {
 	DEFECT_TURNS_FORGOTTEN,      /* a restart forgets failovers and flaps (S5, S10) */
 	DEFECT_NUMBERS_FORGOTTEN,    /* which datagrams have come is not kept */
 	DEFECT_BOOT_BELIEVED,        /* a fresh boot id is believed without a challenge */
+	DEFECT_ASKED_FORGOTTEN,      /* what was challenged counts when it comes again */
 	DEFECT_NONCE_KEPT,           /* a challenge may be answered again, and any time later */
 	DEFECT_ANY_KEY,              /* the key of any host speaks for every host */
 	DEFECT_OLD_KEY_KEPT,         /* the key before is accepted for ever */

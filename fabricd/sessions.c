@@ -347,7 +347,7 @@ static void asked_note(struct session *s, const struct datagram *d)
 		memcpy(asked->boot_id, d->boot_id, DATAGRAM_BOOT_ID);
 		asked->top = 0;
 	}
-	if (d->seq > asked->top)
+	if (d->seq > asked->top && !DEFECT(ASKED_FORGOTTEN))
 		asked->top = d->seq;
 }
 

@@ -10,37 +10,57 @@
 
 #include "tests/simulation/acts.h"
 
+static bool is_plain(const struct net *net, const struct packet *p)
+{
+	return p->type == DATAGRAM_BEAT && !(net->taking == p && net->kind == BEAT_CHALLENGED);
+}
+
 /* Old things stay, the more seldom the older; and what is said seldom more than plain beats. */
 void attacker_record(struct world *w, const struct packet *p)
 {
 	struct net *net = &w->net;
+	uint64_t slot = net->recorded_count;
 	struct recorded *to;
 
 	if (w->quiet || p->way == NET_LINE || p->origin != PACKET_SENT)
 		return;
-	if (p->type == DATAGRAM_BEAT && net->recorded_count >= NET_RECORDED && world_random(w, 8))
+	if (net->recorded_count >= NET_RECORDED && is_plain(net, p) && world_random(w, 8))
 		return;
-	to = &net->recorded[net->recorded_count < NET_RECORDED ? net->recorded_count
-							       : world_random(w, NET_RECORDED)];
-	net->recorded_count++;
+	if (slot >= NET_RECORDED)
+		slot = world_random(w, NET_RECORDED);
+	to = &net->recorded[slot];
+	net->recent[net->recorded_count++ % NET_RECENT] = (unsigned)slot;
 	to->packet = *p;
 	to->packet.origin = PACKET_REPLAYED;
 	to->is_set = true;
 }
 
-/* NULL: none was drawn. */
+static const struct recorded *recorded_draw(struct world *w)
+{
+	bool is_recent = world_random(w, 3) == 0;
+
+	return &w->net.recorded[is_recent ? w->net.recent[world_random(w, NET_RECENT)]
+					  : world_random(w, NET_RECORDED)];
+}
+
+/* Of the victim, and a response to a challenge, rather than others. NULL: none was drawn. */
 static const struct packet *recorded_any(struct world *w)
 {
-	const struct attack *attack = &w->net.attack;
+	unsigned victim = w->net.attack.victim;
+	bool is_response = world_random(w, 6) == 0;
+	const struct packet *other = NULL;
 
 	for (unsigned i = 0; i < 16; i++) {
-		const struct recorded *r = &w->net.recorded[world_random(w, NET_RECORDED)];
+		const struct recorded *r = recorded_draw(w);
 
-		if (r->is_set &&
-		    (attack->victim == NET_HOSTS || r->packet.actor == attack->victim || i == 15))
-			return &r->packet;
+		if (!r->is_set)
+			continue;
+		other = &r->packet;
+		if ((victim == NET_HOSTS || other->actor == victim) &&
+		    (!is_response || other->type == DATAGRAM_RESPONSE))
+			break;
 	}
-	return NULL;
+	return other;
 }
 
 /* ---- what he makes ---- */

@@ -172,6 +172,7 @@ void manager_start(struct world *w)
 	for (unsigned n = 0; n < w->site_count; n++)
 		site_connect(&w->sites[n]);
 	heard_start(w, &config);
+	net_start(w);
 	w->lives++;
 	fabric_start(w->fabric);
 	check_loaded(w);

@@ -396,6 +396,19 @@ void net_quiet(struct world *w)
 
 /* ---- what goes wrong ---- */
 
+/* Hosts have to prove themselves to a manager that has just started: what they say is overtaken,
+ * and replayed. */
+void net_start(struct world *w)
+{
+	unsigned n = (unsigned)world_random(w, NET_NETWORKS);
+
+	if (w->quiet || world_random(w, 4))
+		return;
+	w->net.slow_until_ms[n] = w->now_ms + 4000;
+	w->net.slow_ms[n] = 1900;
+	attacker_begin(w, NULL, 5000);
+}
+
 static void hosts_cut(struct world *w, uint64_t until_ms)
 {
 	bool most = world_random(w, 2) == 0;

@@ -28,6 +28,7 @@ enum {
 	NET_KEYS = 8,      /* of one host, in one run */
 	NET_IDS = 1 << 20, /* things that are said, in one run, at most */
 	NET_RECORDED = 256,
+	NET_RECENT = 16,
 	NET_HOSTS = 16,
 };
 
@@ -130,6 +131,7 @@ struct net {
 
 	struct recorded recorded[NET_RECORDED]; /* by the attacker */
 	uint64_t recorded_count;
+	unsigned recent[NET_RECENT]; /* where the last ones are */
 	struct attack attack;
 	uint64_t random; /* of nonces and keys, a stream of its own */
 	bool is_real;    /* crypto_auth itself, not a cheaper one */
@@ -146,6 +148,8 @@ void net_advance(struct world *w);
 uint64_t net_next_ms(const struct world *w);
 /* The process that read them is gone. */
 void net_forget(struct world *w);
+/* A manager has. */
+void net_start(struct world *w);
 /* Trouble is over. */
 void net_quiet(struct world *w);
 /* A datagram, or a line, of @a leaves by @way. @bytes: NULL: a line. */

@@ -53,6 +53,7 @@ static const struct {
 	{ "turns-forgotten", DEFECT_TURNS_FORGOTTEN },
 	{ "numbers-forgotten", DEFECT_NUMBERS_FORGOTTEN },
 	{ "boot-believed", DEFECT_BOOT_BELIEVED },
+	{ "asked-forgotten", DEFECT_ASKED_FORGOTTEN },
 	{ "nonce-kept", DEFECT_NONCE_KEPT },
 	{ "any-key", DEFECT_ANY_KEY },
 	{ "old-key-kept", DEFECT_OLD_KEY_KEPT },
