@@ -392,6 +392,20 @@ static bool names_clash(const struct intake *in, char why[static PROVIDER_TEXT_M
 	return false;
 }
 
+/* Nobody there can be told of any more: the answer to what was asked would not find it. */
+static void gone_forget(struct fabric_provider *p)
+{
+	for (size_t i = 0; i < p->f->hosts.count; i++) {
+		struct fabric_host *host = p->f->hosts.at[i];
+
+		if (host->provider != p->number || host->present)
+			continue;
+		host->hint_attempt = 0;
+		host->cold.attempt = 0;
+	}
+	fences_scanned(p);
+}
+
 bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 		  char why[static PROVIDER_TEXT_MAX])
 {
@@ -421,7 +435,7 @@ bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 	named_sort(&f->adapters);
 	named_sort(&f->functions);
 	chassis_fill(f);
-	fences_scanned(p);
+	gone_forget(p);
 	log_debug("provider %s: %zu switches, %zu hosts, %zu adapters, %zu functions", p->name,
 		  scan->switch_count, scan->host_count, scan->adapter_count, scan->function_count);
 	return true;

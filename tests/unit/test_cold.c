@@ -896,6 +896,62 @@ static void nothing_is_drained_to_a_cold_spare_by_itself(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
+/* ---- the switch does not show it any more ---- */
+
+static void scan_keep(void *arg, struct provider_scan *scan, const char *why)
+{
+	struct provider_scan **kept = arg;
+
+	(void)why;
+	*kept = scan;
+}
+
+static void state_ignore(void *arg, enum provider_state state, const struct provider_hello *hello)
+{
+	(void)arg;
+	(void)state;
+	(void)hello;
+}
+
+static void told_ignore(void *arg, const struct provider_event *event)
+{
+	(void)arg;
+	(void)event;
+}
+
+/* A scan in which another blade is in that bay. */
+static void scan_without(struct house *h, unsigned bay)
+{
+	struct provider_scan *scan = NULL;
+	const struct provider_sink sink = {
+		.scanned_take = scan_keep, .state = state_ignore, .told = told_ignore, .arg = &scan
+	};
+	struct provider *other = sim_model_provider(h->reach[0].model, &sink);
+
+	assert_int_equal(other->ops->scan(other), 0);
+	other->ops->advance(other, h->now_ms);
+	provider_close(other);
+	assert_non_null(scan);
+	(void)snprintf(scan->hosts[bay - 1].bay, sizeof(scan->hosts[bay - 1].bay), "other");
+	h->reach[0].sink.scanned_take(h->reach[0].sink.arg, scan, "");
+}
+
+static void s11_one_that_is_away_while_it_is_powered_on_is_given_up_when_it_is_back(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_DELAY, 500, 0);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	scan_without(h, BAY8);
+	run(h, 3 * BEAT);
+	scan_again(h);
+	run(h, 2 * COLD_START);
+
+	assert_non_null(step_of(h, "bay1", "given up"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -939,6 +995,7 @@ int main(void)
 		TEST(the_plan_says_that_it_is_powered_on),
 		TEST(the_plan_says_once_who_is_powered_on),
 		TEST(nothing_is_drained_to_a_cold_spare_by_itself),
+		TEST(s11_one_that_is_away_while_it_is_powered_on_is_given_up_when_it_is_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

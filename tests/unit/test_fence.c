@@ -860,6 +860,35 @@ a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_bac
 	begin(rig, 0);
 }
 
+static void count_looks(struct brain *b, struct provider_completion *done)
+{
+	unsigned *looks = b->arg;
+
+	*looks += done->host.host == BAY1;
+}
+
+static void a_host_that_vanishes_while_it_is_looked_at_is_looked_at_when_it_is_back(void **state)
+{
+	struct rig *rig = *state;
+	unsigned looks = 0;
+
+	begin(rig, 0);
+	rig->b.arg = &looks;
+	rig->b.on_host = count_looks;
+	fault(rig, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 300, 1);
+	fabric_host_hint(rig->b.fabric, "bay1", "the end of file on its port");
+	rig->b.on_scan = is_replaced;
+	scan_again(rig);
+	brain_run(&rig->b, BEAT);
+	rig->b.on_scan = NULL;
+	scan_again(rig);
+	looks = 0;
+	fabric_host_hint(rig->b.fabric, "bay1", "the end of file on its port");
+	brain_run(&rig->b, BEAT);
+
+	assert_int_equal(looks, 1);
+}
+
 /* As a provider tells of a host that may have more than it can say. */
 static void read_unknown(struct brain *b, struct provider_completion *done)
 {
@@ -1236,6 +1265,7 @@ int main(void)
 		TEST(one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew),
 		TEST(one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew),
 		TEST(a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_back),
+		TEST(a_host_that_vanishes_while_it_is_looked_at_is_looked_at_when_it_is_back),
 		TEST(what_cannot_be_told_is_never_empty),
 		TEST(the_plan_names_the_rungs),
 		TEST(s7_a_witness_that_is_not_asked_cuts_nothing_short),
