@@ -91,7 +91,7 @@ static int passed(struct world *w, struct actor *a, uint64_t received_ms, int r)
 	if (p->way != NET_LINE)
 		check_age(w, p, received_ms);
 	if (p->way != NET_LINE && p->origin == PACKET_SENT) {
-		a->agent.proved_in = p->boots == a->boots ? w->net.life : 0;
+		a->agent.proved_in = p->boots == a->boots ? w->lives : 0;
 		if (p->key > a->agent.settled)
 			a->agent.settled = p->key;
 	}
@@ -280,7 +280,6 @@ void heard_start(struct world *w, const struct config *config)
 	    sessions_configure(net->sessions, config))
 		abort();
 	net->incarnation = agent_incarnation(fabric_incarnation(w->fabric));
-	net->life++;
 	for (unsigned n = 0; n < NET_WAYS; n++)
 		net->ways[n].empty_ms = w->now_ms;
 	for (size_t i = 0; i < w->actor_count; i++)

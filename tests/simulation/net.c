@@ -265,7 +265,7 @@ static void life_note(struct world *w, const struct packet *p)
 		return;
 	a->agent.top = p->seq;
 	if (p->way != NET_LINE && has_process(w) &&
-	    (a->agent.proved_in != w->net.life || p->key < a->agent.settled))
+	    (a->agent.proved_in != w->lives || p->key < a->agent.settled))
 		return;
 	a->live_ms[a->lives++ % WORLD_LIVES] = w->now_ms;
 }

@@ -84,7 +84,7 @@ struct agent_end {
 	uint64_t bring_ms; /* when the newest is brought to the host; 0: it has it */
 	/* What the invariants know. */
 	uint64_t top;       /* highest number that has arrived under this boot */
-	uint64_t proved_in; /* the manager's life in which this boot has proved itself */
+	unsigned proved_in; /* the manager's life in which this boot has proved itself */
 	bool is_shut;       /* there is a fence of it that is durable */
 };
 
@@ -122,7 +122,6 @@ struct net {
 	struct host_keys kept[NET_HOSTS]; /* its folder of keys */
 	struct sessions_way ways[NET_WAYS];
 	uint64_t incarnation;
-	uint64_t life; /* of managers, counted */
 	const struct packet *taking;
 	uint64_t taking_ms; /* received, as the manager has it */
 	unsigned told;      /* so often it was told what became of that one */
