@@ -191,6 +191,35 @@ class Database(Case):
         self.assertGreater(self.fabric.get("/v1/functions/" + b)["generation"], given)
         self.fabric.assign(a, self.hosts[2])
 
+    def test_s14_an_older_file_put_back_by_hand_freezes_and_its_restore_goes_on(self):
+        older = self.fabric.at("older.db")
+        b = self.two_bound()[1]
+        self.stop()
+        shutil.copy(self.db, older)
+        self.fabric.start_manager()
+        self.fabric.change({"op": "move", "function": b, "host": self.hosts[2]})
+        given = self.fabric.get("/v1/functions/" + b)["generation"]
+        before = self.fabric.bindings()
+        self.stop()
+        shutil.copy(older, self.db)
+
+        self.fabric.start_manager()
+        self.fabric.wait("it is frozen", lambda: self.health()["status"] == "frozen")
+        self.assertIn(f"{b} is bound under generation {given}", self.health()["detail"])
+        with self.assertRaises(Refused):
+            self.fabric.change({"op": "move", "function": b, "host": self.hosts[1]})
+        self.assertEqual(self.fabric.bindings(), before)
+        self.stop()
+
+        self.fabric.ctl("db", "restore", older, "--db", self.db)
+        self.fabric.start_manager()
+        self.fabric.wait("it is judged", lambda: self.health()["status"] == "adopt")
+        self.fabric.ctl("adopt")
+        self.fabric.wait("all is as the switch has it", lambda: self.health()["status"] == "ok")
+        self.assertEqual(self.fabric.bindings(), before)
+        self.fabric.change({"op": "move", "function": b, "host": self.hosts[1]})
+        self.assertGreater(self.fabric.get("/v1/functions/" + b)["generation"], given)
+
     def passes(self, windows):
         """So many heartbeat windows have gone by for a host that goes on beating."""
         first = [None]
