@@ -12,11 +12,12 @@ static bool goes_with_profile(const struct fabric_item *item)
 	       !DEFECT(SPLIT_PROFILE);
 }
 
+/* @item itself too: it never waits for itself. NULL: it is in no change, or in another. */
 static struct fabric_item *mate_of(const struct fabric_item *item, size_t n)
 {
 	struct fabric_item *mate = item->fn->profile->members[n].fn->item;
 
-	return mate && mate != item && mate->change == item->change ? mate : NULL;
+	return mate && mate->change == item->change ? mate : NULL;
 }
 
 /* Who cannot be told when it comes is not waited for: the others would be with nobody meanwhile. */
