@@ -350,6 +350,9 @@ static void cold_advance(struct fabric *f, struct fabric_host *host)
 	if (host->state == FABRIC_HOST_ALIVE || host->state == FABRIC_HOST_SUSPECT) {
 		cold_say(f, host, "started", "%s beats", host->name);
 		cold_end(f, host);
+	} else if (host->state == FABRIC_HOST_MAINTENANCE) {
+		/* Of an earlier version's database: once nobody works at it, it is waited for. */
+		host->cold.beat_by_ms = 0;
 	} else if (host->state != FABRIC_HOST_UNKNOWN) {
 		cold_say(f, host, "left alone", "%s is %s", host->name,
 			 fabric_host_state_text(host->state));

@@ -85,6 +85,12 @@ int fabric_host_maintenance(struct fabric *f, const char *name, bool on, uint32_
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s is %s; fabricctl host readmit %s comes first", name,
 				   fabric_host_state_text(host->state), name);
+	if (on && host->cold.incident)
+		return problem_say(problem, REFUSE_HOST_STATE,
+				   "%s is being started for incident %" PRIu64
+				   ", and nobody else would take over; fabricctl host failover %s "
+				   "gives what it has to the next spare",
+				   name, host->cold.incident, name);
 	if (on != (host->state == FABRIC_HOST_MAINTENANCE)) {
 		if (on)
 			maintenance_begin(f, host);

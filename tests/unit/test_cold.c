@@ -383,6 +383,58 @@ static void s11_one_that_is_cut_off_does_not_take_over(void **state)
 
 /* A manager is killed between the end of the binding and the power-on, and something is lost
  * meanwhile. */
+static int maintenance(struct house *h, bool on, struct fabric_problem *problem)
+{
+	*problem = (struct fabric_problem){ 0 };
+	return fabric_host_maintenance(h->fabric, "bay8", on, 0, problem, on_answer, h);
+}
+
+static void s11_one_that_is_being_started_is_nobodys_to_work_at(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	cold(h);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	assert_int_equal(maintenance(h, true, &problem), REFUSE_HOST_STATE);
+	assert_string_equal(problem.reason,
+			    "bay8 is being started for incident 1, and nobody else would take "
+			    "over; fabricctl host failover bay8 gives what it has to the next "
+			    "spare");
+	spare(h, "bay7");
+	run(h, 100);
+	assert_int_equal(failover(h, "bay8"), 0); /* what it says is right */
+	run(h, FENCED);
+
+	assert_int_equal(at_switch(h, VF1), BAY7);
+	assert_int_equal(maintenance(h, true, &problem), REFUSE_HOST_STATE); /* fenced */
+}
+
+/* As a database of an earlier version may have it. */
+static void s11_maintenance_of_one_that_is_being_started_ends_no_wait(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	cold(h);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	spare(h, "bay7");
+	run(h, 100);
+	((struct fabric_host *)host(h, "bay8"))->state = FABRIC_HOST_MAINTENANCE;
+	run(h, 2 * COLD_START);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay8")), FABRIC_SPARE_STARTING);
+	assert_int_equal(incident_of(h, "bay1")->row.state, DB_INCIDENT_MOVING);
+	assert_int_equal(maintenance(h, false, &problem), 0);
+	run(h, COLD_START - BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY8); /* all its time again */
+	run(h, BEAT + FENCED);
+
+	assert_int_equal(at_switch(h, VF1), BAY7);
+	assert_non_null(step_of(h, "bay1", "given up"));
+}
+
 static void s11_what_is_missing_is_bound_again_before_it_is_powered_on(void **state)
 {
 	struct house *h = *state;
@@ -969,6 +1021,8 @@ int main(void)
 		TEST(s11_what_sits_in_it_already_keeps_it_from_taking_over),
 		TEST(s11_one_to_which_nothing_can_be_bound_is_not_powered_on_before_something_is),
 		TEST(s11_one_that_is_cut_off_does_not_take_over),
+		TEST(s11_one_that_is_being_started_is_nobodys_to_work_at),
+		TEST(s11_maintenance_of_one_that_is_being_started_ends_no_wait),
 		TEST(s11_what_is_missing_is_bound_again_before_it_is_powered_on),
 		TEST(s11_a_warm_spare_that_the_switch_shows_off_is_passed_over),
 		TEST(s11_a_warm_spare_is_preferred),
