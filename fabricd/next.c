@@ -160,6 +160,28 @@ static void next_of_suspect(struct list *list, const struct fabric_host *host)
 			 "fabricctl host failover %s", host->name);
 }
 
+/* S13: while somebody works at it nobody takes over what it has, or is about to have. */
+static void next_of_maintenance(struct list *list, const struct fabric_host *host)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+	uint64_t change = 0;
+	unsigned count = host_awaits(host, &change);
+
+	(void)snprintf(when, sizeof(when),
+		       "%u function%s on the way to it, and nobody takes over: wait for that, and "
+		       "drain it before you work there",
+		       count, count == 1 ? " is" : "s are");
+	if (count)
+		list_add(list, when, "fabricctl change wait %" PRIu64, change);
+	(void)snprintf(when, sizeof(when),
+		       "it holds %u function%s, and nobody takes over: before you work there",
+		       host->functions, host->functions == 1 ? "" : "s");
+	if (host->functions)
+		list_add(list, when, "fabricctl host drain %s --wait 60", host->name);
+	list_add(list, "nobody works at it any more", "fabricctl host maintenance %s off",
+		 host->name);
+}
+
 static const struct fabric_incident *incident_of(const struct fabric *f,
 						 const struct fabric_host *host)
 {
@@ -179,8 +201,7 @@ static void next_of_host(struct list *list, const struct fabric_host *host)
 		list_add(list, "what makes it come and go is mended", "fabricctl host readmit %s",
 			 host->name);
 	if (host->state == FABRIC_HOST_MAINTENANCE)
-		list_add(list, "nobody works at it any more", "fabricctl host maintenance %s off",
-			 host->name);
+		next_of_maintenance(list, host);
 	next_of_suspect(list, host);
 }
 

@@ -612,6 +612,9 @@ void flap_judge(struct fabric *f, struct fabric_host *host);
 void quarantine_leave(struct fabric *f, struct fabric_host *host);
 /* A host that has fallen silent in company says nothing of itself. */
 void flap_company(const struct fabric *f, struct chassis *c);
+/* How many functions changes are moving to @host; @change: the number of one of these, untouched
+ * where there is none. */
+unsigned host_awaits(const struct fabric_host *host, uint64_t *change);
 /* S13: who counts in no storm. */
 void upkeep_refresh(struct chassis *c);
 

@@ -61,7 +61,57 @@ static void watch_anew(struct fabric *f, struct fabric_host *host)
 	look(f);
 }
 
+/* ---- what is on its way to it ---- */
+
+unsigned host_awaits(const struct fabric_host *host, uint64_t *change)
+{
+	unsigned count = 0;
+
+	for (uint16_t v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		const struct fabric_function *fn = host->vports[v];
+
+		if (!fn || !fn->item || fn->host == host)
+			continue;
+		*change = fn->item->change->row.id;
+		count++;
+	}
+	return count;
+}
+
+/* What comes would stay, unseen by who drains it. */
+static int awaits_check(const struct fabric_host *host, struct fabric_problem *problem)
+{
+	uint64_t change = 0;
+	unsigned count = host_awaits(host, &change);
+
+	if (!count)
+		return 0;
+	return problem_say(problem, REFUSE_HOST_STATE,
+			   "%u function%s on the way to %s, by change %" PRIu64
+			   ": fabricctl change wait %" PRIu64 " comes first",
+			   count, count == 1 ? " is" : "s are", host->name, change, change);
+}
+
 /* ---- S13: maintenance ---- */
+
+/* It may be urgent, so that what is on its way there is told, and no reason to refuse. */
+static void maintenance_say(struct fabric *f, const struct fabric_host *host)
+{
+	uint64_t change = 0;
+	unsigned count = host_awaits(host, &change);
+
+	if (count)
+		history_event(f, "host.maintenance", host->name,
+			      "on; change %" PRIu64
+			      " is moving %u function%s to it, and nobody takes over",
+			      change, count, count == 1 ? "" : "s");
+	else if (host->functions)
+		history_event(f, "host.maintenance", host->name,
+			      "on; it holds %u function%s, and nobody takes over", host->functions,
+			      host->functions == 1 ? "" : "s");
+	else
+		history_event(f, "host.maintenance", host->name, "on");
+}
 
 static void maintenance_begin(struct fabric *f, struct fabric_host *host)
 {
@@ -92,12 +142,14 @@ int fabric_host_maintenance(struct fabric *f, const char *name, bool on, uint32_
 				   "gives what it has to the next spare",
 				   name, host->cold.incident, name);
 	if (on != (host->state == FABRIC_HOST_MAINTENANCE)) {
-		if (on)
-			maintenance_begin(f, host);
-		else
-			watch_anew(f, host);
 		history_audit(f, uid, "host.maintenance", name, 0, "%s", on ? "on" : "off");
-		history_event(f, "host.maintenance", name, "%s", on ? "on" : "off");
+		if (on) {
+			maintenance_begin(f, host);
+			maintenance_say(f, host);
+		} else {
+			watch_anew(f, host);
+			history_event(f, "host.maintenance", name, "off");
+		}
 	}
 	(void)batch_open(f);
 	batch_answer(f, fn, arg, 0);
@@ -165,6 +217,9 @@ static int drain_check(struct fabric *f, const char *name, const char *to,
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "%s is %s; incident %" PRIu64 " moves what it has", name,
 				   fabric_host_state_text(host->state), host->incident);
+	r = awaits_check(host, problem);
+	if (r)
+		return r;
 	if (to[0] && !target)
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", to);
 	r = move_new(f, host, true, &m);

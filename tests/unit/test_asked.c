@@ -277,6 +277,56 @@ static void what_a_drain_cannot_move_is_not_told_as_one(void **state)
 	assert_int_equal(events(h, "host.drain", "bay1"), 0);
 }
 
+/* A drain that takes its time. */
+static void begin_to_move(struct house *h, const char *to)
+{
+	fault(h, PROVIDER_BIND, SIM_FAULT_DELAY, 800, 0);
+	h->reach[0].chassis->timeout_ms = 5000;
+	assert_int_equal(fabric_host_drain(h->fabric, "bay1", to, &(struct fabric_asker){ 0 },
+					   &problem, on_answer, h),
+			 0);
+	run(h, 200);
+	assert_int_equal(host(h, to)->functions, 0);
+}
+
+static void a_host_that_functions_are_moved_to_is_not_drained_before_they_are_there(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	begin_to_move(h, "bay2");
+	assert_int_equal(ask_drain_plan(h, "bay2"), REFUSE_HOST_STATE);
+	assert_int_equal(ask_drain(h, "bay2"), REFUSE_HOST_STATE);
+	assert_string_equal(problem.reason, "2 functions are on the way to bay2, by change 3: "
+					    "fabricctl change wait 3 comes first");
+	run(h, MOVED);
+
+	assert_int_equal(host(h, "bay2")->functions, 2);
+	assert_int_equal(ask_drain(h, "bay2"), 0);
+}
+
+static void who_begins_to_work_at_a_host_is_told_what_it_has_or_is_about_to_have(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	usual(h);
+	begin_to_move(h, "bay2");
+	assert_int_equal(ask_maintenance(h, "bay2"), 0); /* it may be urgent */
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 2);
+	assert_string_equal(next[0].command, "fabricctl change wait 3");
+	assert_non_null(strstr(next[0].when, "2 functions are on the way to it"));
+	assert_string_equal(next[1].command, "fabricctl host maintenance bay2 off");
+	run(h, MOVED);
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 2);
+	assert_string_equal(next[0].command, "fabricctl host drain bay2 --wait 60");
+	assert_non_null(strstr(next[0].when, "it holds 2 functions"));
+
+	assert_int_equal(ask_drain(h, "bay2"), 0); /* what it says is right */
+	run(h, MOVED);
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
+}
+
 /* ---- fence-confirm and readmission ---- */
 
 static void a_person_vouches_for_the_open_incident_alone(void **state)
@@ -367,6 +417,8 @@ int main(void)
 		T(a_failover_of_a_host_that_holds_nothing_needs_no_spare),
 		T(a_drain_that_is_asked_for_again_under_its_key_is_the_same_change),
 		T(what_a_drain_cannot_move_is_not_told_as_one),
+		T(a_host_that_functions_are_moved_to_is_not_drained_before_they_are_there),
+		T(who_begins_to_work_at_a_host_is_told_what_it_has_or_is_about_to_have),
 		T(a_person_vouches_for_the_open_incident_alone),
 		T(a_blocked_host_that_is_silent_is_not_let_in),
 		T(a_host_is_not_let_in_while_its_functions_are_moved),
