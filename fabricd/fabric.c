@@ -989,7 +989,8 @@ static const struct fabric_function *function_bad(const struct fabric *f)
 	return NULL;
 }
 
-static const char *status_text(const struct fabric *f, const struct fabric_health *health)
+static const char *status_text(const struct fabric *f, const struct fabric_health *health,
+			       bool is_wanted)
 {
 	if (f->frozen)
 		return "frozen";
@@ -1000,10 +1001,7 @@ static const char *status_text(const struct fabric *f, const struct fabric_healt
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled)
 			return "degraded";
-	for (size_t i = 0; i < f->hosts.count; i++)
-		if (((struct fabric_host *)f->hosts.at[i])->state == FABRIC_HOST_BLOCKED)
-			return "degraded";
-	return health->hold || function_bad(f) ? "degraded" : "ok";
+	return health->hold || function_bad(f) || is_wanted ? "degraded" : "ok";
 }
 
 static void hold_say(const struct fabric *f, char *out, size_t size)
@@ -1025,6 +1023,9 @@ static void hold_say(const struct fabric *f, char *out, size_t size)
 
 void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 {
+	char why[DB_TEXT_MAX];
+	bool is_wanted = somebody_is_wanted(f, why);
+
 	*out = (struct fabric_health){ .ready = f->started,
 				       .frozen = f->frozen,
 				       /* without a switch nothing is bound by anyone */
@@ -1059,7 +1060,9 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	else if (out->ready && !out->detail[0] && function_bad(f))
 		(void)snprintf(out->detail, sizeof(out->detail),
 			       "%s stopped answering and is marked bad", function_bad(f)->name);
-	out->status = status_text(f, out);
+	if (is_wanted && !out->detail[0])
+		(void)snprintf(out->detail, sizeof(out->detail), "%s", why);
+	out->status = status_text(f, out, is_wanted);
 }
 
 size_t fabric_provider_count(const struct fabric *f)

@@ -38,6 +38,20 @@ __attribute__((format(printf, 3, 4))) static void list_add(struct list *list, co
 
 /* ---- a host whose fence is not proved ---- */
 
+static void next_of_switch(struct list *list, const struct fabric_host *host)
+{
+	const struct fabric_provider *p = provider_of_host(list->f, host);
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	if (!p || provider_answers(p))
+		return;
+	(void)snprintf(when, sizeof(when),
+		       "its switch does not answer (provider %s: %s): see why; then it is fenced "
+		       "by itself",
+		       p->name, provider_state_text(p->state));
+	list_add(list, when, "fabricctl health");
+}
+
 static void next_of_blocked(struct list *list, const struct fabric_incident *incident,
 			    const struct fabric_host *host)
 {
@@ -45,9 +59,7 @@ static void next_of_blocked(struct list *list, const struct fabric_incident *inc
 	char when[FABRIC_NEXT_TEXT_MAX];
 	char who[LIFE_WHO_MAX];
 
-	if (!provider_is_usable(provider_of_host(f, host)))
-		list_add(list, "its switch does not answer: see why; then it is fenced by itself",
-			 "fabricctl health");
+	next_of_switch(list, host);
 	if (host_beats(f, host))
 		list_add(list, "it lives: let it in as it is", "fabricctl host readmit %s",
 			 host->name);
@@ -143,6 +155,8 @@ static void next_of_incident(struct list *list, const struct fabric_incident *in
 				 "fabricctl host readmit %s", host->name);
 		break;
 	case DB_INCIDENT_FENCING:
+		next_of_switch(list, host);
+		break;
 	case DB_INCIDENT_STATES:
 		break;
 	}
@@ -151,11 +165,7 @@ static void next_of_incident(struct list *list, const struct fabric_incident *in
 /* S4, S5: silent, and nothing is done about it. */
 static void next_of_suspect(struct list *list, const struct fabric_host *host)
 {
-	const struct fabric *f = list->f;
-	const struct live_config live = live_config_of(f);
-
-	if (host->state == FABRIC_HOST_SUSPECT &&
-	    f->now_ms - host->live.last_beat_ms > live_window_ms(&live))
+	if (host->state == FABRIC_HOST_SUSPECT && host_is_silent(list->f, host))
 		list_add(list, "it is dead, and not only unheard: fail it over by hand",
 			 "fabricctl host failover %s", host->name);
 }
@@ -173,10 +183,13 @@ static void next_of_maintenance(struct list *list, const struct fabric_host *hos
 		       count, count == 1 ? " is" : "s are");
 	if (count)
 		list_add(list, when, "fabricctl change wait %" PRIu64, change);
+	if (host->functions && host_is_silent(list->f, host))
+		list_add(list, "it is dead: a spare takes over what it has",
+			 "fabricctl host failover %s", host->name);
 	(void)snprintf(when, sizeof(when),
 		       "it holds %u function%s, and nobody takes over: before you work there",
 		       host->functions, host->functions == 1 ? "" : "s");
-	if (host->functions)
+	if (host->functions && !host_is_silent(list->f, host))
 		list_add(list, when, "fabricctl host drain %s --wait 60", host->name);
 	list_add(list, "nobody works at it any more", "fabricctl host maintenance %s off",
 		 host->name);
@@ -223,15 +236,26 @@ size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
 	return list.count;
 }
 
-/* A drill that was cut short leaves its host fenced, and nobody waits for that one. */
 static void next_of_drilled(struct list *list, const struct fabric_host *host)
 {
-	const struct fabric_incident *incident = incident_of(list->f, host);
-
-	if (host->state == FABRIC_HOST_FENCED && incident && incident->row.drill &&
-	    incident->row.state == DB_INCIDENT_DONE)
+	if (host_is_left_by_drill(list->f, host))
 		list_add(list, "a drill has left it fenced; it may come back",
 			 "fabricctl host readmit %s", host->name);
+}
+
+/* One that has just connected is read, and needs nobody. */
+static void next_of_provider(struct list *list, const struct fabric_provider *p)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	if (p->clashes || provider_answers(p) || p->state == PROVIDER_SETTLING ||
+	    p->state == PROVIDER_READY)
+		return;
+	(void)snprintf(when, sizeof(when),
+		       "provider %.63s: %s: its program, and the way to its switch; what waits for "
+		       "it goes on by itself",
+		       p->name, provider_state_text(p->state));
+	list_add(list, when, "systemctl status 'fabric-provider-*' 'fabricsim@*'");
 }
 
 /* Two chassis have one number, and a record would be of both. */
@@ -256,6 +280,8 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (f->providers[i]->clashes)
 			next_of_clash(&list, f->providers[i]);
+	for (size_t i = 0; i < f->provider_count; i++)
+		next_of_provider(&list, f->providers[i]);
 	if (f->frozen)
 		list_add(&list, "why, and since when", "journalctl -u fabricd -p warning");
 	else if (health.ready && (f->restored || !health.adopted)) /* it is refused before */
@@ -269,6 +295,11 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 			next_of_incident(&list, incident);
 	}
 	for (size_t i = 0; i < f->hosts.count; i++) {
+		const struct fabric_host *host = f->hosts.at[i];
+
+		if (host->state == FABRIC_HOST_MAINTENANCE && host->functions &&
+		    host_is_silent(f, host))
+			next_of_maintenance(&list, host);
 		next_of_suspect(&list, f->hosts.at[i]);
 		next_of_drilled(&list, f->hosts.at[i]);
 	}

@@ -20,6 +20,7 @@
  * witness.c   what the switch says of a host that is silent
  * life.c      who has seen a host alive, and when
  * drill.c     fences that are tried on idle spares
+ * wanted.c    whether somebody is wanted, and for what
  * next.c      what a person is to type next
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
  * turns.c     what counts by how often it was, over restarts
@@ -602,6 +603,16 @@ void life_traffic(struct fabric *f, struct fabric_host *host,
 		  const struct provider_completion *done);
 /* What each way of its beats, and its agent, has said last: steps of the time line. */
 void life_say(struct fabric *f, struct fabric_incident *incident, const struct fabric_host *host);
+
+/* ---- wanted.c ---- */
+/* It can be asked, and owes no answer. */
+bool provider_answers(const struct fabric_provider *p);
+/* For a whole window, whatever is done about it. */
+bool host_is_silent(const struct fabric *f, const struct fabric_host *host);
+/* A drill that was cut short has left it fenced, and nobody waits for that one. */
+bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *host);
+/* @why: for what, the most urgent; untouched where nobody is. */
+bool somebody_is_wanted(const struct fabric *f, char why[static DB_TEXT_MAX]);
 
 /* ---- upkeep.c ---- */
 /* A verdict on @host is told, once, and not acted on; false: it is to be acted on. */

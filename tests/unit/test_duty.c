@@ -580,6 +580,149 @@ static void a_host_that_is_not_known_any_more_is_nobody_to_be_let_in(void **stat
 	assert_int_not_equal(fabric_incident_next(h->fabric, of, next), 0);
 }
 
+/* ---- health is not ok while somebody is wanted ---- */
+
+static void assert_wanted(const struct house *h, const char *detail)
+{
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	assert_string_equal(health(h).status, "degraded");
+	assert_string_equal(health(h).detail, detail);
+	assert_int_not_equal(fabric_health_next(h->fabric, next), 0);
+	assert_string_not_equal(next[0].command, "");
+}
+
+static void provider_is(struct house *h, enum provider_state state)
+{
+	const struct provider_hello hello = h->fabric->providers[0]->hello;
+
+	h->reach[0].sink.state(h->reach[0].sink.arg, state, &hello);
+}
+
+static void a_switch_that_stalls_is_no_health_and_holds_up_a_fence(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	usual(h);
+	assert_string_equal(health(h).status, "ok");
+	h->reach[0].is_cut = true;
+	provider_is(h, PROVIDER_SLOW);
+	assert_wanted(h, "provider sim0: slow: it owes an answer");
+	silence(h, BAY1);
+	run(h, WINDOW + BEAT);
+
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCING);
+	assert_wanted(h, "bay1 is being fenced, and its switch does not answer");
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay1"), next), 1);
+	assert_non_null(strstr(next[0].when, "(provider sim0: slow)"));
+	assert_string_equal(next[0].command, "fabricctl health");
+
+	h->reach[0].is_cut = false;
+	provider_is(h, PROVIDER_READY);
+	run(h, 60 * BEAT);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_string_equal(health(h).status, "ok");
+}
+
+static void a_blocked_host_whose_switch_stalls_names_that_switch(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	block(h);
+	assert_wanted(h, "bay1 is blocked: its fence is not proved, and nothing of it moves");
+	provider_is(h, PROVIDER_SLOW);
+	assert_int_not_equal(fabric_host_next(h->fabric, host(h, "bay1"), next), 0);
+	assert_non_null(strstr(next[0].when, "(provider sim0: slow)"));
+}
+
+static void what_waits_for_a_spare_is_no_health(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assign(h, VF3, "bay2", 0);
+	assert_int_equal(fabric_host_set_spare(h->fabric, "bay8", false, 0, on_answer, h), 0);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_wanted(h, "what bay1 had waits for a spare");
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_wanted(h, "what bay1 had waits for a spare; likewise 1 more");
+	spare(h, "bay7");
+	spare(h, "bay8");
+	run(h, STEADY);
+	assert_string_equal(health(h).detail, "");
+	assert_string_equal(health(h).status, "ok");
+}
+
+static void one_that_dies_in_maintenance_with_functions_is_no_health(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	usual(h);
+	assert_int_equal(
+		fabric_host_maintenance(h->fabric, "bay1", true, 0, &problem, on_answer, h), 0);
+	assert_int_equal(
+		fabric_host_maintenance(h->fabric, "bay2", true, 0, &problem, on_answer, h), 0);
+	silence(h, BAY1);
+	silence(h, BAY2); /* holds nothing */
+	run(h, WINDOW - BEAT);
+	assert_string_equal(health(h).status, "ok");
+	run(h, 3 * BEAT);
+	assert_wanted(h, "bay1 is silent, and nobody takes over while it is in maintenance");
+	manager_kill(h);
+	manager_start(h);
+	run(h, WINDOW + 2 * BEAT);
+	assert_wanted(h, "bay1 is silent, and nobody takes over while it is in maintenance");
+	assert_true(is_next_of_health(h, "fabricctl host failover bay1"));
+	assert_false(is_next_of_health(h, "fabricctl host drain bay1 --wait 60"));
+
+	run(h, STEADY);
+	assert_int_equal(failover(h, "bay1"), 0); /* what it says is right */
+	run(h, MOVED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+	assert_string_equal(health(h).status, "ok");
+}
+
+static void a_drill_that_was_cut_short_is_no_health(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	usual(h);
+	assert_int_equal(fabric_host_drill(h->fabric, "bay8", &(struct fabric_drill){ 0 }, 0,
+					   &problem, on_answer, h),
+			 0);
+	run_until_sent(h, PROVIDER_ISOLATE, h->sent_count);
+	manager_kill(h);
+	manager_start(h);
+	run(h, STEADY);
+	assert_wanted(h, "a drill has left bay8 fenced");
+	assert_int_equal(readmit(h, "bay8"), 0);
+	run(h, BEAT);
+	assert_string_equal(health(h).status, "ok");
+}
+
+static void one_that_is_silent_and_whose_failover_is_held_is_no_health(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->config.rate_count = 1;
+	fabric_configure(h->fabric, &h->config);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_string_equal(health(h).status, "ok");
+	silence(h, BAY2);
+	run(h, WINDOW + 2 * BEAT);
+
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_SUSPECT);
+	assert_wanted(h, "bay2 is silent for longer than its window, and not failed over yet");
+}
+
 static void nothing_is_to_be_typed_where_all_is_well(void **state)
 {
 	struct house *h = *state;
@@ -617,6 +760,12 @@ int main(void)
 		TEST(a_host_that_stays_blocked_says_nothing_that_is_not_new),
 		TEST(no_more_is_to_be_typed_than_there_is_room_for),
 		TEST(a_host_that_is_not_known_any_more_is_nobody_to_be_let_in),
+		TEST(a_switch_that_stalls_is_no_health_and_holds_up_a_fence),
+		TEST(a_blocked_host_whose_switch_stalls_names_that_switch),
+		TEST(what_waits_for_a_spare_is_no_health),
+		TEST(one_that_dies_in_maintenance_with_functions_is_no_health),
+		TEST(a_drill_that_was_cut_short_is_no_health),
+		TEST(one_that_is_silent_and_whose_failover_is_held_is_no_health),
 		TEST(nothing_is_to_be_typed_where_all_is_well),
 	};
 
