@@ -300,11 +300,34 @@ static void s19_a_fence_that_begins_anew_is_proved_by_its_own_read_alone(void **
 	assert_int_equal(events(h, "host.fenced-again", "bay1"), before + 1);
 }
 
+/* Until all of the first has moved, not only while it is fenced. */
+static void s5_the_next_waits_while_the_functions_of_the_one_before_move(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assign(h, VF3, "bay2", 0);
+	spare(h, "bay7");
+	h->reach[0].full_for = 1u << PROVIDER_BIND;
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_MOVING);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_SUSPECT);
+
+	h->reach[0].full_for = 0;
+	run(h, MOVED);
+	assert_int_equal(fabric_incident_find(h->fabric, 1)->row.state, DB_INCIDENT_DONE);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(s5_the_next_waits_while_the_functions_of_the_one_before_move),
 		T(s7_where_all_must_say_so_silence_is_no_verdict),
 		T(who_says_in_a_late_beat_that_it_leaves_does_not),
 		T(beats_are_counted_by_the_way_that_they_came),
