@@ -266,6 +266,21 @@ static void s11_a_power_on_whose_answer_is_lost_is_not_said_again(void **state)
 	assert_non_null(step_of(h, "bay1", "first beat"));
 }
 
+static void s11_a_power_on_that_a_scan_overtakes_is_not_said_again(void **state)
+{
+	struct house *h = *state;
+
+	cold(h);
+	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_DELAY, 700, 1);
+	silence(h, BAY1);
+	run_until_power_on(h, BAY8);
+	scan_again(h);
+	run(h, 5 * BEAT);
+
+	assert_int_equal(power_ons(h, BAY8), 1);
+	assert_non_null(step_of(h, "bay1", "first beat"));
+}
+
 static void s11_a_spare_that_is_not_proved_off_does_not_take_over(void **state)
 {
 	struct house *h = *state;
@@ -1014,6 +1029,7 @@ int main(void)
 		TEST(s3_one_that_beats_is_not_given_up_for_what_the_switch_says),
 		TEST(s11_a_power_on_that_is_not_answered_is_said_again_unless_it_has_power),
 		TEST(s11_a_power_on_whose_answer_is_lost_is_not_said_again),
+		TEST(s11_a_power_on_that_a_scan_overtakes_is_not_said_again),
 		TEST(s11_a_spare_that_is_not_proved_off_does_not_take_over),
 		TEST(s11_where_the_switch_cannot_tell_nobody_is_proved_off),
 		TEST(s11_one_that_the_switch_cannot_turn_on_does_not_take_over),
