@@ -59,7 +59,7 @@ for ((n = 0; n * round < kills; n++)); do
 	fi
 	survived=$((survived + count))
 	echo "round $n: $count deaths, $((SECONDS - began)) s, $(date -u +%FT%TZ)" >>"$progress"
-	sed -n 's/^ *[0-9.]* s  night \([0-9]\): \(.* linearizable\)$/   \1: \2/p' "$log"
+	sed -n 's/^ *[0-9.]* s  night \([0-9]\): \(.* linearizable.*\)$/   \1: \2/p' "$log"
 	echo "$survived of $kills deaths survived"
 	rm -f "$log"
 done
