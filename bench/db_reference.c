@@ -297,12 +297,15 @@ static void plain_open(const struct work *w, struct target *t)
 		    "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-8192");
 	for (size_t i = 0; i < db_schema.n; i++)
 		run(t->sql, db_schema.steps[i]);
-	run(t->sql, "INSERT INTO change VALUES (1,'asked','running',0,0,NULL,0,0)");
+	run(t->sql, "INSERT INTO change(id,kind,state,effect,uid,started_wall_ms,"
+		    "ended_wall_ms) VALUES (1,'asked','running',0,0,0,0)");
 	for (int i = 1; i <= HOSTS; i++) {
 		char insert[128];
 
 		(void)snprintf(insert, sizeof(insert),
-			       "INSERT INTO host VALUES ('bay%d','alive',0,1,'',NULL)", i);
+			       "INSERT INTO host(name,state,spare,epoch,boot_id) "
+			       "VALUES ('bay%d','alive',0,1,'')",
+			       i);
 		run(t->sql, insert);
 	}
 	for (int kind = 0; kind < KINDS; kind++)
