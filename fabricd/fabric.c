@@ -375,6 +375,16 @@ bool provider_is_usable(const struct fabric_provider *p)
 	return p && p->connected && p->reconciled;
 }
 
+bool host_is_told_of(const struct fabric *f, const struct fabric_host *host)
+{
+	if (host->present)
+		return provider_is_usable(f->providers[host->provider]);
+	for (size_t i = 0; i < f->provider_count; i++)
+		if (!provider_is_usable(f->providers[i]))
+			return false;
+	return f->provider_count > 0;
+}
+
 uint32_t provider_timeout(const struct fabric_provider *p)
 {
 	uint32_t own = p->f->config.command_timeout_ms;

@@ -285,10 +285,11 @@ void incidents_advance(struct fabric *f)
 		struct fabric_host *host = incident->host;
 
 		if (incident->row.state == DB_INCIDENT_DONE || !host || host->fence ||
-		    !provider_is_usable(provider_of_host(f, host)) ||
-		    !f->providers[host->provider]->reconciled)
+		    !host_is_told_of(f, host))
 			continue;
-		if (incident->row.state == DB_INCIDENT_BLOCKED) {
+		/* FENCING without a fence: no scan since the start has shown it. */
+		if (incident->row.state == DB_INCIDENT_BLOCKED ||
+		    incident->row.state == DB_INCIDENT_FENCING) {
 			if (f->now_ms >= incident->retry_ms && fence_start(f, host))
 				freeze(f, "out of memory");
 		} else if (incident->row.drill && host->state == FABRIC_HOST_FENCED) {

@@ -88,7 +88,7 @@ static int failover_check(struct fabric *f, const char *name, struct fabric_prob
 	if (host_is_shut(host))
 		return problem_say(problem, REFUSE_HOST_STATE, "%s is %s; see incident %" PRIu64,
 				   name, fabric_host_state_text(host->state), host->incident);
-	if (!provider_is_usable(provider_of_host(f, host)))
+	if (!host_is_told_of(f, host))
 		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
 				   name);
 	r = move_new(f, host, true, &m);

@@ -282,6 +282,8 @@ struct fabric_provider *provider_of_function(const struct fabric *f,
 struct fabric_provider *provider_of_host(const struct fabric *f, const struct fabric_host *host);
 /* Connected, settled, scanned and compared: operations may be put. */
 bool provider_is_usable(const struct fabric_provider *p);
+/* Its switch is read and compared; or all are, and none shows it. */
+bool host_is_told_of(const struct fabric *f, const struct fabric_host *host);
 uint32_t provider_timeout(const struct fabric_provider *p);
 /* The door is open: it may be bound to. */
 bool host_is_open(const struct fabric_host *host);

@@ -708,6 +708,24 @@ static void foreign_bind(struct rig *rig)
 	brain_run(&rig->b, 20);
 }
 
+static void foreign_unbind(struct rig *rig, const char *function)
+{
+	const struct provider_op op = {
+		.attempt = 1ull << 60,
+		.verb = PROVIDER_UNBIND,
+		.function = fabric_function_find(rig->b.fabric, function)->as.handle,
+		.host = BAY1,
+		.mode = PROVIDER_SURPRISE,
+		.deadline_ms = rig->b.now_ms + 1000,
+	};
+	struct provider_sink none = { 0 };
+	struct provider *other = sim_model_provider(rig->b.model, &none);
+
+	(void)other->ops->submit(other, &op);
+	provider_close(other);
+	brain_run(&rig->b, 20);
+}
+
 static void a_fenced_host_that_comes_up_empty_stays_fenced(void **state)
 {
 	struct rig *rig = *state;
@@ -858,6 +876,54 @@ a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_bac
 		brain_done(&rig->b);
 	}
 	begin(rig, 0);
+}
+
+static void set_spare(struct rig *rig, bool spare)
+{
+	assert_int_equal(fabric_host_set_spare(rig->b.fabric, "bay4", spare, 0, on_answer, rig), 0);
+	brain_run(&rig->b, BEAT);
+}
+
+/* For repair, say. */
+static void what_a_fenced_host_had_goes_on_when_the_switch_shows_it_no_more(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig, 0);
+	set_spare(rig, false);
+	silence(rig);
+	run_until(rig, FABRIC_HOST_FENCED);
+	rig->b.on_scan = is_replaced;
+	scan_again(rig);
+	set_spare(rig, true);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_all_at(rig, BAY4);
+}
+
+static void a_host_that_no_switch_shows_is_failed_over_by_hand_once_somebody_vouches(void **state)
+{
+	struct rig *rig = *state;
+	struct fabric_problem problem;
+
+	begin(rig, 0);
+	rig->b.silent[BAY1 - 1] = true;
+	for (size_t i = 0; i < 3; i++)
+		foreign_unbind(rig, rig->held[i]); /* it was pulled */
+	rig->b.on_scan = is_replaced;
+	scan_again(rig);
+	assert_int_equal(fabric_host_failover(rig->b.fabric, "bay1", 0, &problem, on_answer, rig),
+			 0);
+	run_until(rig, FABRIC_HOST_BLOCKED);
+	assert_all_at(rig, 0);
+	brain_run(&rig->b, 60 * BEAT);
+	assert_int_equal(said(rig, "blocked: the switch does not show it"), 1);
+	assert_int_equal(fabric_host_fence_confirm(rig->b.fabric, "bay1", bay1(rig)->incident, 0,
+						   &problem, on_answer, rig),
+			 0);
+	brain_run(&rig->b, 10 * BEAT);
+
+	assert_all_at(rig, BAY4);
 }
 
 static void count_looks(struct brain *b, struct provider_completion *done)
@@ -1265,6 +1331,8 @@ int main(void)
 		TEST(one_that_is_found_holding_something_after_a_reconnect_is_fenced_anew),
 		TEST(one_that_cannot_be_let_in_for_what_it_holds_is_fenced_anew),
 		TEST(a_host_that_vanishes_from_the_scan_while_it_is_fenced_is_blocked_until_it_is_back),
+		TEST(what_a_fenced_host_had_goes_on_when_the_switch_shows_it_no_more),
+		TEST(a_host_that_no_switch_shows_is_failed_over_by_hand_once_somebody_vouches),
 		TEST(a_host_that_vanishes_while_it_is_looked_at_is_looked_at_when_it_is_back),
 		TEST(what_cannot_be_told_is_never_empty),
 		TEST(the_plan_names_the_rungs),

@@ -77,12 +77,41 @@ static void its_time_line_ends_at_the_greatest_number(void **state)
 	assert_true(last_step(h)->offset_ms == UINT32_MAX);
 }
 
+/* Another blade is in its bay, by all that the switch shows. */
+static void bay_rename(struct house *h, unsigned bay, const char *name)
+{
+	struct sim_map *map = (struct sim_map *)sim_model_map(h->reach[0].model);
+
+	(void)snprintf(map->hosts[bay - 1].bay, sizeof(map->hosts[bay - 1].bay), "%s", name);
+}
+
+static void s20_whom_the_switch_does_not_show_after_a_restart_is_blocked_until_it_does(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fault(h, PROVIDER_READ_HOST, SIM_FAULT_DELAY, 10 * BEAT, 1);
+	silence(h, BAY1);
+	run_until_state(h, "bay1", FABRIC_HOST_FENCING);
+	run(h, 100);
+	bay_rename(h, BAY1, "other");
+	restart_after(h, BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_BLOCKED);
+
+	bay_rename(h, BAY1, "bay1");
+	scan_again(h);
+	run(h, 60 * BEAT);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF1), BAY8);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 	const struct CMUnitTest tests[] = {
 		TEST(its_time_line_goes_on_over_a_restart),
 		TEST(its_time_line_never_goes_back_whatever_the_wall_clock_does),
+		TEST(s20_whom_the_switch_does_not_show_after_a_restart_is_blocked_until_it_does),
 		TEST(its_time_line_ends_at_the_greatest_number),
 	};
 
