@@ -155,6 +155,11 @@ void db_remove_turn(struct db_batch *b, uint64_t id)
 	batch_add(b, DB_TURN_REMOVAL, &row);
 }
 
+void db_put_chassis(struct db_batch *b, const struct db_chassis *row)
+{
+	batch_add(b, DB_CHASSIS, row);
+}
+
 void db_put_number(struct db_batch *b, const struct db_number *row)
 {
 	batch_add(b, DB_NUMBER, row);

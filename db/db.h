@@ -68,7 +68,7 @@ struct db_host {
 struct db_adapter {
 	char name[DB_NAME_MAX];     /* key; given once, never reused */
 	char serial[DB_NAME_MAX];   /* evidence; "" when it has none */
-	char position[DB_NAME_MAX]; /* "sw0-p12" when the name was given */
+	char position[DB_NAME_MAX]; /* "sw0-p12" where it was last */
 	uint32_t class_code;
 };
 
@@ -205,6 +205,12 @@ struct db_turn {
 	uint64_t at_ms;            /* boot-time clock of that boot */
 };
 
+/* Whose the number of a chassis is: there hosts and functions are looked for that were there. */
+struct db_chassis {
+	uint64_t number; /* key */
+	char provider[DB_NAME_MAX];
+};
+
 struct db_event {
 	uint64_t n; /* key; rises without gaps */
 	uint64_t wall_ms;
@@ -256,6 +262,7 @@ void db_put_member(struct db_batch *b, const struct db_member *row);
 void db_remove_members(struct db_batch *b, const char *profile);
 /* With its members. */
 void db_remove_profile(struct db_batch *b, const char *profile);
+void db_put_chassis(struct db_batch *b, const struct db_chassis *row);
 void db_put_turn(struct db_batch *b, const struct db_turn *row);
 void db_remove_turn(struct db_batch *b, uint64_t id);
 void db_put_change(struct db_batch *b, const struct db_change *row);
@@ -312,6 +319,7 @@ struct db_reader {
 	void (*assignment)(void *arg, const struct db_assignment *row);
 	void (*profile)(void *arg, const struct db_profile *row);
 	void (*member)(void *arg, const struct db_member *row); /* in the order of @n */
+	void (*chassis)(void *arg, const struct db_chassis *row);
 	void (*turn)(void *arg, const struct db_turn *row);
 	void (*change)(void *arg, const struct db_change *row); /* by id: all running, and the last
 								   @changes ended ones */

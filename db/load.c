@@ -20,6 +20,7 @@ union any_row {
 	struct db_profile profile;
 	struct db_member member;
 	struct db_turn turn;
+	struct db_chassis chassis;
 };
 
 #define TELLER(kind)                                                             \
@@ -44,6 +45,7 @@ TELLER(idempotency)
 TELLER(profile)
 TELLER(member)
 TELLER(turn)
+TELLER(chassis)
 
 #define SOME_CHANGES                                                              \
 	"(state='running' OR id IN (SELECT id FROM change WHERE state<>'running'" \
@@ -67,6 +69,7 @@ static const struct load {
 	{ DB_ASSIGNMENT, "ORDER BY function", 0, tell_assignment },
 	{ DB_PROFILE, "ORDER BY name", 0, tell_profile },
 	{ DB_MEMBER, "ORDER BY profile, n", 0, tell_member },
+	{ DB_CHASSIS, "ORDER BY number", 0, tell_chassis },
 	{ DB_TURN, "ORDER BY id", 0, tell_turn },
 	{ DB_CHANGE, "WHERE " SOME_CHANGES " ORDER BY id", offsetof(struct db_reader, changes),
 	  tell_change },

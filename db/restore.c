@@ -121,6 +121,7 @@ IGNORER(function)
 IGNORER(assignment)
 IGNORER(profile)
 IGNORER(member)
+IGNORER(chassis)
 IGNORER(turn)
 IGNORER(change)
 IGNORER(item)
@@ -141,6 +142,7 @@ static int rows_check(struct db *db, const char *path, char *why)
 		.assignment = ignore_assignment,
 		.profile = ignore_profile,
 		.member = ignore_member,
+		.chassis = ignore_chassis,
 		.turn = ignore_turn,
 		.change = ignore_change,
 		.item = ignore_item,

@@ -208,6 +208,11 @@ static const struct db_column turn_columns[] = {
 	NUMBER(db_turn, at_ms),
 };
 
+static const struct db_column chassis_columns[] = {
+	NUMBER(db_chassis, number),
+	TEXT(db_chassis, provider),
+};
+
 static const struct db_column audit_columns[] = {
 	NUMBER(db_audit, wall_ms), NUMBER(db_audit, uid),  TEXT(db_audit, action),
 	TEXT(db_audit, subject),   TEXT(db_audit, detail), MAYBE_NUMBER(db_audit, change),
@@ -239,6 +244,7 @@ const struct db_table db_tables[DB_KINDS] = {
 	[DB_IDEMPOTENCY] = TABLE(idempotency, 2),
 	[DB_PROFILE] = TABLE(profile, 1),
 	[DB_MEMBER] = TABLE(member, 2),
+	[DB_CHASSIS] = TABLE(chassis, 1),
 	[DB_TURN] = TABLE(turn, 1),
 	/* Written by chain.c, which knows number and hash. */
 	[DB_AUDIT] = { .columns = audit_columns,

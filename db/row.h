@@ -30,6 +30,7 @@ enum db_kind {
 	DB_PROFILE,
 	DB_MEMBER,
 	DB_TURN,
+	DB_CHASSIS,
 	DB_AUDIT,
 	DB_KEY_EXPIRY, /* not a table: what db_expire_idempotency() asks for */
 	DB_EXPIRY,     /* not a table: what db_expire_history() asks for */

@@ -207,7 +207,14 @@ static const char version_6[] =
 	" at_ms INTEGER NOT NULL"
 	") STRICT;";
 
-static const char *const steps[] = { version_1, version_2, version_3,
-				     version_4, version_5, version_6 };
+/* Whose the number of a chassis is. Before this step nobody has kept it: the first that shows it
+ * has it, as it had it until now. */
+static const char version_7[] = "CREATE TABLE chassis ("
+				" number INTEGER NOT NULL PRIMARY KEY,"
+				" provider TEXT NOT NULL CHECK (provider <> '')"
+				") STRICT;";
+
+static const char *const steps[] = { version_1, version_2, version_3, version_4,
+				     version_5, version_6, version_7 };
 
 const struct db_schema db_schema = { .steps = steps, .n = sizeof(steps) / sizeof(*steps) };

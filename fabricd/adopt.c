@@ -326,6 +326,12 @@ int fabric_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_pla
 	fabric_health_get(f, &health);
 	if (f->frozen)
 		return REFUSE_FROZEN;
+	if (numbers_adopt(f, dry_run, uid, out)) {
+		if (!dry_run)
+			batch_answer(f, fn, arg, 0);
+		wake(f);
+		return 0;
+	}
 	if (!health.ready)
 		return REFUSE_PROVIDER_AWAY;
 	out->items = calloc(f->functions.count + 1, sizeof(*out->items));

@@ -573,6 +573,7 @@ static void provider_close_ready(struct fabric_provider *p, const char *why)
 	p->reconciled = false;
 	p->refused[0] = '\0';
 	p->clashes = false;
+	p->stranger = 0;
 	p->settle_attempt = 0;
 	for (size_t i = 0; i < f->chassis_count; i++)
 		if (f->chassis[i].provider == p->number) {
@@ -650,6 +651,7 @@ static void sink_scanned_take(void *arg, struct provider_scan *taken, const char
 	wake(f);
 	p->scanning = false;
 	p->clashes = false;
+	p->stranger = 0;
 	if (p->scan_void || !p->settled) { /* settled: this connection */
 		/* A second request may have been joined to it: it is asked for anew. */
 		p->scan_void = false;
@@ -878,6 +880,7 @@ void fabric_free(struct fabric *f)
 	}
 	free(f->changes);
 	free(f->incidents);
+	free(f->numbers);
 	free(f->turns);
 	profiles_free(f);
 	named_free(&f->switches);

@@ -185,6 +185,14 @@ static void load_member(void *arg, const struct db_member *row)
 		l->r = r;
 }
 
+static void load_chassis(void *arg, const struct db_chassis *row)
+{
+	struct loading *l = arg;
+
+	if (!number_load(l->f, row))
+		l->r = -ENOMEM;
+}
+
 static void load_turn(void *arg, const struct db_turn *row)
 {
 	struct loading *l = arg;
@@ -346,6 +354,7 @@ int fabric_load(struct fabric *f, struct db *db, char *why)
 		.assignment = load_assignment,
 		.profile = load_profile,
 		.member = load_member,
+		.chassis = load_chassis,
 		.turn = load_turn,
 		.change = load_change,
 		.item = load_item,

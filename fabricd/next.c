@@ -271,6 +271,18 @@ static void next_of_clash(struct list *list, const struct fabric_provider *p)
 	list_add(list, when, "fabricctl health");
 }
 
+/* Another chassis than the one that had its number; a person may say that it is to be that. */
+static void next_of_stranger(struct list *list, const struct fabric_provider *p)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	(void)snprintf(when, sizeof(when),
+		       "provider %.24s stands in the place of the one that was chassis %u: what "
+		       "would be taken in; then without --dry-run",
+		       p->name, p->stranger);
+	list_add(list, when, "fabricctl adopt --dry-run");
+}
+
 size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
 {
 	struct list list = { .f = f, .out = out };
@@ -278,7 +290,9 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 
 	fabric_health_get(f, &health);
 	for (size_t i = 0; i < f->provider_count; i++)
-		if (f->providers[i]->clashes)
+		if (f->providers[i]->stranger)
+			next_of_stranger(&list, f->providers[i]);
+		else if (f->providers[i]->clashes)
 			next_of_clash(&list, f->providers[i]);
 	for (size_t i = 0; i < f->provider_count; i++)
 		next_of_provider(&list, f->providers[i]);

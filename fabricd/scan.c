@@ -51,6 +51,19 @@ static void forget_places(struct intake *in)
 	}
 }
 
+void adapter_place(const struct provider_scan *scan, const struct provider_adapter *as,
+		   char out[static FABRIC_NAME_MAX])
+{
+	char name[FABRIC_NAME_MAX] = "sw";
+
+	if (as->switch_handle && as->switch_handle <= scan->switch_count) {
+		const struct provider_switch *sw = &scan->switches[as->switch_handle - 1];
+
+		topo_name_in_chassis(sw->name, sw->chassis, name);
+	}
+	(void)snprintf(out, FABRIC_NAME_MAX, "%.40s-p%u", name, as->port);
+}
+
 static const char *switch_name(const struct intake *in, uint16_t handle)
 {
 	return handle && handle <= in->scan->switch_count ? in->switches[handle - 1] : "sw";
@@ -151,9 +164,9 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 	char name[FABRIC_NAME_MAX];
 	struct fabric_adapter *adapter;
 	bool is_new;
+	bool is_elsewhere;
 
-	(void)snprintf(position, sizeof(position), "%.40s-p%u", switch_name(in, as->switch_handle),
-		       as->port);
+	adapter_place(in->scan, as, position);
 	adapter = adapter_known(f, as, position);
 	is_new = !adapter;
 	if (is_new && is_out)
@@ -172,8 +185,9 @@ static struct fabric_adapter *take_adapter(struct intake *in, const struct provi
 	adapter->shown = true;
 	adapter->as = *as;
 	adapter->first = NULL;
+	is_elsewhere = strcmp(adapter->position, position) != 0;
 	(void)snprintf(adapter->position, sizeof(adapter->position), "%s", position);
-	if (is_new)
+	if (is_new || is_elsewhere)
 		adapter_store(f, adapter);
 	return adapter;
 }
@@ -352,46 +366,6 @@ static void chassis_fill(struct fabric *f)
 			night_begin(f, &f->chassis[i]);
 }
 
-static bool is_of_another(const struct fabric_provider *p, unsigned owner)
-{
-	return owner != p->number && p->f->providers[owner]->switch_count;
-}
-
-/* True: @name is @what of another provider too; told in @why. */
-static bool is_taken(const struct fabric_provider *p, const char *what, const char *name,
-		     unsigned owner, char why[static PROVIDER_TEXT_MAX])
-{
-	if (!is_of_another(p, owner))
-		return false;
-	(void)snprintf(why, PROVIDER_TEXT_MAX,
-		       "%.32s is a %s of provider %.32s too: give each chassis a number of its own",
-		       name, what, p->f->providers[owner]->name);
-	return true;
-}
-
-/* Two providers that call two things by one name would share one record of it. */
-static bool names_clash(const struct intake *in, char why[static PROVIDER_TEXT_MAX])
-{
-	char name[FABRIC_NAME_MAX];
-
-	for (size_t i = 0; i < in->scan->switch_count; i++) {
-		const struct fabric_switch *sw = named_find(&in->f->switches, in->switches[i]);
-
-		if (sw && is_taken(in->p, "switch", sw->name, sw->provider, why))
-			return true;
-	}
-	for (size_t i = 0; i < in->scan->host_count; i++) {
-		const struct provider_host *as = &in->scan->hosts[i];
-		const struct fabric_host *host;
-
-		topo_name_in_chassis(as->bay, as->chassis, name);
-		host = named_find(&in->f->hosts, name);
-		if (host && host->present && is_taken(in->p, "host", name, host->provider, why))
-			return true;
-	}
-	return false;
-}
-
 /* Nobody there can be told of any more: the answer to what was asked would not find it. */
 static void gone_forget(struct fabric_provider *p)
 {
@@ -415,10 +389,10 @@ bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 	for (size_t i = 0; i < scan->switch_count; i++)
 		topo_name_in_chassis(scan->switches[i].name, scan->switches[i].chassis,
 				     in.switches[i]);
-	p->clashes = names_clash(&in, why);
-	if (p->clashes)
+	if (!numbers_allow(p, scan, why))
 		return false;
 
+	numbers_keep(p, scan);
 	forget_places(&in);
 	p->switch_count = scan->switch_count;
 	/* Handles may mean something else now: what still reads is not counted any more. */

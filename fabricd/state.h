@@ -23,6 +23,7 @@
  * wanted.c    whether somebody is wanted, and for what
  * next.c      what a person is to type next
  * upkeep.c    maintenance, quarantine of hosts that flap, what a person plans
+ * numbers.c   whose the number of a chassis is, over restarts
  * turns.c     what counts by how often it was, over restarts
  * reconcile.c differences, repairs
  * adopt.c     what the switch shows becomes what is wanted
@@ -106,6 +107,8 @@ struct fabric_provider {
 	bool was_reconciled;             /* once, since the start */
 	char refused[PROVIDER_TEXT_MAX]; /* why its last scan was; "" it was not */
 	bool clashes;                    /* because its chassis has the number of another's */
+	uint16_t stranger;               /* likewise, of one that is not configured any more: the
+					  * number, which a person may give it; 0: none */
 	uint64_t settle_attempt;
 	uint64_t retry_ms;                  /* settle or scan again */
 	struct fabric_function **functions; /* by handle - 1 */
@@ -261,6 +264,8 @@ struct fabric {
 	unsigned cold_count;     /* cold spares that are being started */
 	uint64_t cold_looked_ms; /* when they were last looked at (S3) */
 	struct drill drill;
+	struct db_chassis *numbers; /* private to numbers.c */
+	size_t number_count;
 	struct db_turn *turns; /* by id; private to turns.c */
 	size_t turn_count;
 	size_t turn_room;
@@ -339,7 +344,22 @@ uint64_t attempt_next(struct fabric *f);
 void attempts_reserve(struct fabric *f);
 void freeze(struct fabric *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- numbers.c ---- */
+/* False: no memory. */
+MUST_USE bool number_load(struct fabric *f, const struct db_chassis *row);
+/* May @scan be taken in by @p as far as the numbers of its chassis go? False: @why says why not. */
+bool numbers_allow(struct fabric_provider *p, const struct provider_scan *scan,
+		   char why[static PROVIDER_TEXT_MAX]);
+/* What nobody had is @p's from now on, stored before anything is done there. */
+void numbers_keep(struct fabric_provider *p, const struct provider_scan *scan);
+/* Gives each provider that was refused for a number of one that is gone that number, for a person
+ * says so; tells @out. Return: how many. */
+size_t numbers_adopt(struct fabric *f, bool dry_run, uint32_t uid, struct fabric_plan *out);
+
 /* ---- scan.c ---- */
+/* "sw0-p12": where @as stands in @scan. */
+void adapter_place(const struct provider_scan *scan, const struct provider_adapter *as,
+		   char out[static FABRIC_NAME_MAX]);
 /* False: it names what belongs to another provider, and nothing of it is taken in. */
 bool scan_take_in(struct fabric_provider *p, const struct provider_scan *scan,
 		  char why[static PROVIDER_TEXT_MAX]);

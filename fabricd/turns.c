@@ -121,8 +121,8 @@ void turns_count(const struct fabric *f, struct chassis *c)
 	for (size_t i = 0; i < f->turn_count; i++) {
 		const struct db_turn *turn = &f->turns[i];
 
-		if (turn->kind == DB_TURN_FAILOVER && turn->chassis == c->number &&
-		    !strcmp(turn->provider, f->providers[c->provider]->name))
+		/* A number is one provider's, whatever it was called then (numbers.c). */
+		if (turn->kind == DB_TURN_FAILOVER && turn->chassis == c->number)
 			live_rate_note(&c->rate, turn->at_ms);
 	}
 }

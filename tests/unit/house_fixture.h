@@ -66,6 +66,7 @@ struct reach {
 	struct provider_sink sink; /* the brain's */
 	struct sim_chassis *chassis;
 	struct sim_model *model;
+	const char *name; /* in the configuration; NULL: "sim0", "sim1" */
 	unsigned views;
 	bool is_busy;      /* takes no command now */
 	bool is_cut;       /* nothing of it gets through: neither time nor news */
@@ -332,6 +333,8 @@ static inline void manager_start(struct house *h)
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "sim%u", i);
+		if (h->reach[i].name)
+			(void)snprintf(name, sizeof(name), "%s", h->reach[i].name);
 		assert_int_equal(fabric_provider_add(h->fabric, name, sink, &number), 0);
 		h->reach[i].inner = sim_model_provider(h->reach[i].model, sink);
 		assert_non_null(h->reach[i].inner);

@@ -62,6 +62,7 @@ struct told {
 	struct db_event event;
 	struct db_idempotency idempotency;
 	struct db_turn turn;
+	struct db_chassis chassis;
 	int n[DB_KINDS];
 	char order[64]; /* the first two letters of each row's kind */
 	uint64_t events[8];
@@ -95,6 +96,7 @@ LISTENER(incident, DB_INCIDENT)
 LISTENER(step, DB_STEP)
 LISTENER(idempotency, DB_IDEMPOTENCY)
 LISTENER(turn, DB_TURN)
+LISTENER(chassis, DB_CHASSIS)
 
 static void on_assignment(void *arg, const struct db_assignment *row)
 {
@@ -144,6 +146,7 @@ static int load(struct db *db, size_t limit, struct told *told)
 		.host = on_host,
 		.function = on_function,
 		.assignment = on_assignment,
+		.chassis = on_chassis,
 		.turn = on_turn,
 		.change = on_change,
 		.item = on_item,
@@ -267,6 +270,7 @@ static const struct db_turn a_turn = { .id = 6,
 				       .chassis = 65535,
 				       .boot_id = "boot-1",
 				       .at_ms = 12 };
+static const struct db_chassis a_chassis = { .number = 65535, .provider = "sim0" };
 static const struct db_record a_record = { .incident = 3,
 					   .settings = "heartbeat.missed=5",
 					   .data = { (const uint8_t *)"a\0b\xff", 4 } };
@@ -292,6 +296,7 @@ static void put_one_of_each(struct db_batch *b)
 	db_put_incident(b, &an_incident);
 	db_put_step(b, &a_step);
 	db_put_record(b, &a_record);
+	db_put_chassis(b, &a_chassis);
 	db_put_turn(b, &a_turn);
 	db_put_event(b, &an_event);
 	db_put_audit(b, &an_audit);
@@ -305,7 +310,7 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	uint64_t audits = 0;
 
 	put_one_of_each(b);
-	assert_int_equal(db_batch_size(b), 14);
+	assert_int_equal(db_batch_size(b), 15);
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
@@ -344,6 +349,7 @@ static void every_row_comes_back_as_it_was_put(void **state)
 	assert_int_equal(told.incident.change, 5);
 	assert_true(told.step.offset_ms == UINT32_MAX);
 	assert_string_equal(told.step.detail, "epoch 9");
+	assert_memory_equal(&told.chassis, &a_chassis, sizeof(a_chassis));
 	assert_memory_equal(&told.turn, &a_turn, sizeof(a_turn));
 	assert_string_equal(told.record.settings, "heartbeat.missed=5");
 	assert_int_equal(told.record.data.length, 4);
@@ -366,7 +372,7 @@ static void kinds_are_told_in_the_order_of_the_reader(void **state)
 	assert_int_equal(apply(*state, b, NULL), 0);
 
 	assert_int_equal(load(*state, 10, &told), 0);
-	assert_string_equal(told.order, "nuadhofuastuchitinstreevid");
+	assert_string_equal(told.order, "nuadhofuaschtuchitinstreevid");
 }
 
 static void every_word_of_every_enum_is_taken_by_the_tables(void **state)

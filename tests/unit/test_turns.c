@@ -163,14 +163,26 @@ static void s5_failovers_count_in_their_chassis_and_are_no_flaps(void **state)
 	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_SUSPECT);
 }
 
-/* One of another kind, of another chassis of the same switches' provider, of another provider. */
+/* A number is one chassis', whatever its provider was called when it was noted. */
+static void s5_failovers_count_also_when_their_provider_was_called_otherwise(void **state)
+{
+	struct db_turn renamed = a_failover;
+	struct house *h = *state;
+
+	(void)snprintf(renamed.provider, sizeof(renamed.provider), "left");
+	restart_with_six(h, renamed);
+	silence(h, BAY3);
+	run(h, AGAIN);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_SUSPECT);
+}
+
+/* One of another kind, of another chassis. */
 static void s5_what_is_no_failover_of_this_chassis_does_not_count(void **state)
 {
-	struct db_turn others[] = { a_failover, a_failover, a_failover };
+	struct db_turn others[] = { a_failover, a_failover };
 
 	others[0].kind = DB_TURN_FLAP;
 	others[1].chassis = 2;
-	(void)snprintf(others[2].provider, sizeof(others[2].provider), "sim1");
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		struct house *h;
 
@@ -326,6 +338,7 @@ int main(void)
 		TEST(s5_what_another_boot_of_the_machine_has_seen_counts_as_just_now),
 		TEST(s5_a_machine_that_cannot_tell_its_boot_counts_as_another),
 		TEST(s5_failovers_count_in_their_chassis_and_are_no_flaps),
+		TEST(s5_failovers_count_also_when_their_provider_was_called_otherwise),
 		TEST(s5_what_is_no_failover_of_this_chassis_does_not_count),
 		TEST(s5_a_time_that_is_yet_to_come_counts_as_just_now),
 		TEST(s5_what_was_in_one_chassis_counts_in_no_other),
