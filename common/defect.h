@@ -34,6 +34,7 @@ enum fabric_defect {
 	DEFECT_POWER_IS_UNBIND,      /* a host without power counts as empty (S20) */
 	DEFECT_NO_BLAST_SET,         /* nobody asks what else a reset hits (S16) */
 	DEFECT_REPAIR_RESTORED,      /* a restored database repairs and judges at once */
+	DEFECT_FOREIGN_TAKEN,        /* what another life has bound is taken for ours */
 	DEFECT_SPLIT_PROFILE,        /* a function of a profile is given alone */
 	DEFECT_COLD_UNBOUND,         /* a cold spare is powered on before it is bound (S11) */
 	DEFECT_TRAFFIC_IGNORED,      /* what comes from a silent host says nothing (S7) */

@@ -164,7 +164,8 @@ void change_store_intent(struct fabric *f, struct fabric_change *change)
 		item->row.change = change->row.id;
 		item->row.n = (uint32_t)i;
 		fn->item = item;
-		fn->highest = item->row.generation;
+		function_lead(fn, item->row.generation, item->row.op == DB_OP_RELEASE ? NULL : host,
+			      item->row.vport);
 		if (host)
 			host->vports[item->row.vport] = fn;
 		(void)snprintf(function.name, sizeof(function.name), "%s", fn->name);
@@ -245,6 +246,21 @@ static int bound_by_others(struct admission *a, const struct fabric_function *fn
 		      "the switch shows %s bound by someone else", fn->name);
 }
 
+/* What it would take away somebody uses, under an assignment that this database does not know. */
+static int check_place(struct admission *a, const struct fabric_function *fn)
+{
+	const struct fabric_host *at = function_place(a->f, fn);
+	char why[DB_TEXT_MAX];
+
+	if (fn->as.now.unknown || !binding_is_foreign(a->f, fn, &fn->as.now))
+		return 0;
+	if (binding_is_elsewhere(at, &fn->as.now))
+		return bound_by_others(a, fn);
+	foreign_say(a->f, fn, why);
+	return refuse(a, REFUSE_ADOPT, "function", "%s is assigned to %s here, and %.400s",
+		      fn->name, fn->host->name, why);
+}
+
 static int check_op(struct admission *a, const struct fabric_request_op *op,
 		    struct fabric_function *fn)
 {
@@ -267,6 +283,8 @@ static int check_op(struct admission *a, const struct fabric_request_op *op,
 	if (op->op != DB_OP_ASSIGN && !fn->host)
 		return refuse(a, REFUSE_FUNCTION_FREE, "function", "%s is assigned to no host",
 			      fn->name);
+	if (op->op != DB_OP_ASSIGN && check_place(a, fn))
+		return check_place(a, fn);
 	if (op->op != DB_OP_RELEASE && fn->bad)
 		return refuse(
 			a, REFUSE_FUNCTION_BAD, "function",

@@ -82,7 +82,7 @@ void adopt_when_empty(struct fabric *f)
 /* Assigned by a restored database, and bound nowhere: released since, as far as anyone knows. */
 static bool is_lost(const struct fabric *f, const struct fabric_function *fn)
 {
-	enum difference kind = difference_of(fn);
+	enum difference kind = difference_of(f, fn);
 
 	return f->restored && fn->host && !fn->item &&
 	       (kind == DIFFERENCE_MISSING || kind == DIFFERENCE_STALE);
@@ -128,7 +128,8 @@ static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabri
 	fn->assigned = DB_ASSIGNMENT_BOUND;
 	fn->generation = fn->as.now.generation;
 	if (fn->highest < fn->generation)
-		fn->highest = fn->generation;
+		function_lead(fn, fn->generation, host, fn->vport);
+	function_given(fn, fn->generation);
 	function.generation = fn->highest;
 	(void)snprintf(function.name, sizeof(function.name), "%s", fn->name);
 	(void)snprintf(row.function, sizeof(row.function), "%s", fn->name);
@@ -142,7 +143,7 @@ static void adopt_one(struct fabric *f, struct fabric_function *fn, struct fabri
 /* What the switch shows and this database does not have. */
 static bool is_adoptable(const struct fabric *f, const struct fabric_function *fn)
 {
-	enum difference kind = difference_of(fn);
+	enum difference kind = difference_of(f, fn);
 
 	if (kind == DIFFERENCE_DRIFTED && !f->restored)
 		return false;
@@ -284,7 +285,7 @@ static size_t untold_count(const struct fabric *f)
 	for (size_t i = 0; i < f->functions.count; i++) {
 		const struct fabric_function *fn = f->functions.at[i];
 
-		count += !fn->host && difference_of(fn) == DIFFERENCE_UNTOLD;
+		count += !fn->host && difference_of(f, fn) == DIFFERENCE_UNTOLD;
 	}
 	return count;
 }

@@ -609,33 +609,12 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 
 /* ---- deciding ---- */
 
-/* Bound at a host that this change has nothing to do with: not ours to unbind. */
-static bool is_foreign(struct fabric *f, const struct fabric_item *item)
-{
-	const struct fabric_provider *p = provider_of_function(f, item->fn);
-	const struct fabric_host *at;
-
-	if (!item->run.seen.host || item->run.seen.host > p->host_count)
-		return false;
-	at = p->hosts[item->run.seen.host - 1];
-	if (at && binding_is_elsewhere(at, &item->run.seen))
-		return true;
-	if (at && (!strcmp(at->name, item->row.host) || !strcmp(at->name, item->row.from_host)))
-		return false;
-	/* An older binding of our own, shown by a switch that rebooted into an older map. */
-	return !item->run.seen.generation || item->run.seen.generation > item->fn->highest;
-}
-
+/* It stays where it is, and nothing of it was touched. */
 static void foreign_end(struct fabric *f, struct fabric_item *item)
 {
-	const struct fabric_host *at = function_place(f, item->fn);
-	char why[DB_TEXT_MAX] = "the switch shows it bound by someone else";
+	char why[DB_TEXT_MAX];
 
-	if (at && binding_is_elsewhere(at, &item->run.seen))
-		(void)snprintf(why, sizeof(why),
-			       "it is on %s outside of its virtual switch, and only %s can let it "
-			       "go",
-			       at->name, at->name);
+	foreign_say(f, item->fn, why);
 	item_end(f, item, DB_CHANGE_FAILED, why);
 }
 
@@ -812,7 +791,7 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item_done(f, item);
 		return;
 	}
-	if (is_foreign(f, item)) {
+	if (binding_is_foreign(f, item->fn, &item->run.seen)) {
 		foreign_end(f, item);
 		return;
 	}

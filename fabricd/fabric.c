@@ -170,6 +170,63 @@ bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_
 	return now->host && now->vport > host->as.vports;
 }
 
+void function_lead(struct fabric_function *fn, uint64_t generation, const struct fabric_host *host,
+		   uint16_t vport)
+{
+	fn->highest = generation;
+	fn->led.is_known = true;
+	fn->led.host = host;
+	fn->led.vport = vport;
+}
+
+void function_given(struct fabric_function *fn, uint64_t generation)
+{
+	if (fn->given < generation)
+		fn->given = generation;
+}
+
+static const struct fabric_host *binding_host(const struct fabric *f,
+					      const struct fabric_function *fn,
+					      const struct provider_binding *now)
+{
+	const struct fabric_provider *p = provider_of_function(f, fn);
+
+	return p && now->host && now->host <= p->host_count ? p->hosts[now->host - 1] : NULL;
+}
+
+bool binding_is_given(const struct fabric *f, const struct fabric_function *fn,
+		      const struct provider_binding *now)
+{
+	const struct fabric_host *at = binding_host(f, fn, now);
+
+	if (!now->generation || now->generation > fn->highest)
+		return false;
+	if (DEFECT(FOREIGN_TAKEN))
+		return true;
+	if (now->generation == fn->highest && fn->led.is_known)
+		return at && at == fn->led.host && now->vport == fn->led.vport;
+	if (now->generation > f->lowest)
+		return true;
+	return !f->restored && now->generation <= fn->given;
+}
+
+bool binding_is_foreign(const struct fabric *f, const struct fabric_function *fn,
+			const struct provider_binding *now)
+{
+	const struct fabric_host *at = binding_host(f, fn, now);
+
+	if (!at)
+		return false;
+	if (binding_is_elsewhere(at, now))
+		return true;
+	/* What a tool beside us bound anew where we had it is ours to move; but a database that
+	 * was restored may be wrong about that place. */
+	if (at == fn->host && now->vport == fn->vport &&
+	    (!f->restored || now->generation == fn->generation))
+		return false;
+	return !binding_is_given(f, fn, now);
+}
+
 static void function_mark(struct fabric *f, struct fabric_function *fn, bool bad)
 {
 	struct db_function row = { .generation = fn->highest, .bad = bad };

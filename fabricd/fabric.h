@@ -239,6 +239,13 @@ struct fabric_function {
 	uint16_t vport;
 	uint64_t generation; /* its owner's; of the last owner when free; 0: never owned */
 	uint64_t highest; /* the highest that was ever given; a change under way has it already */
+	/* private to fabric.c: whose a binding is */
+	uint64_t given; /* before the database was restored last: the highest known to be given */
+	struct {
+		bool is_known;
+		const struct fabric_host *host; /* NULL: to nobody, it was released */
+		uint16_t vport;
+	} led; /* where @highest was given for */
 	struct identity identity;
 	enum db_assignment_state assigned; /* meaningful while @host */
 	struct fabric_profile *profile;    /* that it is in; NULL: in none */
@@ -672,8 +679,8 @@ struct fabric_profile_request {
  */
 MUST_USE int fabric_profile_set(struct fabric *f, const struct fabric_profile_request *request,
 				struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
-/* Its functions stay where they are, and go where they like from here on. REFUSE_PROFILE_WAITS while
- * one of them is parked, or with a host that is fenced or being fenced. */
+/* Its functions stay where they are, and go where they like from here on. REFUSE_PROFILE_WAITS
+ * while one of them is parked, or with a host that is fenced or being fenced. */
 MUST_USE int fabric_profile_delete(struct fabric *f, const char *name, uint32_t uid,
 				   struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 /**

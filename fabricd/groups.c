@@ -42,6 +42,18 @@ static bool is_movable(const struct fabric *f, const struct fabric_function *fn)
 	       !(fn->profile && is_under_way(fn->profile));
 }
 
+bool move_leaves(const struct fabric *f, const struct fabric_function *fn)
+{
+	return function_place(f, fn) != fn->host && binding_is_foreign(f, fn, &fn->as.now);
+}
+
+static bool is_chosen(const struct fabric *f, const struct fabric_function *fn,
+		      enum move_which which)
+{
+	return which == MOVE_ALL ||
+	       (!move_leaves(f, fn) && (which == MOVE_OURS || is_movable(f, fn)));
+}
+
 /* The highest priority first, then by the profile's name; what is in none comes behind those. */
 static int compare_functions(const void *a, const void *b)
 {
@@ -90,7 +102,7 @@ void move_free(struct move *m)
 	free(m);
 }
 
-int move_new(struct fabric *f, struct fabric_host *from, bool all, struct move **out)
+int move_new(struct fabric *f, struct fabric_host *from, enum move_which which, struct move **out)
 {
 	OWNED(move_free) struct move *m = calloc(1, sizeof(*m));
 	int r;
@@ -101,7 +113,7 @@ int move_new(struct fabric *f, struct fabric_host *from, bool all, struct move *
 	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
 		struct fabric_function *fn = from->vports[v];
 
-		if (fn && fn->host == from && (all || is_movable(f, fn)))
+		if (fn && fn->host == from && is_chosen(f, fn, which))
 			m->fns[m->fn_count++] = fn;
 	}
 	qsort(m->fns, m->fn_count, sizeof(*m->fns), compare_functions);

@@ -24,9 +24,18 @@ struct move {
 	size_t group_count;
 };
 
-/* Groups of what is assigned to @from; without @all only what is free to be moved now, and no
- * profile of which something is under way. Return: 0 or -ENOMEM. */
-MUST_USE int move_new(struct fabric *f, struct fabric_host *from, bool all, struct move **out);
+enum move_which {
+	MOVE_ALL,
+	MOVE_OURS, /* but for what is left: move_leaves() */
+	MOVE_NOW,  /* of these what is free to be moved now, and no profile of which something is
+		      under way */
+};
+/* Groups of what is assigned to @from. Return: 0 or -ENOMEM. */
+MUST_USE int move_new(struct fabric *f, struct fabric_host *from, enum move_which which,
+		      struct move **out);
+/* The switch shows @fn at another host than its own, and not by us: whoever has it there keeps it.
+ */
+bool move_leaves(const struct fabric *f, const struct fabric_function *fn);
 void move_free(struct move *m);
 OWNED_BY(struct move, move_free)
 

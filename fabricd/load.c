@@ -162,6 +162,7 @@ static void load_assignment(void *arg, const struct db_assignment *row)
 	fn->generation = row->generation;
 	if (fn->highest < row->generation)
 		fn->highest = row->generation;
+	function_given(fn, row->generation);
 	fn->identity = row->identity;
 	fn->assigned = row->state;
 }
@@ -220,6 +221,19 @@ static void load_change(void *arg, const struct db_change *row)
 		l->r = r; /* and no other is forgotten */
 }
 
+/* What was under way when a backup was made has failed, and may have been done for all that: by the
+ * life that went on. */
+static void load_given(struct loading *l, struct fabric_function *fn, const struct db_item *row)
+{
+	const struct fabric_host *host =
+		row->op == DB_OP_RELEASE ? NULL : host_get(l->f, row->host);
+
+	if (row->generation == fn->highest && (host || row->op == DB_OP_RELEASE))
+		function_lead(fn, row->generation, host, row->vport);
+	if (row->state == DB_CHANGE_DONE || row->state == DB_CHANGE_PARKED)
+		function_given(fn, row->generation);
+}
+
 static void load_item(void *arg, const struct db_item *row)
 {
 	struct loading *l = arg;
@@ -233,6 +247,7 @@ static void load_item(void *arg, const struct db_item *row)
 		l->r = -EBADMSG;
 		return;
 	}
+	load_given(l, fn, row);
 	/* Room for a power of two of them. */
 	if (!(change->item_count & (change->item_count - 1))) {
 		size_t room = change->item_count ? change->item_count * 2 : 1;

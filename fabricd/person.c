@@ -91,7 +91,7 @@ static int failover_check(struct fabric *f, const char *name, struct fabric_prob
 	if (!host_is_told_of(f, host))
 		return problem_say(problem, REFUSE_PROVIDER_AWAY, "the switch of %s is not ready",
 				   name);
-	r = move_new(f, host, true, &m);
+	r = move_new(f, host, MOVE_OURS, &m);
 	if (!r)
 		r = moves_place(f, &m, 1);
 	if (r)
@@ -126,6 +126,25 @@ int fabric_host_failover(struct fabric *f, const char *name, uint32_t uid,
 	return 0;
 }
 
+enum { LEFT_MAX = 48 };
+
+/* What a failover of @host leaves where the switch shows it, for people; "": nothing. */
+static void left_say(const struct fabric *f, const struct fabric_host *host,
+		     char out[static LEFT_MAX])
+{
+	unsigned count = 0;
+
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		const struct fabric_function *fn = host->vports[v];
+
+		count += fn && fn->host == host && move_leaves(f, fn);
+	}
+	out[0] = '\0';
+	if (count)
+		(void)snprintf(out, LEFT_MAX, "; %u stay%s with others: fabricctl adopt", count,
+			       count == 1 ? "s" : "");
+}
+
 int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_problem *problem,
 			      struct fabric_plan *out)
 {
@@ -134,15 +153,17 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	char rungs[DB_TEXT_MAX];
 	char moves[DB_TEXT_MAX];
 	char start[DB_TEXT_MAX];
+	char left[LEFT_MAX];
 	int r = failover_check(f, name, problem, &m);
 
 	*out = (struct fabric_plan){ 0 };
 	if (r)
 		return r;
 	fabric_host_rungs(f, m->from, rungs);
+	left_say(f, m->from, left);
 	if (!m->fn_count) {
 		(void)snprintf(out->detail, sizeof(out->detail),
-			       "%s is fenced (%.300s); it holds no function", name, rungs);
+			       "%s is fenced (%.300s); it holds no function%s", name, rungs, left);
 		return 0;
 	}
 	colds_say(f, m, start); /* before functions lead there */
@@ -153,8 +174,8 @@ int fabric_host_failover_plan(struct fabric *f, const char *name, struct fabric_
 	move_targets(m, out->target);
 	(void)snprintf(out->detail, sizeof(out->detail),
 		       "%s is fenced (%.180s: in this order, until its virtual switch is read back "
-		       "empty); then %.120s%.130s",
-		       name, rungs, moves, start);
+		       "empty); then %.120s%.80s%s",
+		       name, rungs, moves, start, left);
 	r = plan_steps(f, change, out);
 	change_free(change);
 	return r;

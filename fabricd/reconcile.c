@@ -22,13 +22,7 @@ static const char *const kinds[] = {
 	[DIFFERENCE_IN_DOUBT] = "in-doubt",        [DIFFERENCE_UNTOLD] = "in-doubt",
 };
 
-/* The binding that the switch shows carries a generation that we gave. */
-static bool is_ours(const struct fabric_function *fn)
-{
-	return fn->as.now.generation && fn->as.now.generation <= fn->highest;
-}
-
-static enum difference difference_assigned(const struct fabric_function *fn)
+static enum difference difference_assigned(const struct fabric *f, const struct fabric_function *fn)
 {
 	const struct provider_binding *now = &fn->as.now;
 
@@ -36,13 +30,13 @@ static enum difference difference_assigned(const struct fabric_function *fn)
 		return DIFFERENCE_MISSING;
 	if (!fn->host->present || now->host != fn->host->as.handle || now->vport != fn->vport ||
 	    (fn->generation && now->generation != fn->generation))
-		return is_ours(fn) ? DIFFERENCE_SUPERSEDED : DIFFERENCE_FOREIGN;
+		return binding_is_given(f, fn, now) ? DIFFERENCE_SUPERSEDED : DIFFERENCE_FOREIGN;
 	if (fn->as.identity_can && !identity_is_equal(&now->identity, &fn->identity))
 		return DIFFERENCE_DRIFTED;
 	return DIFFERENCE_SAME;
 }
 
-enum difference difference_of(const struct fabric_function *fn)
+enum difference difference_of(const struct fabric *f, const struct fabric_function *fn)
 {
 	if (fn->item)
 		return fn->doubt ? DIFFERENCE_IN_DOUBT : DIFFERENCE_SAME;
@@ -51,9 +45,10 @@ enum difference difference_of(const struct fabric_function *fn)
 	if (fn->as.now.unknown && !fabric_function_is_kept(fn))
 		return DIFFERENCE_UNTOLD; /* S1: what cannot be told is not missing */
 	if (fn->host)
-		return difference_assigned(fn);
+		return difference_assigned(f, fn);
 	if (fn->as.now.host && !fabric_function_is_kept(fn))
-		return is_ours(fn) ? DIFFERENCE_SUPERSEDED : DIFFERENCE_FOREIGN;
+		return binding_is_given(f, fn, &fn->as.now) ? DIFFERENCE_SUPERSEDED
+							    : DIFFERENCE_FOREIGN;
 	if (fn->highest && fn->as.identity_can && !identity_is_empty(&fn->as.now.identity))
 		return DIFFERENCE_LEFTOVER;
 	return DIFFERENCE_SAME;
@@ -80,12 +75,30 @@ static const char *seen_at(const struct fabric *f, const struct fabric_function 
 	return text;
 }
 
+void foreign_say(const struct fabric *f, const struct fabric_function *fn,
+		 char out[static DB_TEXT_MAX])
+{
+	const struct fabric_host *at = function_place(f, fn);
+	char seen[128];
+
+	if (at && binding_is_elsewhere(at, &fn->as.now))
+		(void)snprintf(out, DB_TEXT_MAX,
+			       "it is on %s outside of its virtual switch, and only %s can let it "
+			       "go",
+			       at->name, at->name);
+	else
+		(void)snprintf(out, DB_TEXT_MAX,
+			       "%s, by someone else; run fabricctl adopt first: it takes what the "
+			       "switch shows",
+			       seen_at(f, fn, seen, sizeof(seen)));
+}
+
 void fabric_differences(const struct fabric *f,
 			void (*fn)(void *arg, const struct fabric_difference *d), void *arg)
 {
 	for (size_t i = 0; i < f->functions.count; i++) {
 		const struct fabric_function *one = f->functions.at[i];
-		enum difference kind = difference_of(one);
+		enum difference kind = difference_of(f, one);
 		struct fabric_difference d;
 		char seen[128];
 
@@ -130,7 +143,7 @@ static bool is_mendable(const struct fabric *f, const struct fabric_function *fn
 
 	if (fn->item || fn->bad || !p || !p->reconciled || card_withheld(fn))
 		return false;
-	switch (difference_of(fn)) {
+	switch (difference_of(f, fn)) {
 	case DIFFERENCE_MISSING:
 	case DIFFERENCE_SUPERSEDED:
 	case DIFFERENCE_DRIFTED:
@@ -175,7 +188,8 @@ static void repair(struct fabric *f, struct fabric_function **fns, size_t count)
 	}
 	for (size_t i = 0; i < count; i++) {
 		log_warning("function %s: %s: %s; it is mended", fns[i]->name,
-			    kinds[difference_of(fns[i])], seen_at(f, fns[i], text, sizeof(text)));
+			    kinds[difference_of(f, fns[i])],
+			    seen_at(f, fns[i], text, sizeof(text)));
 		repair_fill(f, change, fns[i]);
 	}
 	change_store_intent(f, change);

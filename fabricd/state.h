@@ -305,6 +305,23 @@ bool function_is_nowhere(const struct fabric_function *fn);
 const struct fabric_host *function_place(const struct fabric *f, const struct fabric_function *fn);
 /* It is on @host, but outside of its virtual switch: no bind of ours made that. */
 bool binding_is_elsewhere(const struct fabric_host *host, const struct provider_binding *now);
+/**
+ * binding_is_given() - @now carries a generation that this database gave @fn, for that place
+ *
+ * What a database was given back by a restore counts by what is known of it: the numbers between
+ * those and the first that was given since are another life's. Before it has adopted nothing
+ * counts but what was given since.
+ */
+bool binding_is_given(const struct fabric *f, const struct fabric_function *fn,
+		      const struct provider_binding *now);
+/* @fn is bound, neither where it is assigned to nor by us: not ours to unbind. */
+bool binding_is_foreign(const struct fabric *f, const struct fabric_function *fn,
+			const struct provider_binding *now);
+/* @generation is the highest of @fn from here on, given for @vport of @host; NULL: for nobody. */
+void function_lead(struct fabric_function *fn, uint64_t generation, const struct fabric_host *host,
+		   uint16_t vport);
+/* @generation was given to @fn, or taken in. */
+void function_given(struct fabric_function *fn, uint64_t generation);
 /* The switch shows it at @vport of @host, by the last read-back. */
 bool function_is_seen_at(const struct fabric_function *fn, const struct fabric_host *host,
 			 uint16_t vport);
@@ -730,7 +747,10 @@ enum difference {
 	DIFFERENCE_IN_DOUBT,
 	DIFFERENCE_UNTOLD, /* a host that may have it does not answer */
 };
-enum difference difference_of(const struct fabric_function *fn);
+enum difference difference_of(const struct fabric *f, const struct fabric_function *fn);
+/* Where the switch shows @fn that is not ours to unbind, and what to type. */
+void foreign_say(const struct fabric *f, const struct fabric_function *fn,
+		 char out[static DB_TEXT_MAX]);
 
 /* ---- adopt.c ---- */
 /* A database that is new, at switches that show nothing, has nothing to adopt. */

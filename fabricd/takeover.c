@@ -149,6 +149,23 @@ static void incident_move(struct fabric *f, struct move *m)
 	incident_store(f, incident);
 }
 
+/* Each that somebody else has: it stays, and the others go without it. Told once. */
+static void left_say(struct fabric *f, struct fabric_incident *incident)
+{
+	for (unsigned v = 1; v <= PROVIDER_VPORTS_MAX; v++) {
+		const struct fabric_function *fn = incident->host->vports[v];
+		char why[DB_TEXT_MAX];
+		char detail[DB_TEXT_MAX];
+
+		if (!fn || fn->host != incident->host || !move_leaves(f, fn))
+			continue;
+		foreign_say(f, fn, why);
+		(void)snprintf(detail, sizeof(detail), "%s stays: %.400s", fn->name, why);
+		if (!incident_is_said(incident, "left", detail))
+			incident_step(f, incident, "left", "%s", detail);
+	}
+}
+
 /* Return: 0 with @out, NULL when there is nothing to be moved now. */
 static int incident_plan(struct fabric *f, struct fabric_incident *incident, struct move **out)
 {
@@ -158,7 +175,8 @@ static int incident_plan(struct fabric *f, struct fabric_incident *incident, str
 	*out = NULL;
 	if (incident_has_nothing(f, incident))
 		return 0;
-	r = move_new(f, incident->host, false, &m);
+	left_say(f, incident);
+	r = move_new(f, incident->host, MOVE_NOW, &m);
 	if (r || !m->fn_count)
 		return r; /* locked, away, or to be tried again later */
 	m->incident = incident;

@@ -222,7 +222,7 @@ static int drain_check(struct fabric *f, const char *name, const char *to,
 		return r;
 	if (to[0] && !target)
 		return problem_say(problem, REFUSE_NO_HOST, "there is no host %s", to);
-	r = move_new(f, host, true, &m);
+	r = move_new(f, host, MOVE_ALL, &m);
 	if (!r && !to[0])
 		r = moves_place(f, &m, 1);
 	if (r)

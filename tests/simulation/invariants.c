@@ -100,6 +100,30 @@ static void check_may_send(struct site *s, const struct provider_op *op)
 			     provider_verb_text(op->verb), op->function);
 }
 
+/* And it takes from a host only what it has given it since, or knows to be just there. */
+static void check_taken(struct site *s, const struct provider_op *op)
+{
+	const struct fabric_item *item = item_of(s, op);
+	const struct provider_binding *now;
+	const struct fabric_function *fn;
+	const struct actor *a;
+
+	if (op->verb != PROVIDER_UNBIND || !item || !is_restored(s->w))
+		return;
+	now = &sim_model_map(s->model)->functions[op->function - 1].now;
+	fn = item->fn;
+	a = actor_of(s, now->host);
+	if (!a || now->generation > s->known[op->function - 1].lives ||
+	    (s->reboot_ms && s->w->now_ms - s->reboot_ms < REBOOT_GRACE_MS))
+		return;
+	if (!fn->host || strcmp(fn->host->name, a->name) != 0 || fn->vport != now->vport ||
+	    fn->generation != now->generation)
+		world_broken(s->w,
+			     "a restored database unbinds function %u from %s, which another life "
+			     "has given it",
+			     op->function, a->name);
+}
+
 /* S11, S20: nobody who is fenced is turned on, nor anyone to whom nothing was bound before. */
 static void check_powered_on(struct site *s, const struct provider_op *op)
 {
@@ -130,6 +154,7 @@ void check_sent(struct site *s, const struct provider_op *op)
 	check_drill_sent(s, actor_of(s, op->host), op);
 	check_cut_off(s, op);
 	check_may_send(s, op);
+	check_taken(s, op);
 	check_powered_on(s, op);
 	if (!is_effect(op->verb) || !k)
 		return;
@@ -366,6 +391,8 @@ static void site_forget(struct site *s)
 {
 	s->failovers = 0;
 	for (size_t i = 0; i < s->function_count; i++) {
+		if (s->known[i].lives < s->known[i].generation)
+			s->known[i].lives = s->known[i].generation;
 		s->known[i].generation = 0;
 		s->known[i].dirty = false; /* as if its card had come while no manager ran */
 	}

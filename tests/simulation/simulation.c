@@ -45,6 +45,7 @@ static const struct {
 	{ "power-is-unbind", DEFECT_POWER_IS_UNBIND },
 	{ "no-blast-set", DEFECT_NO_BLAST_SET },
 	{ "repair-restored", DEFECT_REPAIR_RESTORED },
+	{ "foreign-taken", DEFECT_FOREIGN_TAKEN },
 	{ "split-profile", DEFECT_SPLIT_PROFILE },
 	{ "cold-unbound", DEFECT_COLD_UNBOUND },
 	{ "one-delays-all", DEFECT_ONE_DELAYS_ALL },

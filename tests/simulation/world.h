@@ -126,6 +126,7 @@ struct known {
 	unsigned outstanding; /* commands sent that can still be carried out */
 	bool clean;           /* settled, and read back as bound nowhere, since the last effect */
 	uint64_t generation;  /* highest that a command of ours carried */
+	uint64_t lives;       /* likewise, before the database was restored last */
 	uint64_t reboot_ms;   /* when the switch last went back to an older map */
 	uint16_t owner;       /* last host that it was bound to; 0: none yet */
 	bool reset;           /* since it was last bound */

@@ -1904,6 +1904,18 @@ static void s19_a_manager_that_starts_settles_before_it_scans_or_does_anything(v
 	assert_int_equal(h->sent[from].host, 0);
 }
 
+/* VF1, which has been at bay2 and is back: the switch goes back to the map of then. */
+static void older_map(struct house *h)
+{
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay2", 5), 0);
+	run(h, BEAT);
+	assert_int_equal(ask(h, DB_OP_MOVE, VF1, "bay1", 1), 0);
+	run(h, BEAT);
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
+	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, function(h, VF1)->generation - 1);
+	scan_again(h);
+}
+
 static void s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled(void **state)
 {
 	struct house *h = *state;
@@ -1911,10 +1923,7 @@ static void s19_what_a_fence_unbinds_is_not_read_back_before_it_has_settled(void
 
 	h->config.repair = false;
 	usual(h);
-	/* The switch has gone back to an older map: VF1 is at bay2 as it was once. */
-	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
-	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
-	scan_again(h);
+	older_map(h);
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
 	from = h->sent_count;
 	assert_int_equal(failover(h, "bay2"), 0);
@@ -1937,9 +1946,7 @@ static void s19_a_fence_lets_go_only_of_what_it_has_unbound_itself(void **state)
 
 	h->config.repair = false;
 	usual(h);
-	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
-	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
-	scan_again(h);
+	older_map(h);
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_LATE, 5 * BEAT, 1);
 	from = h->sent_count;
 	assert_int_equal(failover(h, "bay2"), 0);
@@ -1964,9 +1971,7 @@ static void s19_what_a_fence_that_was_cut_short_unbinds_is_settled_by_who_moves_
 
 	h->config.repair = false;
 	usual(h);
-	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, 0);
-	foreign(h, PROVIDER_BIND, VF1, BAY2, 5, 1);
-	scan_again(h);
+	older_map(h);
 	fault(h, PROVIDER_ISOLATE, SIM_FAULT_REFUSED, 0, 0);
 	fault(h, PROVIDER_UNBIND, SIM_FAULT_REFUSED, 0, 0);
 	fault(h, PROVIDER_HOST_POWER, SIM_FAULT_REFUSED, 0, 0);

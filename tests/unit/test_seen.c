@@ -817,9 +817,11 @@ static void what_a_host_has_not_found_yet_is_not_asked_for(void **state)
 }
 
 /* Somebody else's command, straight at the switch. */
-static void foreign(enum provider_verb verb, const char *fn, uint16_t host, uint16_t vport)
+static void foreign(enum provider_verb verb, const char *fn, uint16_t host, uint16_t vport,
+		    uint64_t generation)
 {
 	const struct provider_op op = { .attempt = 1ull << 60,
+					.generation = generation,
 					.verb = verb,
 					.function = handle(fn),
 					.host = host,
@@ -835,8 +837,10 @@ static void an_agent_is_not_asked_for_what_the_switch_shows_elsewhere(void **sta
 {
 	(void)state;
 	disk_with_an_agent();
-	foreign(PROVIDER_UNBIND, DISK1, 1, 0);
-	foreign(PROVIDER_BIND, DISK1, 2, 8);
+	/* A map of ours, as the switch had it before. */
+	((struct fabric_function *)function(DISK1))->highest += 5;
+	foreign(PROVIDER_UNBIND, DISK1, 1, 0, 0);
+	foreign(PROVIDER_BIND, DISK1, 2, 8, function(DISK1)->highest - 1);
 
 	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
 	brain_run(&b, SETTLED_MS);
