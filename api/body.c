@@ -653,6 +653,22 @@ int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct pr
 	return r;
 }
 
+static int force_alone_take(json_object *value, const char *path, void *out, struct problem *p)
+{
+	return bool_take(value, path, out, p);
+}
+
+int body_force_parse(const char *text, size_t length, bool *force, struct problem *p)
+{
+	static const struct member members[] = { { "force", false, force_alone_take }, { 0 } };
+	bool is = false;
+	int r = length ? body_take(text, length, members, &is, p) : 0;
+
+	if (!r)
+		*force = is;
+	return r;
+}
+
 int body_empty_parse(const char *text, size_t length, struct problem *p)
 {
 	static const struct member members[] = { { 0 } };

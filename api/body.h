@@ -73,6 +73,8 @@ struct body_replay {
 };
 MUST_USE int body_replay_parse(const char *text, size_t length, struct body_replay *out,
 			       struct problem *p);
+/* POST enroll: {"force":true}, {}, or nothing at all */
+MUST_USE int body_force_parse(const char *text, size_t length, bool *force, struct problem *p);
 /* {"dry_run":true}, {}, or nothing at all */
 MUST_USE int body_dry_run_parse(const char *text, size_t length, bool *dry_run, struct problem *p);
 /* {} or nothing at all */

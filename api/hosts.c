@@ -680,8 +680,9 @@ static void host_enroll(struct api_call *call)
 	struct fabric_problem why = { .op = SIZE_MAX };
 	char key[65] = "";
 	struct ticket *t;
+	bool force = false;
 	struct problem p;
-	int r = body_empty_parse(call->request->body, call->request->body_length, &p);
+	int r = body_force_parse(call->request->body, call->request->body_length, &force, &p);
 
 	if (r) {
 		body_refuse(call, r, &p);
@@ -689,8 +690,8 @@ static void host_enroll(struct api_call *call)
 	}
 	if (action_begin(call, host_enrolled, &t))
 		return;
-	r = fabric_host_enroll(call->fabric, call->id, server_conn_uid(call->conn), &why, key,
-			       ticket_answered, t);
+	r = fabric_host_enroll(call->fabric, call->id, force, server_conn_uid(call->conn), &why,
+			       key, ticket_answered, t);
 	json_open(&t->body, '{');
 	json_member_text(&t->body, "host", call->id);
 	json_member_text(&t->body, "key", key);
@@ -708,7 +709,8 @@ const struct api_command api_host_enroll = {
 	.verb = "enroll",
 	.right = SERVER_RIGHT_ADMIN,
 	.params = call_no_params,
-	.summary = "a new key for its datagrams, told this once",
+	.summary = "a new key for its datagrams, told this once; {\"force\":true}: also where the "
+		   "last one is not used yet",
 	.run = host_enroll,
 };
 

@@ -122,8 +122,11 @@ static enum cli_exit run_enroll(struct session *s, const struct cli_call *call)
 	if (url.failed)
 		return session_no_memory();
 	r = session_ask(s,
-			&(struct http_request){
-				.method = "POST", .target = (const char *)url.data, .body = "{}" },
+			&(struct http_request){ .method = "POST",
+						.target = (const char *)url.data,
+						.body = cli_call_option(call, "--force")
+								? "{\"force\":true}"
+								: "{}" },
 			&answer);
 	if (!r && session_is_json(s)) {
 		session_print_answer(&answer);
@@ -235,10 +238,14 @@ const struct cli_command cli_host_enroll = {
 	.name = "host enroll",
 	.summary = "make a key for a host's datagrams, and print it, once",
 	.detail = "Give it to the host's agent as its --key-file. The key that it had before is "
-		  "accepted beside it\nuntil the first beat under the new one.",
+		  "accepted beside it\nuntil the first beat under the new one. Refused while the "
+		  "one that was made last is not\n"
+		  "used yet: with --force it is given up, and an agent that has it is not heard.",
 	.examples = "  (umask 077; fabricctl host enroll bay3 > bay3.key)",
 	.outputs = "table|json",
 	.operands = { { "HOST", KIND_HOST, false } },
+	.options = { { "--force", NULL, KIND_TEXT,
+		       "give up the last one, which nobody has used yet", false } },
 	.run = run_enroll,
 };
 const struct cli_command cli_host_failover = {

@@ -97,9 +97,10 @@ int datagrams_configure(struct datagrams *d, const struct config *config)
 	return sessions_configure(d->sessions, config);
 }
 
-int datagrams_enroll(struct datagrams *d, const char *host, char text[static HOST_KEY_TEXT])
+int datagrams_enroll(struct datagrams *d, const char *host, bool force,
+		     char text[static HOST_KEY_TEXT])
 {
-	return sessions_enroll(d->sessions, host, text);
+	return sessions_enroll(d->sessions, host, force, text);
 }
 
 /* ---- what comes ---- */

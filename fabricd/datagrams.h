@@ -41,6 +41,7 @@ void datagrams_drain(struct datagrams *d);
 MUST_USE int datagrams_configure(struct datagrams *d, const struct config *config);
 /* Makes a key for @host, stores it and accepts it, beside the one before until the first beat under
  * the new one. It writes and syncs one small file: rare, and asked for by a person. Return: 0,
- * @text set; -EEXIST: the name of another host has the same hash; another -errno. */
-MUST_USE int datagrams_enroll(struct datagrams *d, const char *host,
+ * @text set; -EBUSY: nobody has beaten yet under the one that was made before: with @force that one
+ * is forgotten; -EEXIST: the name of another host has the same hash; another -errno. */
+MUST_USE int datagrams_enroll(struct datagrams *d, const char *host, bool force,
 			      char text[static HOST_KEY_TEXT]);

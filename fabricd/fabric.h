@@ -142,6 +142,7 @@ struct fabric_host {
 	} former;           /* boot ids before this one, since the start (private to judge.c) */
 	uint64_t seq;       /* of the last beat */
 	struct beats beats; /* since the start */
+	uint64_t unopened;  /* of BEAT_FORGED, since the last one that counted */
 	uint64_t incident;  /* the open one; 0: none */
 	unsigned functions; /* assigned to it */
 	unsigned load[2];   /* scratch of admit.c: functions before and after a change */
@@ -482,7 +483,7 @@ struct fabric_io {
 	/* May be NULL: there are no datagrams. Makes a key for @host's datagrams, durable when it
 	 * returns 0, and @key its 64 hex digits. Return: 0; -EEXIST: the name of another host has
 	 * the same hash; another -errno. */
-	int (*host_enroll)(void *arg, const char *host, char key[static 65]);
+	int (*host_enroll)(void *arg, const char *host, bool force, char key[static 65]);
 	/* Test-only, may be NULL: the manager stands at @point, "journal-before", "journal-after",
 	 * "op-before" or "op-after", and may be killed here. */
 	void (*point)(void *arg, const char *point);
@@ -775,7 +776,7 @@ void fabric_host_rungs(const struct fabric *f, const struct fabric_host *host,
 
 /* A new key for @host's datagrams: @key is set when 0 is returned, and told nowhere else. It is
  * accepted at once; @fn once that it was made is in the audit. */
-MUST_USE int fabric_host_enroll(struct fabric *f, const char *host, uint32_t uid,
+MUST_USE int fabric_host_enroll(struct fabric *f, const char *host, bool force, uint32_t uid,
 				struct fabric_problem *problem, char key[static 65],
 				fabric_answer_fn *fn, void *arg);
 MUST_USE int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32_t uid,

@@ -437,6 +437,10 @@ void fabric_beat_heard(struct fabric *f, const char *name, const char *way_name,
 	if (!host)
 		return;
 	host->beats.counts[kind]++;
+	if (kind == BEAT_FORGED)
+		host->unopened++;
+	else if (kind == BEAT_COUNTED)
+		host->unopened = 0;
 	if (kind != BEAT_COUNTED && kind != BEAT_REORDERED)
 		return;
 	way = beat_way_get(&host->beats, way_name);

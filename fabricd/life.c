@@ -95,6 +95,11 @@ void life_say(struct fabric *f, struct fabric_incident *incident, const struct f
 		incident_step(f, incident, "witness",
 			      "beats by %s: %" PRIu64 ", the last %" PRIu64 " ms ago", ways[i].name,
 			      ways[i].count, f->now_ms - ways[i].heard_ms);
+	if (host->unopened)
+		incident_step(f, incident, "witness",
+			      "%" PRIu64 " datagram%s in its name since then, under no key that "
+			      "counts: was it enrolled anew?",
+			      host->unopened, host->unopened == 1 ? "" : "s");
 	if (host->agent_ms)
 		incident_step(f, incident, "witness", "its agent %s %" PRIu64 " ms ago",
 			      host->agent_what, f->now_ms - host->agent_ms);

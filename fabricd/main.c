@@ -121,11 +121,11 @@ static int io_backup(void *arg, const char *file)
 	return db_writer_backup(d->writer, file, on_backed_up, d);
 }
 
-static int io_host_enroll(void *arg, const char *host, char key[static 65])
+static int io_host_enroll(void *arg, const char *host, bool force, char key[static 65])
 {
 	struct daemon *d = arg;
 
-	return d->datagrams ? datagrams_enroll(d->datagrams, host, key) : -ENOTCONN;
+	return d->datagrams ? datagrams_enroll(d->datagrams, host, force, key) : -ENOTCONN;
 }
 
 static void io_published(void *arg, const struct db_event *event)

@@ -163,8 +163,25 @@ static void next_of_incident(struct list *list, const struct fabric_incident *in
 }
 
 /* S4, S5: silent, and nothing is done about it. */
+/* Anybody may send such: it says where to look, no more. */
+static void next_of_unopened(struct list *list, const struct fabric_host *host)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	if (!host->unopened || host_beats(list->f, host))
+		return;
+	(void)snprintf(when, sizeof(when),
+		       "%" PRIu64 " datagram%s came in the name of %.63s since it was last heard, "
+		       "under no key that counts: does its agent have the last one that it was "
+		       "enrolled with? Else give it a new one",
+		       host->unopened, host->unopened == 1 ? "" : "s", host->name);
+	list_add(list, when, "fabricctl host enroll %s --force", host->name);
+}
+
 static void next_of_suspect(struct list *list, const struct fabric_host *host)
 {
+	if (host->state == FABRIC_HOST_SUSPECT)
+		next_of_unopened(list, host);
 	if (host->state == FABRIC_HOST_SUSPECT && host_is_silent(list->f, host))
 		list_add(list, "it is dead, and not only unheard: fail it over by hand",
 			 "fabricctl host failover %s", host->name);
@@ -215,6 +232,8 @@ static void next_of_host(struct list *list, const struct fabric_host *host)
 			 host->name);
 	if (host->state == FABRIC_HOST_MAINTENANCE)
 		next_of_maintenance(list, host);
+	if (host->state != FABRIC_HOST_SUSPECT)
+		next_of_unopened(list, host);
 	next_of_suspect(list, host);
 }
 

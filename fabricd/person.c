@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "fabricd/groups.h"
 #include "fabricd/state.h"
@@ -41,7 +42,38 @@ int fabric_host_set_spare(struct fabric *f, const char *name, bool spare, uint32
 	return 0;
 }
 
-int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
+/* When it was given its last key, as far as events go back. */
+struct enrolled {
+	const char *host;
+	uint64_t wall_ms; /* 0: not known */
+};
+
+static void enrolled_find(void *arg, const struct db_event *event)
+{
+	struct enrolled *enrolled = arg;
+
+	if (!strcmp(event->type, "host.enrolled") && !strcmp(event->subject, enrolled->host))
+		enrolled->wall_ms = event->wall_ms;
+}
+
+static int key_is_waiting(const struct fabric *f, const char *name, struct fabric_problem *problem)
+{
+	struct enrolled enrolled = { .host = name };
+	char at[32] = "an unknown time";
+	uint64_t first;
+
+	(void)fabric_events_after(f, 0, enrolled_find, &enrolled, &first);
+	if (enrolled.wall_ms)
+		clock_wall_format(enrolled.wall_ms, at);
+	return problem_say(
+		problem, REFUSE_HOST_STATE,
+		"the key given at %s is not in use yet: bring that one to its agent and "
+		"start it again. With force a new one takes its place, and an agent that "
+		"has it is not heard",
+		at);
+}
+
+int fabric_host_enroll(struct fabric *f, const char *name, bool force, uint32_t uid,
 		       struct fabric_problem *problem, char key[static 65], fabric_answer_fn *fn,
 		       void *arg)
 {
@@ -56,14 +88,17 @@ int fabric_host_enroll(struct fabric *f, const char *name, uint32_t uid,
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "no beats are heard by datagrams: heartbeat.udp and "
 				   "heartbeat.unix are none");
-	r = f->io.host_enroll(f->io.arg, name, key);
+	r = f->io.host_enroll(f->io.arg, name, force, key);
+	if (r == -EBUSY)
+		return key_is_waiting(f, name, problem);
 	if (r == -EEXIST)
 		return problem_say(problem, REFUSE_HOST_STATE,
 				   "the name %s has the same hash as another host's", name);
 	if (r)
 		return problem_say(problem, REFUSE_HOST_STATE, "its key cannot be stored: %s",
 				   strerror(-r));
-	history_audit(f, uid, "host.enroll", name, 0, "a new key for its datagrams");
+	history_audit(f, uid, "host.enroll", name, 0, "a new key for its datagrams%s",
+		      force ? ", by force" : "");
 	history_event(f, "host.enrolled", name, "a new key for its datagrams");
 	batch_answer(f, fn, arg, 0);
 	wake(f);

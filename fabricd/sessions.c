@@ -233,7 +233,8 @@ static int key_add(struct sessions *s, const char *host, struct key **out)
 	return 0;
 }
 
-int sessions_enroll(struct sessions *s, const char *host, char text[static HOST_KEY_TEXT])
+int sessions_enroll(struct sessions *s, const char *host, bool force,
+		    char text[static HOST_KEY_TEXT])
 {
 	struct key *key = key_find(s, datagram_host_hash(host));
 	struct host_keys keys = { 0 };
@@ -243,6 +244,9 @@ int sessions_enroll(struct sessions *s, const char *host, char text[static HOST_
 		return -EOPNOTSUPP;
 	if (key && strcmp(key->keys.host, host) != 0)
 		return -EEXIST;
+	/* Whoever was brought it would be heard no more. */
+	if (key && key->keys.has_old && !force)
+		return -EBUSY;
 	if (key)
 		keys = key->keys;
 	/* The one that the agent may have stays; one that was made since, and never used, does not.

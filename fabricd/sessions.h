@@ -57,7 +57,8 @@ void sessions_free(struct sessions *s);
  * is not heard. Return: 0 or -ENOMEM: the old ones stay. */
 MUST_USE int sessions_configure(struct sessions *s, const struct config *config);
 /* See datagrams_enroll(). */
-MUST_USE int sessions_enroll(struct sessions *s, const char *host, char text[static HOST_KEY_TEXT]);
+MUST_USE int sessions_enroll(struct sessions *s, const char *host, bool force,
+			     char text[static HOST_KEY_TEXT]);
 
 /**
  * sessions_take() - take in one datagram

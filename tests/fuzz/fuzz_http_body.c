@@ -87,6 +87,7 @@ static void try_bodies(const char *text, size_t length)
 	if (!body_replay_parse(text, length, &replay, &p))
 		must(replay.count <= BODY_SETS_MAX);
 	(void)!body_drill_parse(text, length, &drill, &p);
+	(void)!body_force_parse(text, length, &flag, &p);
 	if (!body_file_parse(text, length, file, &p))
 		must(file[0] == '/' && strlen(file) < sizeof(file));
 	(void)!body_on_parse(text, length, &flag, &p);

@@ -284,7 +284,7 @@ void act_enroll(struct world *w)
 		heard_reload(w);
 	}
 	if (agent->key_count == NET_KEYS || agent->key > agent->settled ||
-	    fabric_host_enroll(w->fabric, a->name, 0, &problem, text, on_done, w))
+	    fabric_host_enroll(w->fabric, a->name, true, 0, &problem, text, on_done, w))
 		return;
 	if (datagram_key_parse((const uint8_t *)text, sizeof(text) - 1,
 			       agent->keys[agent->key_count]))

@@ -247,9 +247,9 @@ static int store_store(void *arg, const struct host_keys *keys)
 	return 0;
 }
 
-int heard_enroll(struct world *w, const char *host, char text[static HOST_KEY_TEXT])
+int heard_enroll(struct world *w, const char *host, bool force, char text[static HOST_KEY_TEXT])
 {
-	return sessions_enroll(w->net.sessions, host, text);
+	return sessions_enroll(w->net.sessions, host, force, text);
 }
 
 void heard_reload(struct world *w)

@@ -72,9 +72,9 @@ static int io_agent_ask(void *arg, const char *host, const struct fabric_ask *qu
 	return w->dead ? 0 : actor_ask(w, host, question);
 }
 
-static int io_host_enroll(void *arg, const char *host, char key[static HOST_KEY_TEXT])
+static int io_host_enroll(void *arg, const char *host, bool force, char key[static HOST_KEY_TEXT])
 {
-	return heard_enroll(arg, host, key);
+	return heard_enroll(arg, host, force, key);
 }
 
 static void io_point(void *arg, const char *point)

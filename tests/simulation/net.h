@@ -168,7 +168,7 @@ struct actor *packet_actor(struct world *w, const struct packet *p);
 void heard_start(struct world *w, const struct config *config);
 void heard_end(struct world *w);
 void heard_take(struct world *w, const struct packet *p);
-int heard_enroll(struct world *w, const char *host, char text[static HOST_KEY_TEXT]);
+int heard_enroll(struct world *w, const char *host, bool force, char text[static HOST_KEY_TEXT]);
 void heard_reload(struct world *w);
 
 /* ---- agents.c: an agent's end ---- */

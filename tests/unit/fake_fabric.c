@@ -528,12 +528,12 @@ int fabric_host_set_spare(struct fabric *f, const char *host, bool spare, uint32
 	return noted(f, uid, NULL, fn, arg);
 }
 
-int fabric_host_enroll(struct fabric *f, const char *host, uint32_t uid,
+int fabric_host_enroll(struct fabric *f, const char *host, bool force, uint32_t uid,
 		       struct fabric_problem *problem, char key[static 65], fabric_answer_fn *fn,
 		       void *arg)
 {
 	(void)snprintf(f->host, sizeof(f->host), "%s", host);
-	memset(key, 'a', 64);
+	memset(key, force ? 'b' : 'a', 64);
 	key[64] = '\0';
 	return noted(f, uid, problem, fn, arg);
 }

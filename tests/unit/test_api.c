@@ -1119,7 +1119,15 @@ static void enrolling_tells_the_key_once_it_is_in_the_audit(void **state)
 	assert_int_equal(answer(rig), 200);
 	assert_string_equal(text_at(rig, "host"), "ch2/bay10");
 	assert_int_equal(strlen(text_at(rig, "key")), 64);
+	assert_int_equal(text_at(rig, "key")[0], 'a');
 	assert_int_equal(send_body(rig, "POST", "/v1/hosts/none/enroll", "{}"), 404);
+	assert_int_equal(send_body(rig, "POST", "/v1/hosts/bay7/enroll", "{\"force\":1}"), 400);
+
+	ask_with(rig, "POST", "/v1/hosts/ch2/bay10/enroll", "", "{\"force\":true}");
+	until_asked(rig);
+	fabric_answers(rig, 0, 0);
+	assert_int_equal(answer(rig), 200);
+	assert_int_equal(text_at(rig, "key")[0], 'b');
 }
 
 #define WEB                                                                                   \

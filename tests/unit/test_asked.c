@@ -24,7 +24,7 @@ static int ask_enroll(struct house *h, const char *name)
 {
 	char key[65];
 
-	return fabric_host_enroll(h->fabric, name, 0, &problem, key, on_answer, h);
+	return fabric_host_enroll(h->fabric, name, false, 0, &problem, key, on_answer, h);
 }
 
 static int ask_failover_plan(struct house *h, const char *name)
@@ -147,10 +147,11 @@ static void s15_the_first_reason_why_it_is_frozen_stands(void **state)
 
 static int enroll_result;
 
-static int on_enroll(void *arg, const char *name, char key[static 65])
+static int on_enroll(void *arg, const char *name, bool force, char key[static 65])
 {
 	(void)arg;
 	(void)name;
+	(void)force;
 	(void)snprintf(key, 65, "%064d", 7);
 	return enroll_result;
 }
@@ -176,6 +177,16 @@ static void a_key_is_made_where_there_are_datagrams_and_it_can_be_kept(void **st
 	assert_int_equal(ask_enroll(h, "bay1"), 0);
 	run(h, 10);
 	assert_int_equal(events(h, "host.enrolled", "bay1"), 1);
+
+	/* 1000000 ms after the boot of a machine that was booted on 2023-11-14 */
+	enroll_result = -EBUSY;
+	assert_int_equal(ask_enroll(h, "bay1"), REFUSE_HOST_STATE);
+	assert_non_null(strstr(problem.reason, "the key given at 2023-11-14T22:3"));
+	assert_non_null(strstr(problem.reason, "is not in use yet"));
+	assert_int_equal(ask_enroll(h, "bay2"), REFUSE_HOST_STATE);
+	assert_non_null(strstr(problem.reason, "the key given at an unknown time"));
+	run(h, 10);
+	assert_int_equal(events(h, "host.enrolled", NULL), 1);
 }
 
 /* ---- failover by hand ---- */

@@ -582,7 +582,7 @@ static void a_key_that_was_given_up_does_not_come_back(void **state)
 	char text[HOST_KEY_TEXT];
 
 	prove(rig);
-	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", false, text), 0);
 	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, keys.key), 0);
 	memcpy(keys.old, key, sizeof(keys.old));
 	assert_true(counts_under(rig, 10, keys.key));
@@ -602,23 +602,27 @@ static void a_key_changes_without_a_gap(void **state)
 	uint8_t second[DATAGRAM_KEY];
 
 	prove(rig);
-	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", false, text), 0);
 	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, first), 0);
 	assert_true(counts_under(rig, 10, key));
 	/* made again, before the agent had it: the one that the agent has stays */
-	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", false, text), -EBUSY);
+	assert_true(counts_under(rig, 11, key));
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", true, text), 0);
 	assert_int_equal(datagram_key_parse((const uint8_t *)text, 64, second), 0);
-	assert_false(counts_under(rig, 11, first));
-	assert_true(counts_under(rig, 12, key));
+	assert_false(counts_under(rig, 12, first));
+	assert_true(counts_under(rig, 13, key));
 	/* both are still there after the configuration was read again */
 	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
-	assert_true(counts_under(rig, 13, key));
-	assert_true(counts_under(rig, 14, second));
-	assert_false(counts_under(rig, 15, key));
+	assert_true(counts_under(rig, 14, key));
+	assert_true(counts_under(rig, 15, second));
+	assert_false(counts_under(rig, 16, key));
 	/* nor does the old one come back from the file */
 	assert_int_equal(datagrams_configure(rig->datagrams, &rig->config), 0);
-	assert_false(counts_under(rig, 16, key));
-	assert_true(counts_under(rig, 17, second));
+	assert_false(counts_under(rig, 17, key));
+	assert_true(counts_under(rig, 18, second));
+	/* that one is in use: another may be made */
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", false, text), 0);
 }
 
 static void an_enrolled_key_is_its_owner_s_alone(void **state)
@@ -628,7 +632,7 @@ static void an_enrolled_key_is_its_owner_s_alone(void **state)
 	char file[160];
 	struct stat st;
 
-	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", text), 0);
+	assert_int_equal(datagrams_enroll(rig->datagrams, "bay1", false, text), 0);
 	(void)snprintf(file, sizeof(file), "%s/%016" PRIx64 ".key", rig->keys,
 		       datagram_host_hash("bay1"));
 	assert_int_equal(stat(file, &st), 0);

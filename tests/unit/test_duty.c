@@ -358,6 +358,31 @@ static void the_time_line_tells_what_each_witness_said_before_the_verdict(void *
 	}
 }
 
+/* Its agent was given another key than the two that count, and is not heard. */
+static void datagrams_under_no_key_that_counts_are_told_of_who_is_silent(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	usual(h);
+	fabric_beat_heard(h->fabric, "bay1", "udp 192.0.2.1:7070", BEAT_FORGED, h->now_ms);
+	/* Anybody may have sent that, and it is heard. */
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay1"), next), 0);
+	beat(h, "socket");
+	silence(h, BAY1);
+	for (unsigned i = 0; i < 7; i++)
+		fabric_beat_heard(h->fabric, "bay1", "udp 192.0.2.1:7070", BEAT_FORGED, h->now_ms);
+	run(h, MOVED);
+
+	assert_true(step_at(incident(h, "bay1"),
+			    "witness: 7 datagrams in its name since then, under no key that "
+			    "counts: was it enrolled anew?",
+			    0) >= 0);
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay1"), next), 2);
+	assert_non_null(strstr(next[1].when, "7 datagrams came in the name of bay1"));
+	assert_string_equal(next[1].command, "fabricctl host enroll bay1 --force");
+}
+
 /* ---- hooks ---- */
 
 struct told {
@@ -751,6 +776,7 @@ int main(void)
 		TEST(the_end_of_its_port_is_no_life),
 		TEST(a_persons_word_counts_once),
 		TEST(a_word_that_was_given_before_a_restart_does_not_count_again),
+		TEST(datagrams_under_no_key_that_counts_are_told_of_who_is_silent),
 		TEST(the_time_line_tells_what_each_witness_said_before_the_verdict),
 		TEST(each_step_is_told_once_it_is_durable_and_what_hooks_say_is_not),
 		TEST(steps_that_hooks_cannot_take_delay_nothing_and_are_told_of),
