@@ -235,6 +235,17 @@ static void last_beat_get(const struct fabric *f, const void *object, struct val
 		value_text(v, NULL);
 }
 
+static void not_judged_get(const struct fabric *f, const void *object, struct value *v)
+{
+	char why[DB_TEXT_MAX];
+
+	value_text(v, NULL);
+	if (!fabric_host_unjudged(f, object, why))
+		return;
+	(void)snprintf(v->room, sizeof(v->room), "%.127s", why);
+	value_text(v, v->room);
+}
+
 static void seen_ago_get(const struct fabric *f, const void *object, struct value *v)
 {
 	const struct fabric_host *h = object;
@@ -320,6 +331,7 @@ static const struct field fields[] = {
 	{ .name = "boot_id", .get = boot_id_get },
 	{ .name = "seq", .get = seq_get, .moves = true },
 	{ .name = "last_beat_ms_ago", .get = last_beat_get, .moves = true },
+	{ .name = "not_judged", .get = not_judged_get, .moves = true },
 	{ .name = "seen_ms_ago", .get = seen_ago_get, .moves = true },
 	{ .name = "paths", .write = paths_put, .moves = true, .alone = true },
 	{ .name = "beats", .write = beats_put, .moves = true, .alone = true },

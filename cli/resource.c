@@ -12,12 +12,19 @@ enum { PAGE = 1000 };
 
 /* A column that no document has is left out, so these may name more than a daemon serves. */
 static const struct show_column host_columns[] = {
-	{ "HOST", "id", SHOW_WORDS },           { "STATE", "state", SHOW_STATE },
-	{ "SPARE", "spare", SHOW_WORDS },       { "SPARE KIND", "spare_kind", SHOW_WORDS },
-	{ "EPOCH", "epoch", SHOW_WORDS },       { "BAY", "bay", SHOW_WORDS },
-	{ "PORT", "port", SHOW_WORDS },         { "POWER", "power", SHOW_WORDS },
-	{ "LINK", "link", SHOW_STATE },         { "FUNCTIONS", "functions", SHOW_WORDS },
-	{ "INCIDENT", "incident", SHOW_WORDS }, { 0 },
+	{ "HOST", "id", SHOW_WORDS },
+	{ "STATE", "state", SHOW_STATE },
+	{ "SPARE", "spare", SHOW_WORDS },
+	{ "SPARE KIND", "spare_kind", SHOW_WORDS },
+	{ "EPOCH", "epoch", SHOW_WORDS },
+	{ "BAY", "bay", SHOW_WORDS },
+	{ "PORT", "port", SHOW_WORDS },
+	{ "POWER", "power", SHOW_WORDS },
+	{ "LINK", "link", SHOW_STATE },
+	{ "FUNCTIONS", "functions", SHOW_WORDS },
+	{ "INCIDENT", "incident", SHOW_WORDS },
+	{ "NOT JUDGED", "not_judged", SHOW_WORDS },
+	{ 0 },
 };
 
 static const struct show_column switch_columns[] = {

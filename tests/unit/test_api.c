@@ -488,9 +488,13 @@ static void a_frozen_manager_says_why(void **state)
 {
 	struct rig *rig = *state;
 
+	assert_int_equal(get(rig, "/v1/hosts/bay1"), 200);
+	assert_null(at(rig, "not_judged"));
 	rig->fabric.health.frozen = true;
 	(void)snprintf(rig->fabric.health.detail, sizeof(rig->fabric.health.detail),
 		       "the disk is full");
+	assert_int_equal(get(rig, "/v1/hosts/bay1"), 200);
+	assert_string_equal(text_at(rig, "not_judged"), "fabricd is frozen; last beat 3.1 s ago");
 	rig->fabric.result = REFUSE_FROZEN;
 	assert_int_equal(send_body(rig, "PATCH", "/v1/hosts/bay1", "{\"spare\":true}"), 503);
 	assert_string_equal(text_at(rig, "detail"), "the disk is full");

@@ -650,6 +650,54 @@ static void a_switch_that_stalls_is_no_health_and_holds_up_a_fence(void **state)
 	assert_string_equal(health(h).status, "ok");
 }
 
+static void assert_unjudged(struct house *h, const char *why)
+{
+	struct fabric_next next[FABRIC_NEXT_MAX];
+	char is[DB_TEXT_MAX] = "";
+
+	assert_int_equal(fabric_host_unjudged(h->fabric, host(h, "bay1"), is), *why != '\0');
+	assert_string_equal(is, why);
+	assert_int_equal(is_next_of_host(h, "bay1", "fabricctl health"), *why != '\0');
+	if (fabric_host_next(h->fabric, host(h, "bay1"), next))
+		assert_holds(next[0].when, why);
+}
+
+static void a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_unjudged(h, "");
+	h->reach[0].sink.state(h->reach[0].sink.arg, PROVIDER_LOST, NULL);
+	run(h, BEAT);
+	assert_unjudged(h, "its switch is away (provider sim0: lost)");
+	silence(h, BAY1);
+	run(h, 3 * BEAT);
+	assert_unjudged(h, "its switch is away (provider sim0: lost)");
+	run(h, 10 * BEAT - (h->now_ms - host(h, "bay1")->live.last_beat_ms));
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_ALIVE);
+	assert_unjudged(h, "its switch is away (provider sim0: lost); last beat 10.0 s ago");
+	provider_is(h, PROVIDER_READY);
+	run(h, BEAT);
+	assert_unjudged(h, "");
+	run(h, MOVED);
+	assert_unjudged(h, ""); /* fenced */
+}
+
+static void nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->fabric->restored = true;
+	assert_unjudged(h, "the database was restored from a backup, and not adopted");
+	h->fabric->restored = false;
+	freeze(h->fabric, "the test says so");
+	silence(h, BAY1);
+	run(h, 10 * BEAT - (h->now_ms - host(h, "bay1")->live.last_beat_ms));
+	assert_unjudged(h, "fabricd is frozen; last beat 10.0 s ago");
+}
+
 static void a_blocked_host_whose_switch_stalls_names_that_switch(void **state)
 {
 	struct house *h = *state;
@@ -787,6 +835,8 @@ int main(void)
 		TEST(no_more_is_to_be_typed_than_there_is_room_for),
 		TEST(a_host_that_is_not_known_any_more_is_nobody_to_be_let_in),
 		TEST(a_switch_that_stalls_is_no_health_and_holds_up_a_fence),
+		TEST(a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged),
+		TEST(nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one),
 		TEST(a_blocked_host_whose_switch_stalls_names_that_switch),
 		TEST(what_waits_for_a_spare_is_no_health),
 		TEST(one_that_dies_in_maintenance_with_functions_is_no_health),
