@@ -266,11 +266,11 @@ static void check_generation(struct fabric *f, const struct fabric_function *fn,
 			     const struct provider_binding *now)
 {
 	if (f->adopted && now->host && fn->highest && now->generation > fn->highest)
-		freeze(f,
-		       "%s is bound under generation %" PRIu64
-		       ", and the highest known here is %" PRIu64
-		       ": another manager or database is in charge",
-		       fn->name, now->generation, fn->highest);
+		freeze_by(f, FREEZE_GENERATION,
+			  "%s is bound under generation %" PRIu64
+			  ", and the highest known here is %" PRIu64
+			  ": another manager or database is in charge",
+			  fn->name, now->generation, fn->highest);
 }
 
 void function_seen(struct fabric *f, struct fabric_function *fn, const struct provider_binding *now)

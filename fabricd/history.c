@@ -11,18 +11,33 @@
 #include "common/log.h"
 #include "fabricd/state.h"
 
+static void freeze_with(struct fabric *f, enum freeze_cause cause, const char *format, va_list args)
+{
+	if (f->frozen)
+		return;
+	(void)vsnprintf(f->frozen_why, sizeof(f->frozen_why), format, args); /* cut when longer */
+	f->frozen = true;
+	f->frozen_by = cause;
+	f->frozen_ms = f->io.now_ms(f->io.arg);
+	log_err("fabric: frozen, nothing is changed any more: %s", f->frozen_why);
+}
+
 void freeze(struct fabric *f, const char *format, ...)
 {
 	va_list args;
 
-	if (f->frozen)
-		return;
 	va_start(args, format);
-	(void)vsnprintf(f->frozen_why, sizeof(f->frozen_why), format, args); /* cut when longer */
+	freeze_with(f, FREEZE_OWN, format, args);
 	va_end(args);
-	f->frozen = true;
-	f->frozen_ms = f->io.now_ms(f->io.arg);
-	log_err("fabric: frozen, nothing is changed any more: %s", f->frozen_why);
+}
+
+void freeze_by(struct fabric *f, enum freeze_cause cause, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	freeze_with(f, cause, format, args);
+	va_end(args);
 }
 
 void fabric_trouble(struct fabric *f, const char *text)
@@ -185,10 +200,10 @@ void fabric_written(struct fabric *f, uint64_t cookie, int r, const char *why)
 		f->last = &f->first;
 	/* UNKNOWN, and worse: nothing that waited for this is acknowledged or acted on (S15). */
 	if (r)
-		freeze(f,
-		       "the database cannot be written: %.300s (what was acknowledged is kept, "
-		       "the data path stays as it is)",
-		       why && *why ? why : strerror(-r));
+		freeze_by(f, FREEZE_DISK,
+			  "the database cannot be written: %.300s (what was acknowledged is kept, "
+			  "the data path stays as it is)",
+			  why && *why ? why : strerror(-r));
 	if (!r && f->io.point)
 		f->io.point(f->io.arg, "journal-after");
 	for (size_t i = 0; i < p->event_count && !r; i++)

@@ -366,10 +366,10 @@ void fabric_epoch_told(struct fabric *f, const char *name, uint64_t epoch)
 	f->now_ms = f->io.now_ms(f->io.arg);
 	if (!host || epoch <= host->epoch || f->frozen)
 		return;
-	freeze(f,
-	       "host %s was told epoch %" PRIu64 " from this database, which has %" PRIu64
-	       ": it is an earlier state of it",
-	       name, epoch, host->epoch);
+	freeze_by(f, FREEZE_EARLIER,
+		  "host %s was told epoch %" PRIu64 " from this database, which has %" PRIu64
+		  ": it is an earlier state of it",
+		  name, epoch, host->epoch);
 }
 
 struct chassis *chassis_of_host(struct fabric *f, const struct fabric_host *host)

@@ -36,6 +36,44 @@ __attribute__((format(printf, 3, 4))) static void list_add(struct list *list, co
 	list->count++;
 }
 
+/* ---- a fabric that is frozen: all that changes anything is refused ---- */
+
+static void next_of_frozen(struct list *list)
+{
+	switch (list->f->frozen_by) {
+	case FREEZE_DISK:
+		list_add(list,
+			 "the disk of the database: make room, see its errors (dmesg); then it "
+			 "goes on by itself",
+			 "df -h");
+		break;
+	case FREEZE_GENERATION:
+		list_add(list,
+			 "another manager, or another database, is in charge of this switch: find "
+			 "it, stop one of the two, and start this one again with the right one",
+			 "systemctl restart fabricd");
+		break;
+	case FREEZE_EARLIER:
+		list_add(list,
+			 "this database is an earlier state of itself: stop fabricd, put the later "
+			 "file back; if it is lost, restore this one, so that it counts from above",
+			 "fabricctl db restore FILE");
+		break;
+	case FREEZE_OWN:
+		list_add(list, "keep the journal and the database, report it; then",
+			 "systemctl restart fabricd");
+		break;
+	}
+	list_add(list, "why, and since when", "journalctl -u fabricd -p warning");
+}
+
+/* Of what would go on otherwise. */
+static void next_of_standing(struct list *list)
+{
+	list_add(list, "fabricd is frozen, and goes on with nothing: see what is to be done",
+		 "fabricctl health");
+}
+
 /* ---- a host whose fence is not proved ---- */
 
 static void next_of_switch(struct list *list, const struct fabric_host *host)
@@ -255,7 +293,10 @@ size_t fabric_incident_next(const struct fabric *f, const struct fabric_incident
 {
 	struct list list = { .f = f, .out = out };
 
-	next_of_incident(&list, incident);
+	if (!f->frozen)
+		next_of_incident(&list, incident);
+	else if (incident->row.state != DB_INCIDENT_DONE)
+		next_of_standing(&list);
 	return list.count;
 }
 
@@ -264,7 +305,12 @@ size_t fabric_host_next(const struct fabric *f, const struct fabric_host *host,
 {
 	struct list list = { .f = f, .out = out };
 
-	next_of_host(&list, host);
+	if (!f->frozen)
+		next_of_host(&list, host);
+	else if (host_is_shut(host))
+		next_of_standing(&list);
+	else
+		next_of_unjudged(&list, host);
 	return list.count;
 }
 
@@ -328,9 +374,11 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 			next_of_clash(&list, f->providers[i]);
 	for (size_t i = 0; i < f->provider_count; i++)
 		next_of_provider(&list, f->providers[i]);
-	if (f->frozen)
-		list_add(&list, "why, and since when", "journalctl -u fabricd -p warning");
-	else if (health.ready && (f->restored || !health.adopted)) /* it is refused before */
+	if (f->frozen) {
+		next_of_frozen(&list);
+		return list.count;
+	}
+	if (health.ready && (f->restored || !health.adopted)) /* it is refused before */
 		list_add(&list, "look at what would be taken as the truth; then without --dry-run",
 			 "fabricctl adopt --dry-run");
 	for (size_t i = 0; i < f->incident_count; i++) {

@@ -168,6 +168,14 @@ struct chassis {
 	struct recorder record;
 };
 
+/* What is to be done about it: next.c. */
+enum freeze_cause {
+	FREEZE_OWN,        /* a mistake of ours, or no memory */
+	FREEZE_DISK,       /* the database cannot be written (S15) */
+	FREEZE_GENERATION, /* somebody else is in charge of the switch (S14) */
+	FREEZE_EARLIER,    /* the database is an earlier state of itself (S14) */
+};
+
 /* The one that is under way in this life of the manager; private to drill.c. */
 struct drill {
 	uint64_t incident; /* 0: none */
@@ -191,6 +199,7 @@ struct fabric {
 	uint64_t lowest; /* generations begin above: what an earlier life gave is not known (S14) */
 	bool restored;   /* from a backup, and not adopted since: no repair, no verdict */
 	char frozen_why[DB_TEXT_MAX];
+	enum freeze_cause frozen_by; /* meaningful while @frozen */
 	uint64_t frozen_ms;
 	char trouble[DB_TEXT_MAX]; /* what is being done about it */
 
@@ -359,7 +368,10 @@ void history_expire(struct fabric *f);
 /* 0: none is reserved; try again later. */
 uint64_t attempt_next(struct fabric *f);
 void attempts_reserve(struct fabric *f);
+/* By FREEZE_OWN. The first reason stands. */
 void freeze(struct fabric *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void freeze_by(struct fabric *f, enum freeze_cause cause, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* ---- numbers.c ---- */
 /* False: no memory. */

@@ -698,6 +698,61 @@ static void nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one(void **sta
 	assert_unjudged(h, "fabricd is frozen; last beat 10.0 s ago");
 }
 
+/* Each command that changes something is refused. */
+static void what_is_to_be_typed_in_a_frozen_fabric_is_about_why_it_is(void **state)
+{
+	static const struct {
+		enum freeze_cause cause;
+		const char *command;
+	} causes[] = {
+		{ FREEZE_OWN, "systemctl restart fabricd" },
+		{ FREEZE_DISK, "df -h" },
+		{ FREEZE_GENERATION, "systemctl restart fabricd" },
+		{ FREEZE_EARLIER, "fabricctl db restore FILE" },
+	};
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	block(h);
+	silence(h, BAY2);
+	run_until_state(h, "bay2", FABRIC_HOST_SUSPECT);
+	freeze(h->fabric, "the test says so");
+	run(h, WINDOW);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		h->fabric->frozen_by = causes[i].cause;
+		assert_int_equal(fabric_health_next(h->fabric, next), 2);
+		assert_string_equal(next[0].command, causes[i].command);
+		assert_string_equal(next[1].command, "journalctl -u fabricd -p warning");
+	}
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay1"), next), 1);
+	assert_string_equal(next[0].command, "fabricctl health");
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
+	assert_string_equal(next[0].command, "fabricctl health");
+	assert_int_equal(fabric_incident_next(h->fabric, incident(h, "bay1"), next), 1);
+	assert_string_equal(next[0].command, "fabricctl health");
+}
+
+static void each_freeze_knows_its_cause(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	fabric_epoch_told(h->fabric, "bay1", host(h, "bay1")->epoch + 1);
+	assert_int_equal(h->fabric->frozen_by, FREEZE_EARLIER);
+	h->fabric->frozen = false;
+	foreign(h, PROVIDER_UNBIND, VF1, BAY1, 1, function(h, VF1)->generation + 1);
+	foreign(h, PROVIDER_BIND, VF1, BAY2, 3, function(h, VF1)->generation + 2);
+	scan_again(h);
+	assert_true(h->fabric->frozen);
+	assert_int_equal(h->fabric->frozen_by, FREEZE_GENERATION);
+	h->fabric->frozen = false;
+	h->commit_fails = -ENOSPC;
+	spare(h, "bay3");
+	run(h, 100);
+	assert_true(h->fabric->frozen);
+	assert_int_equal(h->fabric->frozen_by, FREEZE_DISK);
+}
+
 static void a_blocked_host_whose_switch_stalls_names_that_switch(void **state)
 {
 	struct house *h = *state;
@@ -837,6 +892,8 @@ int main(void)
 		TEST(a_switch_that_stalls_is_no_health_and_holds_up_a_fence),
 		TEST(a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged),
 		TEST(nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one),
+		TEST(what_is_to_be_typed_in_a_frozen_fabric_is_about_why_it_is),
+		TEST(each_freeze_knows_its_cause),
 		TEST(a_blocked_host_whose_switch_stalls_names_that_switch),
 		TEST(what_waits_for_a_spare_is_no_health),
 		TEST(one_that_dies_in_maintenance_with_functions_is_no_health),
