@@ -320,6 +320,28 @@ static void nobody_is_drilled_in_a_storm_or_while_an_incident_is_open(void **sta
 	assert_refused(h, "bay8", REFUSE_HOST_STATE, "of bay1 is open, and may need a spare");
 }
 
+static void an_incident_behind_another_provider_needs_no_spare_of_this_one(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+	uint64_t epoch;
+
+	reach_new(h, "slot", 2, false);
+	usual(h);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_DELAY, 5000, 1);
+	assert_int_equal(failover(h, "bay1"), 0);
+	run(h, 100);
+	assert_refused(h, "bay8", REFUSE_HOST_STATE, "of bay1 is open");
+	assert_int_equal(fabric_beat(h->fabric, "ch2/slot1", "boot", 1, h->now_ms, &epoch), 0);
+
+	assert_int_equal(fabric_host_drill(h->fabric, "ch2/slot1",
+					   &(struct fabric_drill){ .force = true }, 0, &problem,
+					   on_answer, h),
+			 0);
+	run(h, BEAT);
+	assert_ends_with(last_incident(h), "its fence was proved");
+}
+
 static void nobody_is_drilled_behind_a_switch_that_is_lost_or_by_a_frozen_manager(void **state)
 {
 	struct house *h = *state;
@@ -638,6 +660,7 @@ int main(void)
 		TEST(what_is_in_use_or_not_well_is_not_drilled),
 		TEST(what_a_change_leads_to_is_not_drilled),
 		TEST(what_somebody_else_bound_is_not_drilled),
+		TEST(an_incident_behind_another_provider_needs_no_spare_of_this_one),
 		TEST(nobody_is_drilled_in_a_storm_or_while_an_incident_is_open),
 		TEST(nobody_is_drilled_behind_a_switch_that_is_lost_or_by_a_frozen_manager),
 		TEST(power_is_taken_only_where_it_is_on_and_can_be_given_back),
