@@ -26,7 +26,8 @@ static const struct {
 	{ "function-bound",
 	  "move it with 'fabricctl function move', or, with its profile, 'fabricctl "
 	  "profile move'; or release it first" },
-	{ "function-free", "assign it with 'fabricctl function assign'" },
+	{ "function-free", "assign it with 'fabricctl function assign', or, with its profile, "
+			   "'fabricctl profile assign'" },
 	{ "function-locked", "see 'fabricctl change list --state running'" },
 	{ "function-kept", "give one of its virtual functions instead" },
 	{ "function-blocked", "its host must be proved fenced: see 'fabricctl incident list' and "

@@ -524,6 +524,12 @@ class Refused(Case):
         self.assertIn("/operations/0/function: bound", err)
         self.assertIn("function move", err)
 
+    def test_what_nobody_has_is_assigned_with_its_profile_where_it_is_in_one(self):
+        self.daemon({"POST /v1/profiles/web/move": (409, problem(
+            "function-free", 409, "function is bound to no host", "web is with nobody"))})
+        _, err = self.ctl("profile", "move", "web", "bay7", expect=1)
+        self.assertIn("'fabricctl profile assign'", err)
+
     def test_a_refusal_s_document_is_printed_for_programs(self):
         self.daemon({"GET /v1/hosts/x": (404, problem("no-host", 404, "no such host"))})
         out, _ = self.ctl("host", "show", "x", "-o", "json", expect=1)
