@@ -312,6 +312,22 @@ const char *call_param(const struct api_call *call, const char *name)
 	return NULL;
 }
 
+bool call_refuse_params(struct api_call *call, const char *but)
+{
+	struct problem p;
+	char path[64];
+
+	for (size_t i = 0; i < call->param_count; i++) {
+		if (but && !strcmp(call->params[i].name, but))
+			continue;
+		(void)snprintf(path, sizeof(path), "?%s", call->params[i].name);
+		problem_field(&p, REFUSE_FIELD, path, "no such parameter here");
+		call_refuse_with(call, &p);
+		return true;
+	}
+	return false;
+}
+
 int call_seconds(const struct api_call *call, const char *name, uint32_t most, uint32_t *seconds,
 		 struct problem *p)
 {

@@ -78,6 +78,9 @@ void call_run(struct api *api, struct server_conn *c, const struct server_reques
 void call_commands(void (*fn)(void *arg, const struct api_command *command), void *arg);
 
 const char *call_param(const struct api_call *call, const char *name);
+/* Refuses by the name of the first parameter that is not @but (NULL: of the first). False: there is
+ * none, and nothing was refused. */
+bool call_refuse_params(struct api_call *call, const char *but);
 /* "?NAME=SECONDS", 0 .. @most; 0 if it is not given. Return: 0, or REFUSE_FIELD with @p set. */
 MUST_USE int call_seconds(const struct api_call *call, const char *name, uint32_t most,
 			  uint32_t *seconds, struct problem *p);

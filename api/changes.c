@@ -236,10 +236,12 @@ static void change_get(struct api_call *call)
 	struct problem p;
 	const struct fabric_change *change = call->id ? change_find(call->fabric, call->id) : NULL;
 
-	if (!change || !call_param(call, "wait") || call->param_count > 1) {
+	if (!change || !call_param(call, "wait")) {
 		resource_get(call, &resource_changes);
 		return;
 	}
+	if (call_refuse_params(call, "wait"))
+		return;
 	if (call_seconds(call, "wait", WAIT_MAX_S, &wait_s, &p)) {
 		call_refuse_with(call, &p);
 		return;

@@ -360,7 +360,9 @@ static void host_get(struct api_call *call)
 {
 	const char *view = call->id ? call_param(call, "view") : NULL;
 
-	if (view && call->param_count == 1)
+	if (view && call_refuse_params(call, "view"))
+		return;
+	if (view)
 		view_host(call, view);
 	else
 		resource_get(call, &resource_hosts);

@@ -155,6 +155,8 @@ static void one_get(struct api_call *call, const struct resource *resource)
 		call_refuse(call, resource->missing);
 		return;
 	}
+	if (call_refuse_params(call, NULL))
+		return;
 	resource_write(resource, call->fabric, object, out, &hash);
 	buf_text(out, "\n");
 	call_reply(call, 200, hash);
