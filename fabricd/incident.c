@@ -58,24 +58,6 @@ static void step_add(struct fabric *f, struct fabric_incident *incident, uint64_
 	batch_after(f, AFTER_STEP, incident->row.id);
 }
 
-/* The clocks of an earlier life, and of the boot that it was in, are gone: what has passed since
- * its last step is told by wall time, and never less than nothing. */
-void incidents_start(struct fabric *f)
-{
-	uint64_t wall_ms = f->io.wall_ms(f->io.arg);
-
-	for (size_t i = 0; i < f->incident_count; i++) {
-		struct fabric_incident *incident = f->incidents[i];
-		const struct db_step *last =
-			incident->step_count ? &incident->steps[incident->step_count - 1] : NULL;
-		uint64_t since_ms = last ? last->wall_ms : incident->row.started_wall_ms;
-
-		incident->started_ms = f->now_ms;
-		incident->before_ms = ms_sum(last ? last->offset_ms : 0,
-					     wall_ms > since_ms ? wall_ms - since_ms : 0);
-	}
-}
-
 void incident_step(struct fabric *f, struct fabric_incident *incident, const char *what,
 		   const char *format, ...)
 {
@@ -90,6 +72,32 @@ void incident_step(struct fabric *f, struct fabric_incident *incident, const cha
 		   detail[0] ? ": " : "", detail);
 	history_event(f, "incident.step", incident->row.host, "%s%s%s", what, detail[0] ? ": " : "",
 		      detail);
+}
+
+#define RESTART_STEP "restart"
+
+/* The clocks of an earlier life, and of the boot that it was in, are gone: what has passed since
+ * its last step is told by wall time, and never less than nothing. What is open is begun
+ * again where it was, so that steps may come twice: the time line says why. */
+void incidents_start(struct fabric *f)
+{
+	uint64_t wall_ms = f->io.wall_ms(f->io.arg);
+
+	for (size_t i = 0; i < f->incident_count; i++) {
+		struct fabric_incident *incident = f->incidents[i];
+		const struct db_step *last =
+			incident->step_count ? &incident->steps[incident->step_count - 1] : NULL;
+		uint64_t since_ms = last ? last->wall_ms : incident->row.started_wall_ms;
+
+		incident->started_ms = f->now_ms;
+		incident->before_ms = ms_sum(last ? last->offset_ms : 0,
+					     wall_ms > since_ms ? wall_ms - since_ms : 0);
+		if (incident->row.state != DB_INCIDENT_DONE &&
+		    !(last && !strcmp(last->what, RESTART_STEP)))
+			incident_step(f, incident, RESTART_STEP,
+				      "fabricd was started again; it goes on from what the switch "
+				      "shows");
+	}
 }
 
 bool incident_is_said(const struct fabric_incident *incident, const char *what, const char *detail)

@@ -476,6 +476,38 @@ static void steps_of_before_a_restart_are_not_told_again(void **state)
 	assert_string_equal(told.what[told.count - 1], "done");
 }
 
+static void a_restart_in_the_middle_of_a_fence_stands_between_its_steps(void **state)
+{
+	struct house *h = *state;
+	const struct fabric_incident *of;
+	int first;
+	int restart;
+
+	usual(h);
+	silence(h, BAY1);
+	fault(h, PROVIDER_ISOLATE, SIM_FAULT_DELAY, 800, 0);
+	run_until_sent(h, PROVIDER_ISOLATE, h->sent_count);
+	run(h, 100);
+	for (unsigned n = 0; n < 3; n++) { /* that it dies at once again is nothing new */
+		manager_kill(h);
+		manager_start(h);
+		commits_advance(h);
+	}
+	sim_model_fault_clear(h->reach[0].model);
+	run(h, 2 * MOVED);
+
+	of = incident(h, "bay1");
+	assert_int_equal(of->row.state, DB_INCIDENT_DONE);
+	first = step_at(of, "isolate: ", 0);
+	restart = step_at(of, "restart: fabricd was started again", 0);
+	assert_true(first >= 0 && restart > first);
+	assert_true(step_at(of, "isolate: ", (size_t)restart) > restart);
+	assert_int_equal(step_at(of, "restart: ", (size_t)restart + 1), -1);
+	manager_kill(h);
+	manager_start(h); /* it is over */
+	assert_int_equal(step_at(incident(h, "bay1"), "restart: ", (size_t)restart + 1), -1);
+}
+
 /* ---- what to type next ---- */
 
 static bool is_next(const struct fabric_next *next, size_t count, const char *command)
@@ -884,6 +916,7 @@ int main(void)
 		TEST(each_step_is_told_once_it_is_durable_and_what_hooks_say_is_not),
 		TEST(steps_that_hooks_cannot_take_delay_nothing_and_are_told_of),
 		TEST(steps_of_before_a_restart_are_not_told_again),
+		TEST(a_restart_in_the_middle_of_a_fence_stands_between_its_steps),
 		TEST(a_blocked_host_is_to_be_vouched_for_and_one_that_beats_let_in),
 		TEST(what_waits_names_each_host_that_could_become_a_spare),
 		TEST(a_host_that_stays_blocked_says_nothing_that_is_not_new),
