@@ -139,6 +139,7 @@ struct fabric_host {
 		char ids[FABRIC_BOOTS][FABRIC_NAME_MAX]; /* a ring */
 		unsigned count;
 		uint64_t told_ms; /* that one of them is back: two agents; 0: never */
+		uint64_t back_ms; /* when one of them was back last; 0: never */
 	} former;           /* boot ids before this one, since the start (private to judge.c) */
 	uint64_t seq;       /* of the last beat */
 	struct beats beats; /* since the start */

@@ -254,6 +254,7 @@ static bool is_former_boot(const struct fabric_host *host, const char *boot_id)
 /* Both count: which of them is the host cannot be told, and one that lives is not to be fenced. */
 static void two_agents_tell(struct fabric *f, struct fabric_host *host, const char *boot_id)
 {
+	host->former.back_ms = f->now_ms;
 	if (host->former.told_ms && f->now_ms - host->former.told_ms < TWO_AGENTS_MS)
 		return;
 	host->former.told_ms = f->now_ms;

@@ -256,6 +256,16 @@ static const struct fabric_incident *incident_of(const struct fabric *f,
 	return host->incident ? fabric_incident_find(f, host->incident) : NULL;
 }
 
+/* Both count: while the wrong one beats, the host is not silent. */
+static void next_of_two_agents(struct list *list, const struct fabric_host *host)
+{
+	if (host_has_two_agents(list->f, host))
+		list_add(list,
+			 "two agents beat as it: find the other machine and stop that agent; a new "
+			 "key for the right one shuts the other out",
+			 "fabricctl host enroll %s", host->name);
+}
+
 /* Its state is of when it was judged last. */
 static void next_of_unjudged(struct list *list, const struct fabric_host *host)
 {
@@ -273,6 +283,7 @@ static void next_of_host(struct list *list, const struct fabric_host *host)
 	const struct fabric_incident *incident = incident_of(list->f, host);
 
 	next_of_unjudged(list, host);
+	next_of_two_agents(list, host);
 	if (incident)
 		next_of_incident(list, incident);
 	else if (host->state == FABRIC_HOST_FENCED)
@@ -394,8 +405,9 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 		if (host->state == FABRIC_HOST_MAINTENANCE && host->functions &&
 		    host_is_silent(f, host))
 			next_of_maintenance(&list, host);
-		next_of_suspect(&list, f->hosts.at[i]);
-		next_of_drilled(&list, f->hosts.at[i]);
+		next_of_suspect(&list, host);
+		next_of_two_agents(&list, host);
+		next_of_drilled(&list, host);
 	}
 	return list.count;
 }

@@ -660,6 +660,8 @@ void life_say(struct fabric *f, struct fabric_incident *incident, const struct f
 bool provider_answers(const struct fabric_provider *p);
 /* For a whole window, whatever is done about it. */
 bool host_is_silent(const struct fabric *f, const struct fabric_host *host);
+/* Two agents beat as it, under two boot ids, and did so within the window. */
+bool host_has_two_agents(const struct fabric *f, const struct fabric_host *host);
 /* A drill that was cut short has left it fenced, and nobody waits for that one. */
 bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *host);
 /* @why: for what, the most urgent; untouched where nobody is. */

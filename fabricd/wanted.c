@@ -26,6 +26,14 @@ bool host_is_silent(const struct fabric *f, const struct fabric_host *host)
 	return host->has_beaten && f->io.now_ms(f->io.arg) > since_ms + live_window_ms(&live);
 }
 
+bool host_has_two_agents(const struct fabric *f, const struct fabric_host *host)
+{
+	const struct live_config live = live_config_of(f);
+
+	return host->former.back_ms &&
+	       f->io.now_ms(f->io.arg) <= host->former.back_ms + live_window_ms(&live);
+}
+
 bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *host)
 {
 	const struct fabric_incident *incident =
@@ -122,6 +130,7 @@ static const struct {
 	{ waits, "what ", " had waits for a spare" },
 	{ is_dead_at_work, "", " is silent, and nobody takes over while it is in maintenance" },
 	{ is_held, "", " is silent for longer than its window, and not failed over yet" },
+	{ host_has_two_agents, "two agents beat as ", ", under two boot ids" },
 	{ host_is_left_by_drill, "a drill has left ", " fenced" },
 };
 enum { WANTS = sizeof(wants) / sizeof(wants[0]) };

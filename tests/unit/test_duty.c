@@ -883,6 +883,25 @@ static void one_that_is_silent_and_whose_failover_is_held_is_no_health(void **st
 	assert_wanted(h, "bay2 is silent for longer than its window, and not failed over yet");
 }
 
+static void two_agents_are_shown_while_they_last(void **state)
+{
+	struct house *h = *state;
+	uint64_t epoch;
+
+	usual(h);
+	for (uint64_t n = 1; n <= 100; n++) { /* long after that was an event */
+		run(h, BEAT);
+		assert_int_equal(fabric_beat(h->fabric, "bay1", "another", n, h->now_ms, &epoch),
+				 0);
+	}
+	assert_wanted(h, "two agents beat as bay1, under two boot ids");
+	assert_true(is_next_of_host(h, "bay1", "fabricctl host enroll bay1"));
+	assert_true(is_next_of_health(h, "fabricctl host enroll bay1"));
+	run(h, WINDOW + 2 * BEAT); /* the other one is stopped */
+	assert_string_equal(health(h).status, "ok");
+	assert_false(is_next_of_host(h, "bay1", "fabricctl host enroll bay1"));
+}
+
 static void nothing_is_to_be_typed_where_all_is_well(void **state)
 {
 	struct house *h = *state;
@@ -932,6 +951,7 @@ int main(void)
 		TEST(one_that_dies_in_maintenance_with_functions_is_no_health),
 		TEST(a_drill_that_was_cut_short_is_no_health),
 		TEST(one_that_is_silent_and_whose_failover_is_held_is_no_health),
+		TEST(two_agents_are_shown_while_they_last),
 		TEST(nothing_is_to_be_typed_where_all_is_well),
 	};
 
