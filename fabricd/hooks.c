@@ -16,6 +16,10 @@
 #include "common/json.h"
 #include "common/program.h"
 
+enum {
+	OVERDUE_MAX = 2,   /* times in one incident; then it is left out */
+	OVERDUE_KEPT = 64, /* of them; the oldest is forgotten */
+};
 enum { VARIABLES = 10, VARIABLE_MAX = HOOKS_TEXT_MAX + 32 };
 _Static_assert((int)VARIABLES <= (int)PROGRAM_WORDS_MAX, "room for all variables");
 
@@ -37,6 +41,13 @@ struct run {
 	char environment[VARIABLES][VARIABLE_MAX];
 };
 
+/* A program that was killed at its deadline. */
+struct overdue {
+	uint64_t incident; /* 0: none */
+	char name[HOOK_NAME_MAX];
+	unsigned times;
+};
+
 struct hooks {
 	struct programs *programs;
 	struct event *turn; /* begins what waits */
@@ -45,6 +56,8 @@ struct hooks {
 	TAILQ_HEAD(, run) runs; /* in the order in which they came */
 	unsigned count;
 	unsigned running;
+	struct overdue overdue[OVERDUE_KEPT]; /* a ring */
+	unsigned overdue_next;
 };
 
 static void run_free(struct run *run)
@@ -77,6 +90,39 @@ __attribute__((format(printf, 2, 3))) static void run_tell(const struct run *run
 	run->all->told(run->all->arg, run->incident, text);
 }
 
+/* Every later hook of its incident has waited for it, and would with each step. */
+static struct overdue *overdue_find(struct hooks *all, uint64_t incident, const char *name)
+{
+	for (size_t i = 0; i < OVERDUE_KEPT; i++)
+		if (all->overdue[i].incident == incident && !strcmp(all->overdue[i].name, name))
+			return &all->overdue[i];
+	return NULL;
+}
+
+static bool is_left_out(const struct run *run, const char *name)
+{
+	const struct overdue *known = overdue_find(run->all, run->incident, name);
+
+	return known && known->times >= OVERDUE_MAX;
+}
+
+static void overdue_note(const struct run *run, const char *name)
+{
+	struct hooks *all = run->all;
+	struct overdue *known = overdue_find(all, run->incident, name);
+
+	if (!known) {
+		known = &all->overdue[all->overdue_next++ % OVERDUE_KEPT];
+		*known = (struct overdue){ .incident = run->incident };
+		(void)snprintf(known->name, sizeof(known->name), "%s", name);
+	}
+	if (++known->times == OVERDUE_MAX)
+		run_tell(run,
+			 "%s was killed at its deadline %d times: it is not run any more in "
+			 "this incident",
+			 name, OVERDUE_MAX);
+}
+
 static void run_next(struct run *run);
 
 static void on_ended(void *arg, const struct program_ended *ended)
@@ -101,6 +147,7 @@ static void on_ended(void *arg, const struct program_ended *ended)
 	case PROGRAM_OVERDUE:
 		run_tell(run, "%s on step %s: killed, no end after %" PRIu32 " ms%s%s", name,
 			 run->step, run->deadline_ms, colon, ended->last);
+		overdue_note(run, name);
 		break;
 	case PROGRAM_FLOODED:
 		run_tell(run, "%s on step %s: killed, it prints without end", name, run->step);
@@ -121,7 +168,7 @@ static bool program_begin(struct run *run, const char *name)
 	char why[HOOK_WHY_MAX];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", run->folder, name);
-	if (!hook_is_program(path))
+	if (!hook_is_program(path) || is_left_out(run, name))
 		return false;
 	if (!hook_is_trusted(path, why)) {
 		run_tell(run, "%s is not run: it %s", name, why);

@@ -262,6 +262,29 @@ static void one_that_hangs_is_killed_with_its_children(void **state)
 	assert_int_equal(system(path), 0);
 }
 
+static void one_that_hangs_twice_is_left_out_for_the_rest_of_its_incident(void **state)
+{
+	struct rig *rig = *state;
+
+	put(rig, "a", "exec sleep 1000", 0700);
+	put(rig, "b", "exit 0", 0700);
+	for (uint32_t n = 1; n <= 3; n++)
+		step(rig, 1, n, 200);
+	wait_for(rig, 6);
+	assert_string_equal(rig->told[0], "a on step 1 (fenced): killed, no end after 200 ms");
+	assert_begins(rig->told[1], "b on step 1 (fenced): done in ");
+	assert_string_equal(rig->told[2], "a on step 2 (fenced): killed, no end after 200 ms");
+	assert_string_equal(rig->told[3], "a was killed at its deadline 2 times: it is not run any "
+					  "more in this incident");
+	assert_begins(rig->told[4], "b on step 2 (fenced): done in ");
+	assert_begins(rig->told[5], "b on step 3 (fenced): done in ");
+
+	step(rig, 2, 1, 200); /* another one */
+	wait_for(rig, 8);
+	assert_string_equal(rig->told[6], "a on step 1 (fenced): killed, no end after 200 ms");
+	assert_begins(rig->told[7], "b on step 1 (fenced): done in ");
+}
+
 static void one_that_prints_without_end_is_killed(void **state)
 {
 	struct rig *rig = *state;
@@ -504,6 +527,7 @@ int main(void)
 		TEST(one_incident_does_not_wait_for_another),
 		TEST(one_that_fails_is_told_and_the_next_runs_all_the_same),
 		TEST(one_that_hangs_is_killed_with_its_children),
+		TEST(one_that_hangs_twice_is_left_out_for_the_rest_of_its_incident),
 		TEST(one_that_prints_without_end_is_killed),
 		TEST(no_more_steps_wait_than_there_is_room_for),
 		TEST(what_others_may_write_is_not_run_and_that_is_told),
