@@ -377,6 +377,10 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 	struct list list = { .f = f, .out = out };
 	struct fabric_health health;
 
+	if (f->frozen) {
+		next_of_frozen(&list);
+		return list.count;
+	}
 	fabric_health_get(f, &health);
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (f->providers[i]->stranger)
@@ -385,10 +389,6 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 			next_of_clash(&list, f->providers[i]);
 	for (size_t i = 0; i < f->provider_count; i++)
 		next_of_provider(&list, f->providers[i]);
-	if (f->frozen) {
-		next_of_frozen(&list);
-		return list.count;
-	}
 	if (health.ready && (f->restored || !health.adopted)) /* it is refused before */
 		list_add(&list, "look at what would be taken as the truth; then without --dry-run",
 			 "fabricctl adopt --dry-run");
