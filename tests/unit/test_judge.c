@@ -322,11 +322,107 @@ static void s5_the_next_waits_while_the_functions_of_the_one_before_move(void **
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
 }
 
+/* ---- who says that it leaves ---- */
+
+/* REFUSE_HOST_FENCED: it is fenced at once; 0: its window runs. */
+static int leave(struct house *h, unsigned bay)
+{
+	struct agent *a = &h->agents[bay - 1];
+	char name[16];
+	char boot[32];
+
+	(void)snprintf(name, sizeof(name), "bay%u", bay);
+	(void)snprintf(boot, sizeof(boot), "boot-%u-%u", bay - 1, a->boots);
+	return fabric_leaving(h->fabric, name, boot, ++a->seq, h->now_ms, &a->epoch);
+}
+
+static void who_leaves_is_fenced_at_once_where_a_verdict_would_be_given(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	assert_int_equal(leave(h, BAY2), REFUSE_HOST_FENCED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCING);
+}
+
+static void s4_who_leaves_in_a_storm_is_not_fenced_by_its_word(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	for (unsigned bay = 3; bay < 7; bay++)
+		silence(h, bay);
+	run(h, 2 * WINDOW);
+	assert_true(health(h).hold);
+	assert_int_equal(leave(h, BAY2), 0);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+}
+
+static void s5_who_leaves_while_its_switch_is_busy_is_not_fenced_by_its_word(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->reach[0].full_for = 1u << PROVIDER_BIND;
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(leave(h, BAY2), 0);
+	h->reach[0].full_for = 0;
+	run(h, MOVED);
+	assert_int_equal(leave(h, BAY2), REFUSE_HOST_FENCED);
+}
+
+static void s5_who_leaves_when_there_were_too_many_is_not_fenced_by_its_word(void **state)
+{
+	struct house *h = *state;
+
+	h->config.rate_count = 1;
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay1")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(leave(h, BAY2), 0);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+}
+
+static void s5_who_is_proved_dead_is_fenced_however_many_there_were(void **state)
+{
+	struct house *h = *state;
+
+	h->config.rate_count = 1;
+	usual(h);
+	silence(h, BAY1);
+	run(h, MOVED);
+	silence(h, BAY2);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY2, SIM_HOST_POWER, false), 0);
+	run(h, 2 * BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+static void who_leaves_before_a_restored_database_is_adopted_is_not_fenced(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	h->fabric->restored = true;
+	assert_int_equal(leave(h, BAY2), 0);
+	h->fabric->restored = false;
+	freeze(h->fabric, "the test says so"); /* S15 */
+	assert_int_equal(leave(h, BAY3), 0);
+	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_ALIVE);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(who_leaves_is_fenced_at_once_where_a_verdict_would_be_given),
+		T(s4_who_leaves_in_a_storm_is_not_fenced_by_its_word),
+		T(s5_who_leaves_while_its_switch_is_busy_is_not_fenced_by_its_word),
+		T(s5_who_leaves_when_there_were_too_many_is_not_fenced_by_its_word),
+		T(s5_who_is_proved_dead_is_fenced_however_many_there_were),
+		T(who_leaves_before_a_restored_database_is_adopted_is_not_fenced),
 		T(s5_the_next_waits_while_the_functions_of_the_one_before_move),
 		T(s7_where_all_must_say_so_silence_is_no_verdict),
 		T(who_says_in_a_late_beat_that_it_leaves_does_not),
