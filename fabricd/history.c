@@ -11,7 +11,8 @@
 #include "common/log.h"
 #include "fabricd/state.h"
 
-static void freeze_with(struct fabric *f, enum freeze_cause cause, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+freeze_with(struct fabric *f, enum freeze_cause cause, const char *format, va_list args)
 {
 	if (f->frozen)
 		return;
