@@ -4,7 +4,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "common/log.h"
 #include "db/check.h"
 #include "db/file.h"
 #include "db/inside.h"
@@ -80,6 +84,66 @@ static int replace(const struct db *db, const char *draft, char *why)
 	return r ? r : db_file_replace(db->path, why);
 }
 
+/* Room that a copy takes beside the pages themselves: an index into its log, at least. */
+enum { MARGIN = 65536 };
+
+/* Bytes of the file beside @path; 0: it is not there. */
+static uint64_t size_of(const char *path, const char *ending)
+{
+	char why[DB_TEXT_MAX];
+	char beside[PATH_MAX];
+	struct stat status;
+
+	if (db_file_beside(path, ending, why, beside) || stat(beside, &status) ||
+	    status.st_size < 0)
+		return 0;
+	return (uint64_t)status.st_size;
+}
+
+/* SQLite does not always call it that. Never while the file itself is on its way to ".replaced". */
+static bool is_for_want_of_room(const char *path, int r)
+{
+	uint64_t pages = size_of(path, "");
+	struct statvfs disk;
+
+	if (!pages || r == -EBADMSG || statvfs(path, &disk))
+		return false;
+	return r == -ENOSPC ||
+	       (uint64_t)disk.f_bavail * disk.f_frsize < pages + size_of(path, "-wal") + MARGIN;
+}
+
+/* What an earlier thaw, or a restore, has put away is evidence, for people; a thaw puts its own in
+ * that place anyway, and must not fail for want of the room. Return: true: something went. */
+static bool evidence_give_up(const char *path)
+{
+	static const char *const endings[] = { ".replaced-shm", ".replaced-wal", ".replaced" };
+	char why[DB_TEXT_MAX];
+	char name[PATH_MAX];
+	bool is_any = false;
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (!db_file_beside(path, endings[i], why, name) && !unlink(name)) {
+			log_notice("database: %s is removed, for there is no room", name);
+			is_any = true;
+		}
+	return is_any;
+}
+
+static int write_anew(const struct db *db, const char *draft, char *why)
+{
+	int r;
+
+	db_draft_remove(draft);
+	r = copy_out(db, draft, why);
+	if (!r)
+		r = compare(db, draft, why);
+	if (!r)
+		r = replace(db, draft, why);
+	if (r)
+		db_draft_remove(draft);
+	return r;
+}
+
 int db_renew(struct db *db, char *why)
 {
 	char draft[PATH_MAX];
@@ -94,13 +158,8 @@ int db_renew(struct db *db, char *why)
 		r = db_file_beside(db->path, ".new", why, draft);
 	if (r)
 		return r;
-	db_draft_remove(draft);
-	r = copy_out(db, draft, why);
-	if (!r)
-		r = compare(db, draft, why);
-	if (!r)
-		r = replace(db, draft, why);
-	if (r)
-		db_draft_remove(draft);
+	r = write_anew(db, draft, why);
+	if (r && is_for_want_of_room(db->path, r) && evidence_give_up(db->path))
+		r = write_anew(db, draft, why);
 	return r;
 }

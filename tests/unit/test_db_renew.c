@@ -35,6 +35,7 @@ static struct {
 	_Atomic int write_after;
 	_Atomic int syncs; /* seen */
 	_Atomic int writes;
+	const char *_Atomic full_with; /* there is no room while this file is there */
 } fault;
 
 static const sqlite3_io_methods *real_of(const sqlite3_file *file)
@@ -51,6 +52,8 @@ static int disk_sync(sqlite3_file *file, int flags)
 
 static int disk_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
+	if (fault.full_with && !access(fault.full_with, F_OK))
+		return SQLITE_FULL;
 	if (fault.write != SQLITE_OK && fault.writes++ >= fault.write_after)
 		return fault.write;
 	return real_of(file)->xWrite(file, bytes, n, at);
@@ -278,6 +281,53 @@ static void while_nothing_can_be_written_it_tries_again_later_and_later(void **s
 	begin_again(b, 2);
 }
 
+/* Thawed once: what that has put away is there. */
+static void thaw_once(struct bench *b, char old[static 96])
+{
+	assert_int_equal(write_event(b, 1), 0);
+	fault.sync = SQLITE_IOERR_FSYNC;
+	assert_true(write_event(b, 2) < 0);
+	fault.sync = SQLITE_OK;
+	assert_true(wait_for_tries(b, 99).is_renewed);
+	begin_again(b, 2);
+	(void)snprintf(old, 96, "%s.replaced", b->path);
+	assert_true(is_there(b, ".replaced"));
+}
+
+static void what_an_earlier_thaw_has_left_goes_when_there_is_no_room_for_the_next(void **state)
+{
+	struct bench *b = *state;
+	char old[96];
+	struct stat before;
+	struct stat after;
+
+	thaw_once(b, old);
+	assert_int_equal(stat(old, &before), 0);
+	fault.full_with = old;
+	assert_int_equal(write_event(b, b->acknowledged + 1), -ENOSPC);
+
+	assert_true(wait_for_tries(b, 2).is_renewed); /* with its first try */
+	fault.full_with = NULL;
+	assert_int_equal(stat(old, &after), 0);
+	assert_true(before.st_ino != after.st_ino); /* of this thaw */
+	begin_again(b, b->acknowledged + 1);
+}
+
+static void it_stays_while_something_else_is_the_matter(void **state)
+{
+	struct bench *b = *state;
+	char old[96];
+
+	thaw_once(b, old);
+	fault.write = SQLITE_IOERR_WRITE;
+	assert_true(write_event(b, b->acknowledged + 1) < 0);
+	assert_false(wait_for_tries(b, 2).is_renewed);
+	assert_true(is_there(b, ".replaced"));
+	fault.write = SQLITE_OK;
+	assert_true(wait_for_tries(b, 99).is_renewed);
+	begin_again(b, b->acknowledged + 1);
+}
+
 /* Each sync and each write in turn fails, whatever it belongs to. */
 static void whichever_operation_fails_nothing_that_was_acknowledged_is_lost(void **state)
 {
@@ -404,6 +454,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BENCHED(a_sync_that_failed_is_answered_and_a_new_file_is_made),
 		BENCHED(while_nothing_can_be_written_it_tries_again_later_and_later),
+		BENCHED(what_an_earlier_thaw_has_left_goes_when_there_is_no_room_for_the_next),
+		BENCHED(it_stays_while_something_else_is_the_matter),
 		BENCHED(whichever_operation_fails_nothing_that_was_acknowledged_is_lost),
 		BENCHED(a_row_that_broke_a_rule_is_not_mended_by_a_new_file),
 		BENCHED(a_file_that_lost_what_was_acknowledged_is_not_taken),
