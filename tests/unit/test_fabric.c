@@ -544,6 +544,25 @@ static void assert_not_taken_in(struct house *h, struct db_batch *batch)
 	fabric_free(next);
 }
 
+/* Whichever of them may have it. */
+static void who_is_shown_nowhere_is_told_of_once_every_switch_has_been_asked(void **state)
+{
+	struct house *h = *state;
+	struct fabric_host *bay8;
+
+	reach_new(h, "bay", 8, true);
+	usual(h);
+	bay8 = host_get(h->fabric, "bay8");
+	assert_true(host_is_told_of(h->fabric, bay8));
+	h->fabric->providers[1]->connected = false;
+	assert_true(host_is_told_of(h->fabric, bay8)); /* its own switch shows it */
+	bay8->present = false;
+	assert_false(host_is_told_of(h->fabric, bay8));
+	h->fabric->providers[1]->connected = true;
+	assert_true(host_is_told_of(h->fabric, bay8));
+	bay8->present = true;
+}
+
 static void a_database_that_cannot_be_read_is_not_taken_in(void **state)
 {
 	const struct fabric_io io = { .now_ms = io_now, .wall_ms = io_wall, .arg = *state };
@@ -638,6 +657,7 @@ int main(void)
 		T(s15_an_answer_out_of_order_freezes),
 		T(attempts_are_asked_for_once),
 		T(no_event_is_the_last_before_the_first),
+		T(who_is_shown_nowhere_is_told_of_once_every_switch_has_been_asked),
 		T(a_database_that_cannot_be_read_is_not_taken_in),
 		T(an_assignment_to_a_vport_that_cannot_be_is_not_taken_in),
 		T(a_change_to_a_vport_that_cannot_be_is_not_taken_in),
