@@ -549,7 +549,8 @@ const struct fabric_incident *const *fabric_incidents(const struct fabric *f, si
 enum fabric_spare_kind fabric_host_spare_kind(const struct fabric *f,
 					      const struct fabric_host *host);
 /* Why a host whose state says that it lives is not judged now, and when it was last heard where
- * that is longer ago than its window; false: it is judged. */
+ * that is longer ago than its window; or that one which has functions has never beaten. False: it
+ * is judged, or its state says all. */
 bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host,
 			  char why[static DB_TEXT_MAX]);
 const struct fabric_profile *const *fabric_profiles(const struct fabric *f, size_t *count);

@@ -274,6 +274,13 @@ static void next_of_unjudged(struct list *list, const struct fabric_host *host)
 
 	if (!fabric_host_unjudged(list->f, host, why))
 		return;
+	if (host->state == FABRIC_HOST_UNKNOWN) {
+		list_add(list,
+			 "it has never beaten, and nobody would notice its death: on that host, "
+			 "start its agent",
+			 "systemctl enable --now fabric-agent");
+		return;
+	}
 	(void)snprintf(when, sizeof(when), "it is not judged: %.120s; see what is to be done", why);
 	list_add(list, when, "fabricctl health");
 }

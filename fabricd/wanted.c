@@ -71,6 +71,10 @@ bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host
 	uint64_t ago_ms = f->io.now_ms(f->io.arg) - host->live.last_beat_ms;
 	size_t length;
 
+	if (host->state == FABRIC_HOST_UNKNOWN && host->functions && !host->cold.incident) {
+		(void)snprintf(why, DB_TEXT_MAX, "it has never beaten");
+		return true;
+	}
 	if (host->state != FABRIC_HOST_ALIVE && host->state != FABRIC_HOST_SUSPECT &&
 	    host->state != FABRIC_HOST_QUARANTINED)
 		return false;

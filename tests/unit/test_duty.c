@@ -717,6 +717,26 @@ static void a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged(vo
 	assert_unjudged(h, ""); /* fenced */
 }
 
+static void one_that_has_functions_and_has_never_beaten_is_not_forgotten(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+	char why[DB_TEXT_MAX] = "";
+
+	silence(h, BAY2);
+	usual(h);
+	assert_false(fabric_host_unjudged(h->fabric, host(h, "bay2"), why));
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 0);
+	assign(h, VF3, "bay2", 0);
+	assert_true(fabric_host_unjudged(h->fabric, host(h, "bay2"), why));
+	assert_string_equal(why, "it has never beaten");
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
+	assert_string_equal(next[0].command, "systemctl enable --now fabric-agent");
+	h->agents[BAY2 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_false(fabric_host_unjudged(h->fabric, host(h, "bay2"), why));
+}
+
 static void nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one(void **state)
 {
 	struct house *h = *state;
@@ -944,6 +964,7 @@ int main(void)
 		TEST(a_host_that_is_not_known_any_more_is_nobody_to_be_let_in),
 		TEST(a_switch_that_stalls_is_no_health_and_holds_up_a_fence),
 		TEST(a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged),
+		TEST(one_that_has_functions_and_has_never_beaten_is_not_forgotten),
 		TEST(nobody_is_judged_in_a_frozen_fabric_nor_in_a_restored_one),
 		TEST(what_is_to_be_typed_in_a_frozen_fabric_is_about_why_it_is),
 		TEST(each_freeze_knows_its_cause),
