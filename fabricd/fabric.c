@@ -1091,6 +1091,17 @@ static void hold_say(const struct fabric *f, char *out, size_t size)
 			       "many hosts are silent at once: automatic failover is held");
 }
 
+static void provider_say(const struct fabric_provider *p, char *out, size_t size)
+{
+	const char *why = p->p && p->p->ops->why ? p->p->ops->why(p->p) : "";
+
+	if (p->refused[0])
+		(void)snprintf(out, size, "provider %s: %s", p->name, p->refused);
+	else
+		(void)snprintf(out, size, "provider %s: %s%s%s", p->name,
+			       provider_state_text(p->state), *why ? ": " : "", why);
+}
+
 void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 {
 	char why[DB_TEXT_MAX];
@@ -1104,11 +1115,7 @@ void fabric_health_get(const struct fabric *f, struct fabric_health *out)
 	for (size_t i = 0; i < f->provider_count; i++)
 		if (!f->providers[i]->reconciled) {
 			out->ready = out->ready && f->providers[i]->was_reconciled;
-			(void)snprintf(out->detail, sizeof(out->detail), "provider %s: %s",
-				       f->providers[i]->name,
-				       f->providers[i]->refused[0]
-					       ? f->providers[i]->refused
-					       : provider_state_text(f->providers[i]->state));
+			provider_say(f->providers[i], out->detail, sizeof(out->detail));
 		}
 	for (size_t i = 0; i < f->chassis_count; i++)
 		out->hold = out->hold || f->chassis[i].live.hold;

@@ -54,12 +54,32 @@ enum difference difference_of(const struct fabric *f, const struct fabric_functi
 	return DIFFERENCE_SAME;
 }
 
+/* Whose switch is not read, so that nothing can be said of @fn; NULL: it is. A function that nobody
+ * has shown since the start may be any provider's. */
+static const struct fabric_provider *unread(const struct fabric *f,
+					    const struct fabric_function *fn)
+{
+	const struct fabric_provider *own = provider_of_function(f, fn);
+
+	for (size_t i = 0; i < f->provider_count; i++) {
+		const struct fabric_provider *p = f->providers[i];
+
+		if (!p->scanned && (p == own || (!own && !fn->present)))
+			return p;
+	}
+	return NULL;
+}
+
 static const char *seen_at(const struct fabric *f, const struct fabric_function *fn, char *text,
 			   size_t size)
 {
 	const struct fabric_host *at = function_place(f, fn);
+	const struct fabric_provider *away = unread(f, fn);
 
-	if (!fn->present)
+	if (away)
+		(void)snprintf(text, size, "provider %s is not %s", away->name,
+			       away->connected ? "read" : "connected");
+	else if (!fn->present)
 		(void)snprintf(text, size, "the adapter is not there");
 	else if (fn->as.now.unknown)
 		(void)snprintf(text, size, "%s does not answer, it may have it",
@@ -104,7 +124,8 @@ void fabric_differences(const struct fabric *f,
 
 		if (kind == DIFFERENCE_SAME)
 			continue;
-		d.kind = kinds[kind];
+		d.kind = kinds[kind == DIFFERENCE_STALE && unread(f, one) ? DIFFERENCE_UNTOLD
+									  : kind];
 		d.subject = one->name;
 		if (one->host)
 			(void)snprintf(d.detail, sizeof(d.detail), "assigned to %s vport %u; %s",

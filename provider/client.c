@@ -578,6 +578,12 @@ static uint64_t client_next_ms(const struct provider *p)
 	return c->pending.count ? c->pending.earliest_ms : UINT64_MAX;
 }
 
+/* Not why, which is void while it is tried again. */
+static const char *client_why(const struct provider *p)
+{
+	return client_of(p)->said;
+}
+
 static const struct provider_ops client_ops = {
 	.name = "client",
 	.close = client_close,
@@ -586,6 +592,7 @@ static const struct provider_ops client_ops = {
 	.view = client_view,
 	.advance = client_advance,
 	.next_ms = client_next_ms,
+	.why = client_why,
 };
 
 int provider_client_open(struct event_base *base, const char *name, const char *socket_path,

@@ -398,6 +398,10 @@ struct provider_ops {
 
 	/* When advance() has something to do next; UINT64_MAX: never by itself. */
 	uint64_t (*next_ms)(const struct provider *p);
+
+	/* Why it could not be connected last, for people; "" while it is. Borrowed, until the next
+	 * event. May be NULL: it cannot tell. */
+	const char *(*why)(const struct provider *p);
 };
 
 /* Does @op make sense by itself: attempt, the handles that its verb needs, value in range?

@@ -67,6 +67,7 @@ struct reach {
 	struct sim_chassis *chassis;
 	struct sim_model *model;
 	const char *name; /* in the configuration; NULL: "sim0", "sim1" */
+	const char *why;  /* it is not connected; NULL: nothing is known */
 	unsigned views;
 	bool is_busy;      /* takes no command now */
 	bool is_cut;       /* nothing of it gets through: neither time nor news */
@@ -161,6 +162,13 @@ static inline uint64_t reach_next_ms(const struct provider *p)
 	return reach->is_cut ? UINT64_MAX : reach->inner->ops->next_ms(reach->inner);
 }
 
+static inline const char *reach_why(const struct provider *p)
+{
+	const struct reach *reach = (const struct reach *)p;
+
+	return reach->why ? reach->why : "";
+}
+
 static const struct provider_ops reach_ops = {
 	.name = "reach",
 	.submit = reach_submit,
@@ -168,6 +176,7 @@ static const struct provider_ops reach_ops = {
 	.view = reach_view,
 	.advance = reach_advance,
 	.next_ms = reach_next_ms,
+	.why = reach_why,
 };
 
 static inline uint64_t io_now(void *arg)

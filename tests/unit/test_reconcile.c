@@ -14,6 +14,7 @@
 struct found {
 	const char *subject;
 	const char *kind;
+	char detail[DB_TEXT_MAX];
 	unsigned all;
 };
 
@@ -22,8 +23,10 @@ static void on_difference(void *arg, const struct fabric_difference *d)
 	struct found *found = arg;
 
 	found->all++;
-	if (!strcmp(found->subject, d->subject))
-		found->kind = d->kind;
+	if (strcmp(found->subject, d->subject) != 0)
+		return;
+	found->kind = d->kind;
+	(void)snprintf(found->detail, sizeof(found->detail), "%s", d->detail);
 }
 
 static struct found differences(const struct house *h, const char *subject)
@@ -177,6 +180,27 @@ static void s6_a_switch_that_comes_back_gives_no_other_chassis_a_fresh_window(vo
 	assert_int_equal(events(h, "host.fencing", "bay1"), 1);
 }
 
+/* What nobody can read is not stale. */
+static void a_function_whose_switch_is_not_connected_is_in_doubt_and_health_says_why(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	manager_kill(h);
+	h->reach[0].is_cut = true;
+	h->reach[0].why = "another manager is connected";
+	manager_start(h);
+	run(h, STEADY);
+	assert_string_equal(health(h).detail,
+			    "provider sim0: connecting: another manager is connected");
+	is_different(h, VF1, "in-doubt");
+	assert_non_null(strstr(differences(h, VF1).detail, "; provider sim0 is not connected"));
+
+	h->reach[0].is_cut = false;
+	run(h, STEADY);
+	is_different(h, VF1, "");
+}
+
 /* ---- adoption ---- */
 
 static void nothing_is_taken_for_empty_before_every_switch_is_compared(void **state)
@@ -282,6 +306,7 @@ int main(void)
 		T(s6_a_scan_gives_nobody_a_fresh_window),
 		T(s6_a_switch_that_comes_back_gives_no_other_chassis_a_fresh_window),
 		T(nothing_is_taken_for_empty_before_every_switch_is_compared),
+		T(a_function_whose_switch_is_not_connected_is_in_doubt_and_health_says_why),
 		T(what_would_be_adopted_is_told_and_not_done),
 		T(an_identity_that_drifted_is_adopted_by_a_restored_database_alone),
 		T(what_stands_where_a_lost_one_was_is_adopted),

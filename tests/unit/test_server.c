@@ -573,6 +573,8 @@ static void a_second_manager_is_refused_with_the_reason_until_the_first_goes(voi
 	rig->second = client_open(rig, &rig->other);
 	UNTIL(rig, !strcmp(provider_client_why(rig->second), "another manager is connected"));
 	assert_int_equal(state_of(&rig->other), PROVIDER_CONNECTING);
+	assert_string_equal(rig->second->ops->why(rig->second), "another manager is connected");
+	assert_string_equal(rig->client->ops->why(rig->client), "");
 	assert_int_equal(rig->manager_came, 1);
 	submit(rig, 1, PROVIDER_UNBIND, 0); /* the first is not disturbed */
 	UNTIL(rig, rig->ears.done_count == 1);
