@@ -65,6 +65,7 @@ static void cold_unwatch(struct fabric *f, struct fabric_host *host)
 	host_unwatch(f, host);
 	host->state = FABRIC_HOST_UNKNOWN;
 	host->has_beaten = false;
+	host->beat_by_ms = 0;
 	host->boot_id[0] = '\0';
 	host->seq = 0;
 	host->verdict_told = false;

@@ -130,7 +130,8 @@ struct fabric_host {
 	struct provider_host as; /* of the last scan; .state is kept up to date by events */
 	enum fabric_host_state state;
 	bool spare;
-	bool has_beaten; /* since its record was made */
+	bool has_beaten;     /* since its record was made, or since it was a cold spare */
+	uint64_t beat_by_ms; /* readmitted: it is not judged before then, unless it beats; else 0 */
 	uint64_t epoch;
 	uint64_t stopped_epoch; /* under which its agent has said that it has stopped; 0: none */
 	uint64_t epoch_stored;  /* durable: what its agent is told, so that it never knows more */

@@ -255,6 +255,7 @@ struct fabric_incident *incident_begin(struct fabric *f, struct fabric_host *hos
 	witness_say(host, witness);
 	functions_retry_now(host);
 	host->state = FABRIC_HOST_FENCING;
+	host->beat_by_ms = 0;
 	host->sent_read = false;
 	host->epoch++;
 	host_shut_out(f, host);
@@ -460,9 +461,9 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 	host->off_ms = 0;
 	host->state = beats ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
 	night_open(f, host);
-	host->has_beaten = beats;
-	if (!beats)
-		host->boot_id[0] = '\0';
+	host->has_beaten |= beats;
+	if (!beats && host->has_beaten)
+		host->beat_by_ms = f->now_ms + f->config.cold_start_ms;
 	host->seq = 0;
 	if (beats) {
 		host_watch(f, host);
@@ -470,7 +471,13 @@ void door_opened(struct fabric *f, struct fabric_host *host)
 			host->live.alive_since_ms = f->now_ms;
 	}
 	host_store(f, host);
-	history_event(f, "host.readmitted", host->name, "epoch %" PRIu64, host->epoch);
+	if (host->beat_by_ms)
+		history_event(f, "host.readmitted", host->name,
+			      "epoch %" PRIu64 "; it does not beat: its first beat is waited for, "
+			      "up to %" PRIu32 " s",
+			      host->epoch, f->config.cold_start_ms / 1000);
+	else
+		history_event(f, "host.readmitted", host->name, "epoch %" PRIu64, host->epoch);
 	flap_judge(f, host);
 	f->judge_ms = 0;
 	f->reconcile_ms = f->now_ms;

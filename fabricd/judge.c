@@ -66,7 +66,7 @@ static bool rate_allows(const struct fabric *f, const struct chassis *c)
 
 static void host_suspect(struct fabric *f, struct chassis *c, struct fabric_host *host)
 {
-	if (host->state != FABRIC_HOST_ALIVE)
+	if (host->state != FABRIC_HOST_ALIVE && host->state != FABRIC_HOST_UNKNOWN)
 		return;
 	host->state = FABRIC_HOST_SUSPECT;
 	host->suspected_ms = f->now_ms;
@@ -108,7 +108,7 @@ static void host_dead(struct fabric *f, struct chassis *c, struct fabric_host *h
 {
 	char cause[DB_TEXT_MAX];
 
-	if (host_is_shut(host) || host->state == FABRIC_HOST_UNKNOWN)
+	if (host_is_shut(host))
 		return;
 	if (proved && cold_retire(f, host)) {
 		night_say(f, host, RECORD_OFF);
@@ -208,6 +208,30 @@ static bool any_is_away(const struct fabric *f)
 	return false;
 }
 
+/* Readmitted, and its first beat has not come in time: it is judged as any that was heard, and is
+ * not any more, with a full fresh window. Return: when that is so for the next. */
+static uint64_t awaited_watch(struct fabric *f, const struct chassis *c)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < c->host_count; i++) {
+		struct fabric_host *host = c->hosts[i];
+
+		if (!host->beat_by_ms)
+			continue;
+		if (f->now_ms < host->beat_by_ms) {
+			next = host->beat_by_ms < next ? host->beat_by_ms : next;
+			continue;
+		}
+		host->beat_by_ms = 0;
+		if (cold_retire(f, host))
+			continue;
+		log_notice("host %s: has not beaten since it was readmitted", host->name);
+		host_watch(f, host);
+	}
+	return next;
+}
+
 void hosts_judge(struct fabric *f)
 {
 	const struct live_config live = live_config_of(f);
@@ -223,16 +247,20 @@ void hosts_judge(struct fabric *f)
 	f->judge_ms = UINT64_MAX;
 	for (size_t i = 0; i < f->chassis_count; i++) {
 		struct chassis *c = &f->chassis[i];
+		uint64_t awaited;
 		uint64_t next;
 		uint64_t reading;
 
 		if (!c->live.judging || (DEFECT(ONE_DELAYS_ALL) && any_is_away(f)))
 			continue;
+		awaited = awaited_watch(f, c);
 		reading = witnesses_advance(f, c, &live);
 		chassis_judge(f, c, &live);
 		next = live_next_ms(&c->live, &live, c->lives, c->host_count, f->now_ms);
 		if (reading < next)
 			next = reading;
+		if (awaited < next)
+			next = awaited;
 		if (next <= f->now_ms)
 			next = f->now_ms + 10;
 		if (next < f->judge_ms)
@@ -288,6 +316,7 @@ static void beat_first(struct fabric *f, struct fabric_host *host, const char *b
 	if (host->has_beaten && strcmp(host->boot_id, boot_id) != 0)
 		is_news |= boot_change(f, host, boot_id);
 	host->has_beaten = true;
+	host->beat_by_ms = 0;
 	(void)snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
 	seen_booted(f, host);
 	if (!host_is_shut(host) && !host->live.watched)
@@ -331,7 +360,7 @@ int fabric_beat(struct fabric *f, const char *name, const char *boot_id, uint64_
 		fence_heard(f, host);
 		return beat_answer(host);
 	}
-	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 ||
+	if (!host->has_beaten || strcmp(host->boot_id, boot_id) != 0 || host->beat_by_ms ||
 	    host->state == FABRIC_HOST_UNKNOWN)
 		beat_first(f, host, boot_id);
 	host->seq = seq;

@@ -250,6 +250,22 @@ static void next_of_maintenance(struct list *list, const struct fabric_host *hos
 		 host->name);
 }
 
+/* Nobody takes over what it has or is given before that. */
+static void next_of_awaited(struct list *list, const struct fabric_host *host)
+{
+	uint64_t now_ms = list->f->io.now_ms(list->f->io.arg);
+	uint64_t left_ms = host->beat_by_ms > now_ms ? host->beat_by_ms - now_ms : 0;
+	char when[FABRIC_NEXT_TEXT_MAX];
+
+	if (!host->beat_by_ms)
+		return;
+	(void)snprintf(when, sizeof(when),
+		       "on %.63s, which was readmitted and does not beat: its first beat is waited "
+		       "for, %" PRIu64 " s more; then it is judged as silent",
+		       host->name, left_ms / 1000);
+	list_add(list, when, "systemctl status fabric-agent");
+}
+
 static const struct fabric_incident *incident_of(const struct fabric *f,
 						 const struct fabric_host *host)
 {
@@ -272,7 +288,7 @@ static void next_of_unjudged(struct list *list, const struct fabric_host *host)
 	char when[FABRIC_NEXT_TEXT_MAX];
 	char why[DB_TEXT_MAX];
 
-	if (!fabric_host_unjudged(list->f, host, why))
+	if (host->beat_by_ms || !fabric_host_unjudged(list->f, host, why))
 		return;
 	if (host->state == FABRIC_HOST_UNKNOWN) {
 		list_add(list,
@@ -304,6 +320,7 @@ static void next_of_host(struct list *list, const struct fabric_host *host)
 	if (host->state != FABRIC_HOST_SUSPECT)
 		next_of_unopened(list, host);
 	next_of_suspect(list, host);
+	next_of_awaited(list, host);
 }
 
 size_t fabric_incident_next(const struct fabric *f, const struct fabric_incident *incident,

@@ -265,6 +265,13 @@ static void say_difference(void *arg, const struct fabric_difference *d)
 	history_event(f, "function.difference", d->subject, "%s: %s", d->kind, d->detail);
 }
 
+/* A readmitted host has its time, and a cold spare that was one is off on purpose. */
+static bool is_to_be_judged(const struct fabric *f, const struct fabric_host *host)
+{
+	return host->has_beaten && !host_is_shut(host) && !host->beat_by_ms &&
+	       !(host->state == FABRIC_HOST_UNKNOWN && cold_is_off(f, host));
+}
+
 /* S6: from here on hosts are judged, each with a full fresh window. */
 static void judging_start(struct fabric_provider *p)
 {
@@ -276,7 +283,7 @@ static void judging_start(struct fabric_provider *p)
 		if (c->provider != p->number)
 			continue;
 		for (size_t n = 0; n < c->host_count; n++)
-			if (c->hosts[n]->has_beaten && !host_is_shut(c->hosts[n]))
+			if (is_to_be_judged(f, c->hosts[n]))
 				live_watch(c->lives[n], f->now_ms);
 		live_chassis_start(&c->live, c->lives, c->host_count, f->now_ms);
 		night_begin(f, c);

@@ -48,10 +48,11 @@ void upkeep_refresh(struct chassis *c)
 static void watch_anew(struct fabric *f, struct fabric_host *host)
 {
 	bool beats = host_beats(f, host);
+	bool is_judged = host->has_beaten && !host->beat_by_ms; /* else in its time */
 
-	host->state = host->has_beaten ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
+	host->state = is_judged ? FABRIC_HOST_ALIVE : FABRIC_HOST_UNKNOWN;
 	host->verdict_told = false;
-	if (host->has_beaten) {
+	if (is_judged) {
 		host_watch(f, host);
 		host->live.alive_since_ms = beats ? f->now_ms : 0;
 	}

@@ -71,7 +71,14 @@ bool fabric_host_unjudged(const struct fabric *f, const struct fabric_host *host
 	uint64_t ago_ms = f->io.now_ms(f->io.arg) - host->live.last_beat_ms;
 	size_t length;
 
-	if (host->state == FABRIC_HOST_UNKNOWN && host->functions && !host->cold.incident) {
+	if (host->beat_by_ms) {
+		(void)snprintf(
+			why, DB_TEXT_MAX,
+			"it has not beaten since it was readmitted, and has its time for that");
+		return true;
+	}
+	if (host->state == FABRIC_HOST_UNKNOWN && !host->has_beaten && host->functions &&
+	    !host->cold.incident) {
 		(void)snprintf(why, DB_TEXT_MAX, "it has never beaten");
 		return true;
 	}

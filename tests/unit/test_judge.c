@@ -412,6 +412,189 @@ static void who_leaves_before_a_restored_database_is_adopted_is_not_fenced(void 
 	assert_int_equal(host(h, "bay3")->state, FABRIC_HOST_ALIVE);
 }
 
+/* ---- readmitted, and not heard ---- */
+
+enum { COLD_START = 30 * BEAT };
+
+/* bay2 is dead, and let in all the same; then it is given VF3. */
+static void dead_and_let_in(struct house *h)
+{
+	h->config.cold_start_ms = COLD_START;
+	usual(h);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	run(h, 2 * WINDOW);
+	assert_int_equal(readmit(h, "bay2"), 0);
+	run(h, BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
+	assign(h, VF3, "bay2", 0);
+	assert_int_equal(at_switch(h, VF3), BAY2);
+}
+
+static void who_was_readmitted_and_does_not_beat_is_judged_when_its_time_is_over(void **state)
+{
+	struct house *h = *state;
+	struct fabric_next next[FABRIC_NEXT_MAX];
+
+	dead_and_let_in(h);
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
+	assert_non_null(strstr(next[0].when, "bay2, which was readmitted and does not beat"));
+	run(h, COLD_START - 3 * BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
+	assert_int_equal(at_switch(h, VF3), BAY2);
+
+	run(h, 3 * BEAT + MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
+	assert_string_equal(next[0].command, "fabricctl host readmit bay2");
+}
+
+static void who_was_readmitted_and_does_not_beat_is_judged_after_a_restart(void **state)
+{
+	struct house *h = *state;
+
+	dead_and_let_in(h);
+	manager_kill(h);
+	manager_start(h);
+	run(h, WINDOW - BEAT); /* S6 */
+	assert_int_equal(at_switch(h, VF3), BAY2);
+	run(h, BEAT + MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+
+	run(h, STEADY); /* before that bay8 is no target: S11 */
+	assert_int_equal(at_switch(h, VF3), BAY8);
+}
+
+/* Its switch was lost for a moment. */
+static void who_was_readmitted_keeps_its_time_when_everybody_gets_a_window(void **state)
+{
+	struct house *h = *state;
+
+	dead_and_let_in(h);
+	sim_model_reboot(h->reach[0].model, 0);
+	run(h, MOVED + WINDOW);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
+
+	run(h, COLD_START);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+static void who_beats_in_time_is_alive_and_is_judged_as_ever(void **state)
+{
+	struct house *h = *state;
+
+	dead_and_let_in(h);
+	h->agents[BAY2 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+	run(h, 2 * COLD_START);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_ALIVE);
+
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+/* Neither maintenance nor its end takes its time away, nor its judging. */
+static void who_is_worked_at_meanwhile_is_judged_after_that(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	dead_and_let_in(h);
+	assert_int_equal(
+		fabric_host_maintenance(h->fabric, "bay2", true, 0, &problem, on_answer, h), 0);
+	run(h, 2 * COLD_START);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_MAINTENANCE);
+	assert_int_equal(events(h, "host.verdict", "bay2"), 1);
+	assert_int_equal(
+		fabric_host_maintenance(h->fabric, "bay2", false, 0, &problem, on_answer, h), 0);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+static void who_was_worked_at_for_a_moment_has_its_time_still(void **state)
+{
+	struct house *h = *state;
+	struct fabric_problem problem;
+
+	dead_and_let_in(h);
+	for (unsigned on = 2; on-- > 0;)
+		assert_int_equal(
+			fabric_host_maintenance(h->fabric, "bay2", on, 0, &problem, on_answer, h),
+			0);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
+	run(h, COLD_START);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+}
+
+/* bay2 is dead, flaps, and is let in all the same: to quarantine. */
+static void let_in_to_quarantine(struct house *h)
+{
+	h->config.cold_start_ms = COLD_START;
+	h->config.flap_count = 1;
+	usual(h);
+	silence(h, BAY2);
+	run(h, MOVED + 2 * WINDOW);
+	assert_int_equal(readmit(h, "bay2"), 0);
+	run(h, BEAT);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_QUARANTINED);
+}
+
+/* Under the boot that it had. */
+static void s10_who_is_readmitted_to_quarantine_is_watched_from_its_first_beat(void **state)
+{
+	struct house *h = *state;
+
+	let_in_to_quarantine(h);
+	assert_false(host(h, "bay2")->live.watched);
+	h->agents[BAY2 - 1].beats = true;
+	run(h, 2 * BEAT);
+	assert_true(host(h, "bay2")->live.watched);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_QUARANTINED);
+}
+
+static void s10_who_is_readmitted_out_of_quarantine_has_its_time_and_is_judged(void **state)
+{
+	struct house *h = *state;
+
+	let_in_to_quarantine(h);
+	assert_int_equal(readmit(h, "bay2"), 0);
+	run(h, MOVED);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
+	assign(h, VF3, "bay2", 0);
+	run(h, COLD_START);
+	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_FENCED);
+	assert_int_equal(at_switch(h, VF3), BAY8);
+}
+
+/* A cold spare is off on purpose. */
+static void s11_a_cold_spare_that_was_readmitted_is_not_judged(void **state)
+{
+	struct house *h = *state;
+
+	h->config.cold_start_ms = COLD_START;
+	h->config.witness = CONFIG_WITNESS_NONE;
+	usual(h);
+	silence(h, BAY2);
+	run(h, MOVED);
+	assert_int_equal(sim_model_host(h->reach[0].model, BAY2, SIM_HOST_POWER, false), 0);
+	run(h, BEAT);
+	assert_int_equal(readmit(h, "bay2"), 0);
+	run(h, BEAT);
+	spare(h, "bay2");
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay2")), FABRIC_SPARE_COLD);
+	run(h, COLD_START + MOVED);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay2")), FABRIC_SPARE_COLD);
+	manager_kill(h);
+	manager_start(h);
+	run(h, MOVED);
+	assert_int_equal(fabric_host_spare_kind(h->fabric, host(h, "bay2")), FABRIC_SPARE_COLD);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, house_begin, house_end)
 
 int main(void)
@@ -436,6 +619,15 @@ int main(void)
 		T(s19_a_fence_settles_what_it_has_no_answer_to_before_it_reads),
 		T(s19_a_fence_that_begins_anew_is_proved_by_its_own_read_alone),
 		T(s20_what_was_given_up_before_its_epoch_was_stored_does_not_begin),
+		T(who_was_readmitted_and_does_not_beat_is_judged_when_its_time_is_over),
+		T(who_was_readmitted_and_does_not_beat_is_judged_after_a_restart),
+		T(who_was_readmitted_keeps_its_time_when_everybody_gets_a_window),
+		T(who_beats_in_time_is_alive_and_is_judged_as_ever),
+		T(who_is_worked_at_meanwhile_is_judged_after_that),
+		T(who_was_worked_at_for_a_moment_has_its_time_still),
+		T(s10_who_is_readmitted_to_quarantine_is_watched_from_its_first_beat),
+		T(s10_who_is_readmitted_out_of_quarantine_has_its_time_and_is_judged),
+		T(s11_a_cold_spare_that_was_readmitted_is_not_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
