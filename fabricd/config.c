@@ -52,7 +52,8 @@ static const struct config_key keys[] = {
 	  "a spare must have been alive for so many times interval x missed to take over" },
 	{ "failover", "cold-start", CONFIG_DURATION, false, offsetof(struct config, cold_start_ms),
 	  "5min", 10000, 3600000, "ms", NULL,
-	  "a cold spare that was powered on must beat within this, or the next spare takes over" },
+	  "a cold spare that was powered on must beat within this, or the next spare takes over; "
+	  "and a host that was readmitted, or it is judged as silent" },
 	{ "failover", "flap-count", CONFIG_NUMBER, false, offsetof(struct config, flap_count), "3",
 	  0, 64, "", NULL,
 	  "a host that comes back from silence, or is found dead, so often within flap-window is "
