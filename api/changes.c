@@ -247,7 +247,7 @@ static void change_get(struct api_call *call)
 		return;
 	}
 	if (change_state(change) != DB_CHANGE_RUNNING || !wait_s) {
-		resource_get(call, &resource_changes);
+		resource_one_get(call, &resource_changes, "wait");
 		return;
 	}
 	if (ticket_new(call->api, call->conn, NULL, &t)) {

@@ -145,7 +145,7 @@ const void *resource_find(const struct resource *resource, const struct fabric *
 	return object && (!resource->has || resource->has(object)) ? object : NULL;
 }
 
-static void one_get(struct api_call *call, const struct resource *resource)
+void resource_one_get(struct api_call *call, const struct resource *resource, const char *param)
 {
 	const void *object = resource_find(resource, call->fabric, call->id);
 	struct buf *out = call_body(call->api);
@@ -155,7 +155,7 @@ static void one_get(struct api_call *call, const struct resource *resource)
 		call_refuse(call, resource->missing);
 		return;
 	}
-	if (call_refuse_params(call, NULL))
+	if (call_refuse_params(call, param))
 		return;
 	resource_write(resource, call->fabric, object, out, &hash);
 	buf_text(out, "\n");
@@ -382,7 +382,7 @@ void resource_get(struct api_call *call, const struct resource *resource)
 	uint64_t hash = 0;
 
 	if (call->id) {
-		one_get(call, resource);
+		resource_one_get(call, resource, NULL);
 		return;
 	}
 	if (page_parse(call, &page, &p)) {

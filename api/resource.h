@@ -77,6 +77,8 @@ void resource_write(const struct resource *resource, const struct fabric *f, con
 		    struct buf *out, uint64_t *hash);
 const void *resource_find(const struct resource *resource, const struct fabric *f, const char *id);
 
+/* The object of a GET with an id; @param: a parameter that was looked at, NULL: none. */
+void resource_one_get(struct api_call *call, const struct resource *resource, const char *param);
 /* The whole of a GET: with an id the object, else a page. */
 void resource_get(struct api_call *call, const struct resource *resource);
 

@@ -113,6 +113,7 @@ class Duty(Case):
             capture_output=True, check=False, env=self.fabric.environment()))
         asked.start()
         self.wait_state(self.spare, "fencing")
+        self.fabric.wait("that is durable", lambda: self.fabric.incident_of(self.spare))
         self.fabric.kill("fabricd")
         asked.join()
         self.fabric.fault("clear")

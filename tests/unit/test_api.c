@@ -672,6 +672,18 @@ static void an_incident_has_ended_only_once_that_is_durable(void **state)
 	assert_non_null(at(rig, "ended"));
 }
 
+static void who_waits_for_a_change_that_has_ended_is_answered_at_once(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(get(rig, "/v1/changes/7?wait=0"), 200);
+	assert_int_equal(get(rig, "/v1/changes/99?wait=30"), 404);
+	rig->fabric.change.row.state = DB_CHANGE_DONE;
+	rig->fabric.functions[2].item = NULL;
+	assert_int_equal(get(rig, "/v1/changes/7?wait=30"), 200);
+	assert_string_equal(text_at(rig, "state"), "done");
+}
+
 static void a_client_that_leaves_a_wait_is_forgotten(void **state)
 {
 	struct rig *rig = *state;
@@ -1765,6 +1777,7 @@ int main(void)
 		WITH_RIG(waiting_ends_with_its_time),
 		WITH_RIG(an_end_is_told_only_once_it_is_durable),
 		WITH_RIG(an_incident_has_ended_only_once_that_is_durable),
+		WITH_RIG(who_waits_for_a_change_that_has_ended_is_answered_at_once),
 		WITH_RIG(a_client_that_leaves_a_wait_is_forgotten),
 		WITH_RIG(an_answer_to_one_who_has_left_finds_nobody),
 		WITH_RIG(a_refused_change_names_the_field),
