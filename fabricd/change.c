@@ -609,6 +609,22 @@ void reads_completed(struct fabric_provider *p, const struct provider_op *op,
 
 /* ---- deciding ---- */
 
+/*
+ * A card that came, or is let go, gives up what is bound of it, whoever did that: a kernel binds
+ * its driver to whatever comes. Not before adoption in a restored database, for it may be wrong
+ * about what has come.
+ */
+static bool is_taken_off_its_card(const struct fabric *f, const struct fabric_item *item)
+{
+	const struct fabric_host *at = function_place(f, item->fn);
+
+	return !f->restored && item->change->row.kind == DB_CHANGE_REPAIR &&
+	       item->row.op == DB_OP_RELEASE && card_withheld(item->fn) && at &&
+	       !binding_is_elsewhere(at, &item->run.seen) &&
+	       !strcmp(at->name, item->row.from_host) &&
+	       item->run.seen.vport == item->row.from_vport;
+}
+
 /* It stays where it is, and nothing of it was touched. */
 static void foreign_end(struct fabric *f, struct fabric_item *item)
 {
@@ -791,7 +807,7 @@ static void item_decide(struct fabric *f, struct fabric_item *item)
 		item_done(f, item);
 		return;
 	}
-	if (binding_is_foreign(f, item->fn, &item->run.seen)) {
+	if (binding_is_foreign(f, item->fn, &item->run.seen) && !is_taken_off_its_card(f, item)) {
 		foreign_end(f, item);
 		return;
 	}

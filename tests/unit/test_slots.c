@@ -352,6 +352,44 @@ static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **stat
 	assert_true(is_card_clean(rig, NIC));
 }
 
+/* As a kernel that binds its driver to whatever comes. */
+static void s17_what_a_host_took_of_a_card_that_came_is_taken_from_it(void **state)
+{
+	struct rig *rig = *state;
+	const struct provider_sink none = { 0 };
+	const struct provider_adapter *a = &truth(rig)->adapters[NIC - 1];
+	const struct provider_op on = { .attempt = 1ull << 60,
+					.verb = PROVIDER_SLOT_POWER,
+					.switch_handle = a->switch_handle,
+					.port = a->port,
+					.value = 1,
+					.deadline_ms = UINT64_MAX };
+	const struct provider_op take = { .attempt = (1ull << 60) + 1,
+					  .verb = PROVIDER_BIND,
+					  .function = function(rig, VF1)->as.handle,
+					  .host = 3,
+					  .vport = 1,
+					  .deadline_ms = UINT64_MAX };
+	struct provider *other;
+
+	at_slot(rig, NIC, SIM_SLOT_OUT, NULL);
+	run_until(rig, NIC, "empty");
+	brain_run(&rig->b, 1000);
+	manager_end(rig);
+	at_slot(rig, NIC, SIM_SLOT_IN, NULL);
+	other = sim_model_provider(rig->b.model, &none);
+	assert_int_equal(other->ops->submit(other, &on), 0);
+	assert_int_equal(other->ops->submit(other, &take), 0);
+	provider_close(other);
+
+	manager_begin(rig);
+	brain_run(&rig->b, 20000);
+	assert_string_equal(slot_state(rig, NIC), "ready");
+	assert_true(is_card_clean(rig, NIC));
+	assert_int_equal(rig->unbinds, 1);
+	assert_int_equal(at_switch(rig, VF1), 0);
+}
+
 static void what_others_have_is_not_touched_by_a_card_that_comes(void **state)
 {
 	struct rig *rig = *state;
@@ -538,6 +576,7 @@ int main(void)
 		WITH_RIG(s17_a_change_under_way_binds_nothing_of_a_card_that_was_swapped),
 		WITH_RIG(s17_a_quarantine_outlives_the_manager),
 		WITH_RIG(s17_a_card_that_came_while_no_manager_looked_is_scrubbed),
+		WITH_RIG(s17_what_a_host_took_of_a_card_that_came_is_taken_from_it),
 		WITH_RIG(what_others_have_is_not_touched_by_a_card_that_comes),
 		WITH_RIG(a_card_pulled_by_surprise_leaves_its_claims_and_returns_to_them_scrubbed),
 		WITH_RIG(a_card_pulled_in_the_middle_of_a_change_ends_it_parked),
