@@ -34,6 +34,7 @@ struct dump {
 	struct provider_sink sink;
 	struct provider_hello hello;
 	const char *source;
+	uint16_t chassis;
 	struct provider_scan *scan; /* the last that was told, or that is to be told */
 	bool scan_asked;
 	struct provider_op held[HELD_MAX];
@@ -98,6 +99,7 @@ static int dump_load(struct dump *d, char *why)
 		(void)snprintf(why, WHY_BYTES, "%s: %s", d->source, reason);
 		return r;
 	}
+	provider_machine_number(scan, d->chassis);
 	provider_scan_free(d->scan);
 	d->scan = scan;
 	(void)snprintf(d->hello.boot_id, sizeof(d->hello.boot_id), "%016llx",
@@ -279,9 +281,11 @@ static bool is_source(const char *text)
 
 static int usage(FILE *out, int status)
 {
-	(void)fprintf(out,
-		      "usage: fabric-provider-dump --socket PATH dump:FILE|sysfs:DIR|pci\n"
-		      "Serves what a capture, a saved tree or this machine shows, read-only.\n");
+	(void)fprintf(
+		out,
+		"usage: fabric-provider-dump --socket PATH [--chassis N] dump:FILE|sysfs:DIR|pci\n"
+		"Serves what a capture, a saved tree or this machine shows, read-only.\n"
+		"  --chassis N  its number among chassis, 1 to 65535 (1)\n");
 	return status;
 }
 
@@ -289,12 +293,14 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
+		{ "chassis", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
 	static struct dump d = {
 		.provider = { .ops = &dump_ops },
+		.chassis = 1,
 		.hello = { .name = "fabric-provider-dump " FABRIC_VERSION,
 			   .can = PROVIDER_CAN_BARRIER,
 			   .timeout_ms = 10000,
@@ -308,6 +314,8 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 's')
 			socket_path = optarg;
+		else if (option == 'c' && !provider_machine_number_parse(optarg, &d.chassis))
+			continue;
 		else if (option == 'h')
 			return usage(stdout, 0);
 		else if (option == 'V')

@@ -431,6 +431,27 @@ static uint64_t mark_add(uint64_t mark, uint64_t v)
 	return mark;
 }
 
+void provider_machine_number(struct provider_scan *scan, uint16_t number)
+{
+	for (size_t i = 0; i < scan->switch_count; i++)
+		scan->switches[i].chassis = number;
+	for (size_t i = 0; i < scan->host_count; i++)
+		scan->hosts[i].chassis = number;
+}
+
+int provider_machine_number_parse(const char *text, uint16_t *number)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || !n || n > UINT16_MAX)
+		return -EINVAL;
+	*number = (uint16_t)n;
+	return 0;
+}
+
 uint64_t provider_machine_mark(const struct topo_graph *g)
 {
 	uint64_t mark = 0xcbf29ce484222325ull;

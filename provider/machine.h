@@ -47,6 +47,11 @@ OWNED_BY_VALUE(struct provider_machine_places, provider_machine_places_done)
 MUST_USE int provider_machine_scan_places(const struct topo_graph *g, struct provider_scan **out,
 					  struct provider_machine_places *places, char *why);
 
+/* Which chassis the machine is to be; a scan says 1. @number: 1 .. */
+void provider_machine_number(struct provider_scan *scan, uint16_t number);
+/* As --chassis has it, 1 to 65535. Return: 0 or -EINVAL. */
+MUST_USE int provider_machine_number_parse(const char *text, uint16_t *number);
+
 /* A number that stays the same as long as the same functions stand at the same places, so that
  * handles keep their meaning. */
 uint64_t provider_machine_mark(const struct topo_graph *g);

@@ -30,6 +30,7 @@ enum {
 struct program {
 	const char *socket_path;
 	const char *bay;
+	uint16_t chassis;
 	const char *state_path;
 	const char *tree;
 	const char *driver;
@@ -79,6 +80,7 @@ static int provider_start(struct program *p, struct event_base *base,
 		.base = base,
 		.sysfs = { .tree = p->tree ? p->tree : "" },
 		.bay = p->bay,
+		.chassis = p->chassis,
 		.state_path = p->state_path,
 		.rules = p->rules,
 		.driver = p->driver,
@@ -152,17 +154,19 @@ static int serve(struct program *p)
 
 static int usage(FILE *out, int status)
 {
-	(void)fprintf(out,
-		      "usage: fabric-provider-pci --socket PATH [OPTION...]\n"
-		      "       fabric-provider-pci ask --socket PATH show|rescan|remove ADDRESS\n"
-		      "This machine's own PCI functions, for fabricd.\n"
-		      "  --adapter ADDRESS|slot:N  an adapter of the pool; all others are only "
-		      "looked at\n"
-		      "  --bay NAME                name of the machine's bay (its host name)\n"
-		      "  --driver NAME             bind functions to it (the driver of their ids)\n"
-		      "  --state FILE              bindings of this boot (/run/fabricd/pci.state)\n"
-		      "  --sysfs DIR               a saved tree, only looked at\n"
-		      "  --log LEVEL               err, warning, notice, info, debug\n");
+	(void)fprintf(
+		out,
+		"usage: fabric-provider-pci --socket PATH [OPTION...]\n"
+		"       fabric-provider-pci ask --socket PATH show|rescan|remove ADDRESS\n"
+		"This machine's own PCI functions, for fabricd.\n"
+		"  --adapter ADDRESS|slot:N  an adapter of the pool; all others are only "
+		"looked at\n"
+		"  --bay NAME                name of the machine's bay (its host name)\n"
+		"  --chassis N               the machine's number among chassis, 1 to 65535 (1)\n"
+		"  --driver NAME             bind functions to it (the driver of their ids)\n"
+		"  --state FILE              bindings of this boot (/run/fabricd/pci.state)\n"
+		"  --sysfs DIR               a saved tree, only looked at\n"
+		"  --log LEVEL               err, warning, notice, info, debug\n");
 	return status;
 }
 
@@ -205,6 +209,8 @@ static int option_take(struct program *p, int option, const char *value)
 	case 'b':
 		p->bay = value;
 		return *value && strlen(value) < PROVIDER_NAME_MAX ? 0 : -EINVAL;
+	case 'c':
+		return provider_machine_number_parse(value, &p->chassis);
 	case 't':
 		p->state_path = value;
 		return 0;
@@ -232,6 +238,7 @@ int main(int argc, char **argv)
 		{ "socket", required_argument, NULL, 's' },
 		{ "adapter", required_argument, NULL, 'a' },
 		{ "bay", required_argument, NULL, 'b' },
+		{ "chassis", required_argument, NULL, 'c' },
 		{ "driver", required_argument, NULL, 'D' },
 		{ "state", required_argument, NULL, 't' },
 		{ "sysfs", required_argument, NULL, 'd' },
@@ -241,6 +248,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	static struct program p = { .state_path = "/run/fabricd/pci.state",
+				    .chassis = 1,
 				    .level = LOG_LEVEL_NOTICE };
 	int option;
 

@@ -164,6 +164,7 @@ static int options_take(struct machine *m, const struct pci_provider_options *o)
 	if (!m->tree || !m->state_path || (o->driver && !m->driver))
 		return -ENOMEM;
 	m->sysfs.tree = m->tree;
+	m->table.chassis = o->chassis;
 	(void)snprintf(m->table.bay, sizeof(m->table.bay), "%.63s", o->bay); /* it fits */
 	return 0;
 }

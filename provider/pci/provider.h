@@ -26,6 +26,7 @@ struct pci_provider_options {
 	struct sysfs sysfs;      /* copied; what it points to is borrowed */
 	struct hands_io io;      /* copied */
 	const char *bay;
+	uint16_t chassis; /* the machine's number, 1 .. */
 	const char *state_path;
 	struct pci_rules rules; /* what is in the pool */
 	const char *driver;     /* for functions of the pool; NULL: the one of their ids */

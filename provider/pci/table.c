@@ -487,6 +487,7 @@ int pci_table_take(struct pci_table *t, const struct topo_graph *g, char *why)
 	} else {
 		now.epoch = t->epoch + 1;
 		memcpy(now.bay, t->bay, sizeof(now.bay));
+		now.chassis = t->chassis;
 		pci_table_done(t);
 		*t = now;
 		now = (struct pci_table){ 0 };
@@ -573,7 +574,6 @@ static void host_tell(const struct pci_table *t, struct provider_host *h)
 		.switch_handle = (uint16_t)t->switch_count,
 		.port = PCI_TABLE_HOST_PORT,
 		.vports = PCI_TABLE_VPORTS,
-		.chassis = 1,
 		.buses = 1,
 		.state = { .host = PCI_TABLE_HOST,
 			   .power = true,
@@ -612,6 +612,7 @@ int pci_table_scan(struct pci_table *t,
 			a->num_vfs = a->num_vfs > n ? a->num_vfs : n;
 		}
 	}
+	provider_machine_number(scan, t->chassis);
 	*out = TAKE(scan);
 	return 0;
 }

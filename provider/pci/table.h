@@ -73,6 +73,7 @@ struct pci_table {
 	uint32_t epoch; /* 0: nothing was looked at yet */
 	struct pci_rules rules;
 	char bay[PROVIDER_NAME_MAX];
+	uint16_t chassis; /* the machine's number */
 	struct provider_switch *switches;
 	struct provider_port *ports; /* all, by switch and number */
 	struct pci_port *downs;      /* those that a bridge of the machine is */

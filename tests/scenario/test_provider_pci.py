@@ -54,7 +54,8 @@ class ProviderPci(unittest.TestCase):
         self.assertEqual(self.run_program("--help").returncode, 0)
         self.assertIn("fabric-provider-pci", self.run_program("--version").stdout)
         for words in ([], ["--socket", "x", "more"], ["--socket", "x", "--adapter", "3f"],
-                      ["--socket", "x", "--log", "loud"], ["--socket", "x", "--driver", "a/b"],
+                      ["--socket", "x", "--log", "loud"], ["--socket", "x", "--chassis", "0"],
+                      ["--socket", "x", "--chassis", "65536"], ["--socket", "x", "--driver", "a/b"],
                       ["ask", "--socket", "x"]):
             self.assertEqual(self.run_program(*words).returncode, 2, words)
         self.assertEqual(self.ask("nobody", "show").returncode, 3)

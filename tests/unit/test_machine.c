@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,27 @@ static void a_switch_its_ports_and_the_vfs_of_its_adapter_are_told(void **unused
 	assert_int_equal(vfs, 4);
 	assert_string_equal(scan->switches[0].name, "sw0");
 	assert_int_equal(scan->host_count, 0);
+}
+
+static void a_machine_is_chassis_1_or_the_one_that_it_is_told_to_be(void **unused)
+{
+	OWNED(provider_scan_free)
+	struct provider_scan *scan =
+		scan_of(TEST_DATA "/captures/qemu10-nested-switch-igb-vfs-on.lspci");
+	static const char *const none[] = { "", "0", "-1", "65536", "1x", " 2" };
+	char why[PROVIDER_TEXT_MAX];
+	uint16_t number = 0;
+
+	(void)unused;
+	assert_in_range(scan->switch_count, 2, 100);
+	assert_int_equal(scan->switches[1].chassis, 1);
+	assert_int_equal(provider_machine_number_parse("65535", &number), 0);
+	provider_machine_number(scan, number);
+	for (size_t i = 0; i < scan->switch_count; i++)
+		assert_int_equal(scan->switches[i].chassis, 65535);
+	assert_int_equal(provider_scan_check(scan, why), 0);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_int_equal(provider_machine_number_parse(none[i], &number), -EINVAL);
 }
 
 static void a_switch_below_a_switch_is_its_peer(void **unused)
@@ -157,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_switch_its_ports_and_the_vfs_of_its_adapter_are_told),
+		cmocka_unit_test(a_machine_is_chassis_1_or_the_one_that_it_is_told_to_be),
 		cmocka_unit_test(a_switch_below_a_switch_is_its_peer),
 		cmocka_unit_test(every_capture_gives_a_scan_that_is_believed),
 		cmocka_unit_test(the_mark_changes_when_something_stands_elsewhere),

@@ -187,6 +187,7 @@ static int setup(void **unused)
 	options.sysfs = kernel.s;
 	options.io.nvme = nvme;
 	options.bay = "here";
+	options.chassis = 1;
 	options.state_path = state_path;
 	assert_int_equal(pci_rules_add(&options.rules, PF), 0);
 	assert_int_equal(pci_rules_add(&options.rules, "slot:17"), 0);

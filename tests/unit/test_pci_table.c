@@ -45,6 +45,8 @@ static struct provider_scan *scan(void)
 	assert_int_equal(pci_table_scan(&table, bound_nowhere, no_vfs, NULL, &s), 0);
 	if (provider_scan_check(s, why))
 		fail_msg("%s", why);
+	assert_int_equal(s->hosts[0].chassis, 3);
+	assert_int_equal(s->switches[0].chassis, 3);
 	return s;
 }
 
@@ -61,6 +63,7 @@ static int setup(void **unused)
 	(void)unused;
 	memset(&table, 0, sizeof(table));
 	(void)snprintf(table.bay, sizeof(table.bay), "here");
+	table.chassis = 3;
 	fixture_load(&fixture, "qemu72-x3130-nvme-sriov-vfs-off.lspci");
 	return 0;
 }
