@@ -323,10 +323,12 @@ static void s17_a_quarantine_outlives_the_manager(void **state)
 	assert_int_equal(rig->binds_unclean, 0);
 }
 
-/* It is put back, and a command of an earlier life, or its own slot, turns it on. */
-static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **state)
+/*
+ * While no manager looks it is put back, and a command of an earlier life, or its own slot, turns
+ * it on; then @more is carried out, unless it is NULL. A manager begins, and has time.
+ */
+static void card_comes_unseen(struct rig *rig, const struct provider_op *more)
 {
-	struct rig *rig = *state;
 	const struct provider_sink none = { 0 };
 	const struct provider_adapter *a = &truth(rig)->adapters[NIC - 1];
 	const struct provider_op on = { .attempt = 1ull << 60,
@@ -344,10 +346,19 @@ static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **stat
 	at_slot(rig, NIC, SIM_SLOT_IN, NULL);
 	other = sim_model_provider(rig->b.model, &none);
 	assert_int_equal(other->ops->submit(other, &on), 0);
+	if (more)
+		assert_int_equal(other->ops->submit(other, more), 0);
 	provider_close(other); /* it is carried out all the same */
-
 	manager_begin(rig);
 	brain_run(&rig->b, 20000);
+}
+
+static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **state)
+{
+	struct rig *rig = *state;
+
+	card_comes_unseen(rig, NULL);
+
 	assert_string_equal(slot_state(rig, NIC), "ready");
 	assert_true(is_card_clean(rig, NIC));
 }
@@ -356,34 +367,15 @@ static void s17_a_card_that_came_while_no_manager_looked_is_scrubbed(void **stat
 static void s17_what_a_host_took_of_a_card_that_came_is_taken_from_it(void **state)
 {
 	struct rig *rig = *state;
-	const struct provider_sink none = { 0 };
-	const struct provider_adapter *a = &truth(rig)->adapters[NIC - 1];
-	const struct provider_op on = { .attempt = 1ull << 60,
-					.verb = PROVIDER_SLOT_POWER,
-					.switch_handle = a->switch_handle,
-					.port = a->port,
-					.value = 1,
-					.deadline_ms = UINT64_MAX };
 	const struct provider_op take = { .attempt = (1ull << 60) + 1,
 					  .verb = PROVIDER_BIND,
 					  .function = function(rig, VF1)->as.handle,
 					  .host = 3,
 					  .vport = 1,
 					  .deadline_ms = UINT64_MAX };
-	struct provider *other;
 
-	at_slot(rig, NIC, SIM_SLOT_OUT, NULL);
-	run_until(rig, NIC, "empty");
-	brain_run(&rig->b, 1000);
-	manager_end(rig);
-	at_slot(rig, NIC, SIM_SLOT_IN, NULL);
-	other = sim_model_provider(rig->b.model, &none);
-	assert_int_equal(other->ops->submit(other, &on), 0);
-	assert_int_equal(other->ops->submit(other, &take), 0);
-	provider_close(other);
+	card_comes_unseen(rig, &take);
 
-	manager_begin(rig);
-	brain_run(&rig->b, 20000);
 	assert_string_equal(slot_state(rig, NIC), "ready");
 	assert_true(is_card_clean(rig, NIC));
 	assert_int_equal(rig->unbinds, 1);
