@@ -146,6 +146,21 @@ static void a_provider_that_is_called_otherwise_now_is_known_by_its_adapters(voi
 	assert_non_null(strstr(health(h).detail, "chassis 1 is provider left's"));
 }
 
+static void what_has_no_serial_number_speaks_neither_for_a_chassis_nor_against_it(void **state)
+{
+	struct house *h = *state;
+
+	usual(h);
+	manager_kill(h);
+	h->reach[0].name = "new";
+	h->reach[0].chassis->adapters[1].serial[0] = '\0';
+	sim_model_free(h->reach[0].model);
+	assert_int_equal(sim_model_new(h->reach[0].chassis, &h->reach[0].model), 0);
+	manager_start(h);
+	run(h, STEADY);
+	assert_true(health(h).ready);
+}
+
 static void other_hardware_under_another_name_is_taken_in_when_a_person_says_so(void **state)
 {
 	struct house *h = *state;
@@ -270,6 +285,7 @@ int main(void)
 		TEST(adoption_takes_no_number_from_a_provider_that_is_configured),
 		TEST(a_provider_that_is_called_otherwise_now_is_known_by_its_adapters),
 		TEST(other_hardware_under_another_name_is_taken_in_when_a_person_says_so),
+		TEST(what_has_no_serial_number_speaks_neither_for_a_chassis_nor_against_it),
 		TEST(a_number_that_its_provider_has_given_up_may_be_given_to_another),
 		TEST(one_number_is_given_to_one_provider),
 		TEST(a_card_that_was_moved_speaks_for_its_chassis_in_its_new_slot),

@@ -26,6 +26,7 @@ struct lies {
 	uint32_t unknown[GROUP]; /* handles: where they are cannot be told */
 	bool forgets;            /* nor where they were */
 	uint32_t elsewhere;      /* handle: on @at, outside of its virtual switch */
+	uint64_t generation;     /* that it shows there */
 	uint16_t at;
 	uint32_t dead; /* handle: does not answer */
 	bool is_off;   /* READ_HOST says that the host is off */
@@ -56,7 +57,7 @@ static void on_binding(struct brain *brain, struct provider_binding *now)
 	if (lies.elsewhere && now->function == lies.elsewhere) {
 		now->host = lies.at;
 		now->vport = PROVIDER_VPORTS_MAX;
-		now->generation = 0;
+		now->generation = lies.generation;
 	}
 	if (lies.dead && now->function == lies.dead)
 		now->present = false;
@@ -438,6 +439,25 @@ static void s1_what_a_host_brings_along_is_neither_unbound_nor_bound(void **stat
 	assert_string_equal(last_item()->row.reason,
 			    "it is on bay1 outside of its virtual switch, and only bay1 can let "
 			    "it go");
+	assert_int_equal(at_switch(DISK1), 1);
+}
+
+/* It may show there what it was given with once. */
+static void s1_what_a_host_brings_along_is_foreign_whatever_generation_it_shows(void **state)
+{
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.generation = fabric_function_find(b.fabric, DISK1)->generation;
+	assert_int_equal(request(DB_OP_RELEASE, DISK1, "", 0), 0);
+	brain_run(&b, SETTLED_MS);
+	assign(DISK1, "bay1", 0);
+	lies.elsewhere = handle(DISK1);
+	lies.at = 1;
+
+	assert_int_equal(request(DB_OP_MOVE, DISK1, "bay2", 0), 0);
+	brain_run(&b, SETTLED_MS);
+
+	assert_int_equal(last_item()->row.state, DB_CHANGE_FAILED);
 	assert_int_equal(at_switch(DISK1), 1);
 }
 
@@ -903,6 +923,29 @@ static void who_asks_for_what_only_its_host_can_let_go_is_told_so(void **state)
 	assert_non_null(strstr(problem.reason, "only bay2 can let it go"));
 }
 
+static void what_is_outside_of_its_virtual_switch_is_neither_moved_nor_released(void **state)
+{
+	static const enum db_op ops[] = { DB_OP_MOVE, DB_OP_RELEASE };
+	struct fabric_problem problem;
+
+	(void)state;
+	assign(DISK1, "bay1", 0);
+	lies.elsewhere = handle(DISK1);
+	lies.at = 2;
+	rescan();
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		struct fabric_request_op op = { .op = ops[i] };
+		const struct fabric_request one = { .ops = &op, .op_count = 1 };
+
+		(void)snprintf(op.function, sizeof(op.function), "%s", DISK1);
+		if (ops[i] == DB_OP_MOVE)
+			(void)snprintf(op.host, sizeof(op.host), "bay3");
+		assert_int_equal(fabric_change_request(b.fabric, &one, &problem, NULL, NULL),
+				 REFUSE_FUNCTION_BOUND);
+		assert_non_null(strstr(problem.reason, "only bay2 can let it go"));
+	}
+}
+
 /* ---- which row it is ---- */
 
 static void of_several_in_its_slot_it_is_the_one_that_is_such_a_device(void **state)
@@ -1290,6 +1333,7 @@ int main(void)
 		TEST(s19_a_scan_from_before_a_reboot_is_none_after_it),
 		TEST(what_a_host_brings_along_is_foreign_and_named),
 		TEST(s1_what_a_host_brings_along_is_neither_unbound_nor_bound),
+		TEST(s1_what_a_host_brings_along_is_foreign_whatever_generation_it_shows),
 		TEST(what_a_host_brings_along_is_not_adopted),
 		TEST(what_is_bound_is_seen_in_its_slot_and_said_once),
 		TEST(without_a_slot_it_is_found_by_its_mac_or_its_serial),
@@ -1308,6 +1352,7 @@ int main(void)
 		TEST(what_a_host_has_not_found_yet_is_not_asked_for),
 		TEST(an_agent_is_asked_once_attempts_are_stored),
 		TEST(who_asks_for_what_only_its_host_can_let_go_is_told_so),
+		TEST(what_is_outside_of_its_virtual_switch_is_neither_moved_nor_released),
 		TEST(of_several_in_its_slot_it_is_the_one_that_is_such_a_device),
 		TEST(a_serial_does_not_tell_which_of_two_functions_it_is),
 		TEST(another_wwpn_and_a_link_that_is_down_are_told),
