@@ -715,6 +715,9 @@ static void a_dead_host_behind_a_switch_that_is_away_is_said_not_to_be_judged(vo
 	assert_unjudged(h, "");
 	run(h, MOVED);
 	assert_unjudged(h, ""); /* fenced */
+	h->reach[0].sink.state(h->reach[0].sink.arg, PROVIDER_LOST, NULL);
+	run(h, BEAT);
+	assert_unjudged(h, ""); /* and is so, whatever its switch does */
 }
 
 static void one_that_has_functions_and_has_never_beaten_is_not_forgotten(void **state)

@@ -436,10 +436,13 @@ static void who_was_readmitted_and_does_not_beat_is_judged_when_its_time_is_over
 {
 	struct house *h = *state;
 	struct fabric_next next[FABRIC_NEXT_MAX];
+	char why[DB_TEXT_MAX];
 
 	dead_and_let_in(h);
 	assert_int_equal(fabric_host_next(h->fabric, host(h, "bay2"), next), 1);
 	assert_non_null(strstr(next[0].when, "bay2, which was readmitted and does not beat"));
+	assert_true(fabric_host_unjudged(h->fabric, host(h, "bay2"), why));
+	assert_non_null(strstr(why, "it has not beaten since it was readmitted"));
 	run(h, COLD_START - 3 * BEAT);
 	assert_int_equal(host(h, "bay2")->state, FABRIC_HOST_UNKNOWN);
 	assert_int_equal(at_switch(h, VF3), BAY2);
