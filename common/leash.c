@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/spawn.h"
 
 /* Its input ends when the last who could write to it is gone. */
 static char script[] = "trap '' HUP INT QUIT TERM\n"
@@ -33,58 +34,20 @@ struct leash {
 	pid_t pid;
 };
 
-static int actions_fill(posix_spawn_file_actions_t *actions, int in)
-{
-	int r = posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO);
-
-	if (!r)
-		r = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY,
-						     0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-	if (!r)
-		r = posix_spawn_file_actions_addchdir_np(actions, "/");
-	return r;
-}
-
-/* A group of its own: what a terminal sends to ours is not for it. */
-static int attributes_fill(posix_spawnattr_t *attributes)
-{
-	sigset_t none;
-	int r = posix_spawnattr_setflags(attributes,
-					 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-
-	(void)sigemptyset(&none); /* cannot fail */
-	if (!r)
-		r = posix_spawnattr_setpgroup(attributes, 0);
-	return r ? r : posix_spawnattr_setsigmask(attributes, &none);
-}
-
 static int shell_spawn(int in, pid_t *pid)
 {
 	static char name[] = "fabric-leash";
 	static char option[] = "-c";
 	char *words[] = { name, option, script, NULL };
 	char *environment[] = { NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int r = posix_spawn_file_actions_init(&actions);
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int r;
 
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attributes);
-	if (!r) {
-		r = actions_fill(&actions, in);
-		if (!r)
-			r = attributes_fill(&attributes);
-		if (!r)
-			r = posix_spawn(pid, "/bin/sh", &actions, &attributes, words, environment);
-		(void)posix_spawnattr_destroy(&attributes); /* cannot fail */
-	}
-	(void)posix_spawn_file_actions_destroy(&actions); /* nor this */
-	return -r;
+	if (nowhere < 0)
+		return -errno;
+	r = spawn_alone("/bin/sh", words, environment, in, nowhere, pid);
+	(void)close(nowhere); /* nothing was written to it */
+	return r;
 }
 
 int leash_new(struct leash **out)

@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "common/last_line.h"
 #include "common/leash.h"
 #include "common/log.h"
+#include "common/spawn.h"
 
 enum {
 	READ_BYTES = 4096,
@@ -281,64 +281,18 @@ static int input_open(struct program *p, int *fd)
 	return lseek(*fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
-static int actions_fill(posix_spawn_file_actions_t *actions, int in, int out)
-{
-	int r = posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO);
-
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(actions, out, STDERR_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-	if (!r)
-		r = posix_spawn_file_actions_addchdir_np(actions, "/");
-	return r;
-}
-
-static int attributes_fill(posix_spawnattr_t *attributes)
-{
-	sigset_t none;
-	sigset_t all;
-	int r;
-
-	(void)sigemptyset(&none); /* cannot fail */
-	(void)sigfillset(&all);   /* nor this */
-	r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-							 POSIX_SPAWN_SETSIGMASK);
-	if (!r)
-		r = posix_spawnattr_setpgroup(attributes, 0);
-	if (!r)
-		r = posix_spawnattr_setsigmask(attributes, &none);
-	return r ? r : posix_spawnattr_setsigdefault(attributes, &all);
-}
-
 static int program_spawn(struct program *p, int in, int out)
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	static char locale[] = "LC_ALL=C.UTF-8";
 	char *environment[2 + PROGRAM_WORDS_MAX + 1] = { path, locale };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int r = posix_spawn_file_actions_init(&actions);
+	int r;
 
 	memcpy(environment + 2, p->environment, sizeof(p->environment));
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attributes);
-	if (!r) {
-		r = actions_fill(&actions, in, out);
-		if (!r)
-			r = attributes_fill(&attributes);
-		if (!r)
-			r = posix_spawn(&p->pid, p->words[0], &actions, &attributes, p->words,
-					environment);
-		(void)posix_spawnattr_destroy(&attributes); /* cannot fail */
-	}
-	(void)posix_spawn_file_actions_destroy(&actions); /* nor this */
+	r = spawn_alone(p->words[0], p->words, environment, in, out, &p->pid);
 	if (r)
 		p->pid = 0;
-	return -r;
+	return r;
 }
 
 /* It runs without anybody to watch it: it does not stay. */
