@@ -733,9 +733,12 @@ static void keys_expire(struct fabric *f)
 	db_expire_idempotency(batch_open(f), before);
 }
 
-int change_key_look(struct fabric *f, const struct fabric_request *request,
-		    struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
+int change_request_begin(struct fabric *f, const struct fabric_request *request,
+			 struct fabric_problem *problem, fabric_answer_fn *fn, void *arg)
 {
+	f->now_ms = f->io.now_ms(f->io.arg);
+	*problem = (struct fabric_problem){ .op = SIZE_MAX };
+	wake(f);
 	if (!request->key)
 		return -ENOENT;
 	keys_expire(f);
@@ -763,10 +766,7 @@ int fabric_change_request(struct fabric *f, const struct fabric_request *request
 	struct admission a = { .f = f };
 	int r;
 
-	f->now_ms = f->io.now_ms(f->io.arg);
-	*problem = (struct fabric_problem){ .op = SIZE_MAX };
-	wake(f);
-	r = change_key_look(f, request, problem, fn, arg);
+	r = change_request_begin(f, request, problem, fn, arg);
 	if (r != -ENOENT)
 		return r;
 	r = admit(f, request, problem, &a.change);

@@ -610,11 +610,8 @@ int fabric_profile_change(struct fabric *f, const char *name, enum db_op op, con
 	struct fabric_request_op *ops = NULL;
 	int r;
 
-	f->now_ms = f->io.now_ms(f->io.arg);
-	*problem = (struct fabric_problem){ .op = SIZE_MAX };
-	wake(f);
 	/* Before it is looked at where the profile is: it is there by then. */
-	r = change_key_look(f, &request, problem, fn, arg);
+	r = change_request_begin(f, &request, problem, fn, arg);
 	if (r != -ENOENT)
 		return r;
 	r = request_make(f, name, op, to, problem, &request, &ops);

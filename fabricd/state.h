@@ -408,10 +408,11 @@ void change_event(struct fabric *f, const struct fabric_change *change);
 MUST_USE int plan_steps(struct fabric *f, const struct fabric_change *change,
 			struct fabric_plan *out);
 
-/* Whether @request was answered before, by its key. Return: -ENOENT: it was not; else the answer,
- * and @fn is on its way when that is 0. */
-MUST_USE int change_key_look(struct fabric *f, const struct fabric_request *request,
-			     struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
+/* The time of a request, a @problem without anything in it yet, and whether it was answered before,
+ * by its key. Return: -ENOENT: it was not; else the answer, and @fn is on its way when that is 0.
+ */
+MUST_USE int change_request_begin(struct fabric *f, const struct fabric_request *request,
+				  struct fabric_problem *problem, fabric_answer_fn *fn, void *arg);
 
 /* ---- reserve.c ---- */
 /* S12: @change, whose functions it has locked, leaves as much room as policy says, or takes none of
@@ -662,6 +663,8 @@ bool provider_answers(const struct fabric_provider *p);
 bool host_is_silent(const struct fabric *f, const struct fabric_host *host);
 /* Two agents beat as it, under two boot ids, and did so within the window. */
 bool host_has_two_agents(const struct fabric *f, const struct fabric_host *host);
+/* S13: silent, with functions, in maintenance: nobody takes over. */
+bool host_is_dead_at_work(const struct fabric *f, const struct fabric_host *host);
 /* A drill that was cut short has left it fenced, and nobody waits for that one. */
 bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *host);
 /* @why: for what, the most urgent; untouched where nobody is. */

@@ -276,11 +276,8 @@ int fabric_host_drain(struct fabric *f, const char *name, const char *to,
 	char target[FABRIC_NAME_MAX];
 	int r;
 
-	f->now_ms = f->io.now_ms(f->io.arg);
-	*problem = (struct fabric_problem){ .op = SIZE_MAX };
-	wake(f);
 	/* Before it is looked at what the host has: it is empty by then. */
-	r = change_key_look(f, &request, problem, fn, arg);
+	r = change_request_begin(f, &request, problem, fn, arg);
 	if (r != -ENOENT)
 		return r;
 	r = drain_check(f, name, to, problem, &m);
