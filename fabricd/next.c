@@ -426,8 +426,7 @@ size_t fabric_health_next(const struct fabric *f, struct fabric_next out[static 
 	for (size_t i = 0; i < f->hosts.count; i++) {
 		const struct fabric_host *host = f->hosts.at[i];
 
-		if (host->state == FABRIC_HOST_MAINTENANCE && host->functions &&
-		    host_is_silent(f, host))
+		if (host_is_dead_at_work(f, host))
 			next_of_maintenance(&list, host);
 		next_of_suspect(&list, host);
 		next_of_two_agents(&list, host);

@@ -43,6 +43,11 @@ bool host_is_left_by_drill(const struct fabric *f, const struct fabric_host *hos
 	       incident->row.state == DB_INCIDENT_DONE;
 }
 
+bool host_is_dead_at_work(const struct fabric *f, const struct fabric_host *host)
+{
+	return host->state == FABRIC_HOST_MAINTENANCE && host->functions && host_is_silent(f, host);
+}
+
 /* ---- who is not judged ---- */
 
 static bool is_unjudged(const struct fabric *f, const struct fabric_host *host,
@@ -118,12 +123,6 @@ static bool waits(const struct fabric *f, const struct fabric_host *host)
 	return incident && incident->row.state == DB_INCIDENT_WAITING;
 }
 
-/* S13: nobody takes over. */
-static bool is_dead_at_work(const struct fabric *f, const struct fabric_host *host)
-{
-	return host->state == FABRIC_HOST_MAINTENANCE && host->functions && host_is_silent(f, host);
-}
-
 /* S4, S5: nothing is done about it yet. */
 static bool is_held(const struct fabric *f, const struct fabric_host *host)
 {
@@ -139,7 +138,8 @@ static const struct {
 	{ is_blocked, "", " is blocked: its fence is not proved, and nothing of it moves" },
 	{ is_stuck, "", " is being fenced, and its switch does not answer" },
 	{ waits, "what ", " had waits for a spare" },
-	{ is_dead_at_work, "", " is silent, and nobody takes over while it is in maintenance" },
+	{ host_is_dead_at_work, "",
+	  " is silent, and nobody takes over while it is in maintenance" },
 	{ is_held, "", " is silent for longer than its window, and not failed over yet" },
 	{ host_has_two_agents, "two agents beat as ", ", under two boot ids" },
 	{ host_is_left_by_drill, "a drill has left ", " fenced" },
