@@ -447,7 +447,8 @@ static void on_asked(void *arg, struct transport *t, const struct agent_line *le
 }
 
 /* The time since boot, or one more than the last: so that an agent that is started again counts
- * upwards, and two that stand side by side on one host, by a mistake, do not shut each other out. */
+ * upwards, and two that stand side by side on one host, by a mistake, do not shut each other out.
+ */
 static uint64_t next_seq(void *arg)
 {
 	struct agent *agent = arg;
